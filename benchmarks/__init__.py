@@ -1,0 +1,1 @@
+"""Benchmarks: scripts that print, plot and save what the project claims. Run each with `python -m benchmarks.NAME --help`."""

@@ -1,0 +1,97 @@
+"""python -m benchmarks.demo: what if the model had never seen a name that begins with r?
+
+Trains microgpt on 1,000 first names, pushes 64 random complex directions over the 26 first letters through that training, and
+then asks for the loss on a name the model never saw, had all training names with its first letter not been there - at several
+weights, by the sketch's two estimators, by the Taylor series along that one direction, and by exact retraining.
+"""
+import argparse
+import time
+
+import numpy as np
+
+from circuit import CircuitError
+from deletion import given, precompute, retrain
+from microgpt import first_letter, names, sample
+
+from . import harness
+
+WEIGHTS = np.array([0.0, 0.25, 0.5, 0.75, 1.0])
+
+
+def ask(options):
+    """Everything the demo prints and draws: (learner, f(0), columns by name, each one number per weight)."""
+    learner = names(options.names, steps=options.steps, units=first_letter)
+    letter = first_letter(options.name)
+    held = learner.documents.count(options.name)
+    mine = sum(name[0] == letter for name in learner.documents)
+    print(f"microgpt: {learner.layout.size:,} parameters, {options.steps:,} steps on names such as {', '.join(learner.documents[:4])}")
+    print(f"{mine} of the names begin with {letter!r}; {options.name!r} is {'one of them' if held else 'not one of them'}")
+    start = time.perf_counter()
+    theta = learner.train()[0]
+    print(f"trained in {time.perf_counter() - start:.1f} s; it babbles: "
+          + ", ".join(sample(learner.layout.split(theta), learner.tokenizer, learner.shape, 8)))
+
+    start = time.perf_counter()
+    sketch = precompute(learner, options.directions, options.degree, options.seed)
+    print(f"pushed {options.directions} directions of degree {options.degree} over {learner.unit_count} units through the training "
+          f"in {time.perf_counter() - start:.1f} s (the first time, that includes compiling)")
+    measured = sketch.measure(learner.loss_on(options.name))
+    exact = precompute(learner, given(learner.downweight(letter)), options.degree).measure(learner.loss_on(options.name))
+    columns = {"retrained": retrain(learner, weights=np.stack([1.0 - learner.downweight(letter, w) for w in WEIGHTS]),
+                                    measurement=learner.loss_on(options.name)),
+               f"Taylor along {letter}": exact.along(0, 1.0 - WEIGHTS)[:, -1].real}
+    for decoder in ("mean", "median of means"):
+        predictions = [measured.predict(letter, weight=w, decoder=decoder) for w in WEIGHTS]
+        columns[decoder] = np.array([float(p.value) for p in predictions])
+        columns[f"{decoder} +-"] = np.array([float(p.standard_error) for p in predictions])
+    return letter, float(measured.value), columns
+
+
+def draw(options, letter, columns):
+    """The same as a picture; returns its path, or None without matplotlib."""
+    pyplot = harness.pyplot()
+    if pyplot is None:
+        return None
+    figure, axes = pyplot.subplots(figsize=(7.5, 4.8), layout="constrained")
+    names_of = [name for name in columns if not name.endswith("+-")]
+    styles = dict(zip(names_of, ("ko-", "C2--", "C0s", "C1D")))
+    for shift, name in zip((0.0, 0.0, -0.008, 0.008), names_of):
+        error = columns.get(f"{name} +-")
+        if error is None:
+            axes.plot(WEIGHTS, columns[name], styles[name], label=name, zorder=3)
+        else:
+            axes.errorbar(WEIGHTS + shift, columns[name], error, fmt=styles[name], capsize=3, label=f"sketch, {name} (1 standard error)")
+    axes.set_xlabel(f"weight of the training names that begin with {letter!r}  (0: never there, 1: as trained)")
+    axes.set_ylabel(f"loss on {options.name!r}, nats per token")
+    axes.set_title(f"What if no training name had begun with {letter!r}?")
+    axes.grid(alpha=0.3)
+    axes.legend()
+    path = harness.output_folder(options.out) / "demo.png"
+    figure.savefig(path, dpi=120)
+    return path
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.demo", description=__doc__.split("\n")[0])
+    parser.add_argument("--names", help="file of names, one a line (default: the shipped US Census names)")
+    parser.add_argument("--name", default="rufus", help="the name to ask about (default %(default)s)")
+    parser.add_argument("--steps", type=int, default=1000)
+    parser.add_argument("--directions", type=int, default=64)
+    parser.add_argument("--degree", type=int, default=3)
+    parser.add_argument("--seed", type=int, default=0, help="of the random directions")
+    parser.add_argument("--out", default="results", help="folder for the picture (default %(default)s)")
+    options = parser.parse_args()
+    if not options.name:
+        raise CircuitError("--name is empty")
+    letter, value, columns = ask(options)
+    print(f"\nloss on {options.name!r} in nats per token (as trained: {value:.4f}), by the weight left to names with {letter!r};\n"
+          "retrained is the truth (zero weight, schedule unchanged), +- one standard error")
+    rows = zip(*([f"{w:.2f}" for w in WEIGHTS], *([f"{x:.4f}" for x in column] for column in columns.values())))
+    print(harness.table(["weight", *columns], rows))
+    path = draw(options, letter, columns)
+    print(f"\npicture: {path}" if path else "\n(no picture: install the extra `plot`)")
+    return 0
+
+
+if __name__ == "__main__":
+    harness.run(main)

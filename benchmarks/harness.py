@@ -1,0 +1,72 @@
+"""What every benchmark shares: running with clear errors, facts about the machine, where results go."""
+import os
+import platform
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from circuit import CircuitError
+
+
+def run(main):
+    """Call a benchmark's main; a mistake in its input ends with one clear line and exit code 2."""
+    try:
+        sys.exit(main())
+    except (CircuitError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(130)
+
+
+def processor():
+    """The processor's name."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def machine():
+    """One line about the machine that the numbers were measured on."""
+    return f"{os.cpu_count()} cores of {processor()}, {platform.system()}"
+
+
+def versions(*more):
+    """Versions of Python and of the packages that decide speed and rounding."""
+    found = {"python": platform.python_version()}
+    for name in ("numpy", "scipy", "numba", *more):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def output_folder(path):
+    """A folder for pictures and tables, made if missing."""
+    folder = Path(path)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def table(header, rows):
+    """Rows of text in aligned columns."""
+    cells = [[str(x) for x in row] for row in [header, *rows]]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(header))]
+    return "\n".join("  ".join(cell.rjust(width) for cell, width in zip(row, widths)).rstrip() for row in cells)
+
+
+def pyplot():
+    """matplotlib's pyplot, drawing to files; None where the extra `plot` is not installed."""
+    try:
+        import matplotlib
+    except ImportError:
+        return None
+    matplotlib.use("Agg")
+    import matplotlib.pyplot
+    return matplotlib.pyplot

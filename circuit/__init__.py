@@ -1,0 +1,16 @@
+"""Circuits: what a computation is.
+
+Record an ordinary function over wires, print it, differentiate it (the gradient is a circuit again), evaluate it on NumPy
+arrays. Reading order: gate, arithmetic, analytic, bilinear, linear, piecewise (the gates); wire (recording); ir (the circuit);
+reverse (gradients); evaluate; functions (sugar).
+"""
+from .analytic import cos, erf, exp, gelu, log, sigmoid, sin, tanh
+from .evaluate import evaluate
+from .functions import (argmax, broadcast_to, concatenate, cross_entropy, einsum, gather, log_softmax, max, maximum, mean, minimum,
+                        reshape, rms_norm, scatter, softmax, softplus, sqrt, square, stack, sum, transpose)
+from .gate import GATES, CircuitError, DomainError, Gate, ShapeError, find_gate
+from .ir import Circuit, Entry, Input
+from .linear import constant_part
+from .piecewise import abs_value as abs, relu, step
+from .reverse import gradient
+from .wire import Wire, integer, real, record

@@ -1,0 +1,69 @@
+"""Elementwise gates that are analytic functions, each given by a differential equation.
+
+The equation is what makes higher orders cheap: from y' = s(t) x'(t), where s is the slope series,
+
+    y_r = (1/r) sum_{j=1..r} j x_j s_{r-j}            (Griewank & Walther, Evaluating Derivatives, ch. 13)
+
+and each function only has to say how its slope s follows from x and y.
+"""
+import math
+
+import numpy as np
+from scipy import special
+
+from .arithmetic import power, scale, shift
+from .gate import elementwise, real_part
+
+
+def _sigmoid(x):
+    return 0.5 * (1.0 + np.tanh(0.5 * x))
+
+
+def _log_domain(x):
+    return real_part(x) > 0
+
+
+def _gaussian(x):
+    """e^(-x^2), in gates."""
+    return exp(scale(x * x, by=-1.0))
+
+
+def _gelu_vjp(g, y, x):
+    cumulative = shift(scale(erf(scale(x, by=math.sqrt(0.5))), by=0.5), by=0.5)
+    density = scale(_gaussian(scale(x, by=math.sqrt(0.5))), by=1.0 / math.sqrt(2.0 * math.pi))
+    return (g * (cumulative + x * density),)
+
+
+exp = elementwise(
+    "exp", np.exp, lambda g, y, x: (g * y,),
+    """e^x; y' = y x'. Taylor: slope s = y.""", flops=20.0)
+
+log = elementwise(
+    "log", np.log, lambda g, y, x: (g * power(x, exponent=-1),),
+    """Natural logarithm; x y' = x'. Taylor: x_0 y_r = x_r - (1/r) sum_{j=1..r-1} j y_j x_{r-j}. Analytic for x_0 > 0.""",
+    domain=_log_domain, outside="a logarithm needs a positive number", flops=20.0)
+
+tanh = elementwise(
+    "tanh", np.tanh, lambda g, y, x: (g * shift(scale(y * y, by=-1.0), by=1.0),),
+    """Hyperbolic tangent; y' = (1 - y^2) x'. Taylor: slope s = 1 - y y.""", flops=20.0)
+
+sigmoid = elementwise(
+    "sigmoid", _sigmoid, lambda g, y, x: (g * (y * shift(scale(y, by=-1.0), by=1.0)),),
+    """1 / (1 + e^-x); y' = y (1 - y) x'. Taylor: slope s = y - y y.""", flops=20.0)
+
+sin = elementwise(
+    "sin", np.sin, lambda g, y, x: (g * cos(x),),
+    """Sine; y' = c x', c' = -y x'. Taylor: slope s = c, carried along.""", flops=20.0)
+
+cos = elementwise(
+    "cos", np.cos, lambda g, y, x: (scale(g * sin(x), by=-1.0),),
+    """Cosine; y' = -s x', s' = y x'. Taylor: slope -sin, carried along.""", flops=20.0)
+
+erf = elementwise(
+    "erf", special.erf, lambda g, y, x: (scale(g * _gaussian(x), by=2.0 / math.sqrt(math.pi)),),
+    """Error function; y' = (2 / sqrt(pi)) e^(-x^2) x'. Taylor: slope by squaring and exp.""", flops=20.0)
+
+gelu = elementwise(
+    "gelu", lambda x: x * special.ndtr(x), _gelu_vjp,
+    """GELU, exact: x Phi(x) with the normal distribution function Phi; y' = (Phi + x phi) x'. Taylor: x times Phi, Phi by its
+    slope phi = e^(-x^2/2) / sqrt(2 pi).""", flops=25.0)

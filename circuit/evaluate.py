@@ -1,0 +1,90 @@
+"""Plain evaluation on NumPy arrays: real or complex, one input at a time or a batch of them along a leading axis."""
+from functools import lru_cache
+
+import numpy as np
+
+from .gate import CircuitError, DomainError, ShapeError
+
+
+def evaluate(circuit, inputs):
+    """The outputs of a circuit, as a tuple of arrays.
+
+    inputs   one array per input: real (float64 or complex128) or whole numbers, of the recorded shape; any of them may carry
+             one leading batch axis, the same length for all that do. Outputs that depend on those carry it too.
+
+    Complex inputs are calculated with as they are; branches (relu, abs, max) and "constant part of" go by the real part.
+    Raises CircuitError for inputs that do not fit, and DomainError, naming the gate, wherever a NaN or infinity appears.
+    """
+    arrays = [checked_input(x, want) for x, want in zip(inputs, circuit.inputs)]
+    if len(inputs) != len(circuit.inputs):
+        raise CircuitError(f"{len(inputs)} inputs given; the circuit takes {len(circuit.inputs)}: {circuit.signature()}")
+    if len({len(x) for x, want in zip(arrays, circuit.inputs) if x.ndim > len(want.shape)}) > 1:
+        raise ShapeError(f"batches of different length: {[x.shape for x in arrays]}")
+    try:
+        with np.errstate(over="raise", divide="raise", invalid="raise", under="ignore"):
+            return _run(circuit, arrays)
+    except (FloatingPointError, DomainError):
+        with np.errstate(all="ignore"):      # once more, looking: which gate was it?
+            return _run_carefully(circuit, arrays)
+
+
+def checked_input(x, want):
+    """x as an array that fits an input, with at most one batch axis more."""
+    array = np.asarray(x)
+    if want.kind == "integer":
+        if not np.issubdtype(array.dtype, np.integer):
+            raise ShapeError(f"input {want.name} takes whole numbers, not {array.dtype}")
+    elif array.dtype not in (np.float64, np.complex128):
+        if array.dtype == bool or not np.issubdtype(array.dtype, np.number):
+            raise ShapeError(f"input {want.name} takes real numbers, not {array.dtype}")
+        array = array.astype(np.complex128 if np.iscomplexobj(array) else np.float64)
+    lead = array.ndim - len(want.shape)
+    if not 0 <= lead <= 1 or array.shape[lead:] != want.shape:
+        raise ShapeError(f"input {want.name} has shape {want.shape} (one batch axis may come before it), not {array.shape}")
+    if not np.isfinite(array).all():
+        where = np.argwhere(~np.isfinite(array))[0]
+        raise DomainError(f"input {want.name} holds {array[tuple(where)]} at {tuple(where.tolist())}")
+    return array
+
+
+@lru_cache(maxsize=256)
+def _last_use(circuit):
+    """For each gate, the wires that nobody reads after it."""
+    first = len(circuit.inputs)
+    last = {}
+    for number, entry in enumerate(circuit.entries, first):
+        last.update({i: number for i in entry.inputs} | {number: number})
+    keep = set(circuit.outputs)
+    dead = [[] for _ in circuit.entries]
+    for wire, number in last.items():
+        if wire not in keep:
+            dead[number - first].append(wire)
+    return dead
+
+
+def _run(circuit, arrays):
+    wires = arrays + [None] * len(circuit.entries)
+    dead = _last_use(circuit)
+    for number, entry in enumerate(circuit.entries):
+        wires[len(arrays) + number] = entry.gate.value(*[wires[i] for i in entry.inputs], **entry.parameters)
+        for i in dead[number]:
+            wires[i] = None
+    return tuple(wires[i] for i in circuit.outputs)
+
+
+def _run_carefully(circuit, arrays):
+    wires = list(arrays)
+    for entry in circuit.entries:
+        inputs = [wires[i] for i in entry.inputs]
+        where = f"gate {entry.gate.name} at wire %{len(wires)}"
+        try:
+            value = entry.gate.value(*inputs, **entry.parameters)
+        except DomainError as error:
+            raise DomainError(f"{where}: {error}") from None
+        if entry.kind == "real" and not np.isfinite(value).all():
+            at = tuple(np.argwhere(~np.isfinite(value))[0].tolist())
+            seen = ", ".join(str(x[at]) for x in inputs if np.shape(x) == np.shape(value))
+            advice = f"; {entry.gate.outside}" if entry.gate.outside else ""
+            raise DomainError(f"{where} gives {value[at]} at {at}{' for ' + seen if seen else ''}{advice}")
+        wires.append(value)
+    return tuple(wires[i] for i in circuit.outputs)

@@ -1,0 +1,134 @@
+"""Sugar: the functions a user calls, each a few gates.
+
+Every function takes wires, and gives wires; given plain arrays only, it calculates at once, so the same code is a recording
+and a NumPy program. Axes may be counted from either end.
+"""
+import numpy as np
+
+from .analytic import exp, log
+from .bilinear import einsum_pair
+from .gate import CircuitError, ShapeError
+from .linear import constant_part, gather_rows, join, scatter_rows
+from .piecewise import max_axis, relu
+from .shapes import mean, negative_axes, reshape, sum, tensor, transpose
+from .wire import Wire, both_wires, lifted, widened
+
+
+
+def einsum(spec, a, b):
+    """Sum of products of two tensors, as in einsum('ij,jk->ik', a, b)."""
+    if any(isinstance(x, Wire) for x in (a, b)):
+        a, b = both_wires(a, b)
+    return einsum_pair(a, b, spec=spec.replace(" ", ""))
+
+
+def broadcast_to(x, shape):
+    """x repeated to a shape, by NumPy's rules."""
+    if not isinstance(x, Wire):
+        return np.broadcast_to(x, shape)
+    return widened(x, tuple(shape))
+
+
+def concatenate(tensors, axis=0):
+    """Tensors one behind the other along an axis."""
+    tensors = [tensor(x) for x in tensors]
+    if not tensors or tensors[0].ndim == 0:
+        raise ShapeError("concatenate needs at least one tensor, each with at least one axis")
+    return join(*tensors, axis=negative_axes(axis, tensors[0].ndim)[0])
+
+
+def stack(tensors):
+    """Tensors of one shape as the rows of a new leading axis."""
+    return concatenate([reshape(x, (1,) + tensor(x).shape) for x in tensors])
+
+
+def gather(table, ids):
+    """Rows table[ids] for a vector of whole numbers."""
+    if isinstance(ids, Wire) and not isinstance(table, Wire):
+        table = lifted(np.asarray(table, float), ids.recorder)
+    return gather_rows(table, ids, rank=tensor(table).ndim)
+
+
+def scatter(rows, ids, count):
+    """A table of `count` rows of zeros, with each of `rows` added at its id."""
+    return scatter_rows(rows, ids, count=int(count), rank=tensor(rows).ndim)
+
+
+def max(x, axis=-1):
+    """The largest element along an axis (piecewise analytic: ties are kinks)."""
+    x = tensor(x)
+    return max_axis(x, axis=negative_axes(axis, x.ndim)[0])
+
+
+def maximum(a, b):
+    """The larger of two tensors, element by element (piecewise analytic)."""
+    return a + relu(b - a)
+
+
+def minimum(a, b):
+    """The smaller of two tensors, element by element (piecewise analytic)."""
+    return a - relu(a - b)
+
+
+def sqrt(x):
+    """Square root of a positive tensor."""
+    return tensor(x) ** 0.5
+
+
+def square(x):
+    return tensor(x) ** 2
+
+
+def _kept(x, axis):
+    """The shape that reducing one axis leaves, with that axis kept as length 1."""
+    shape = list(x.shape)
+    shape[axis] = 1
+    return tuple(shape)
+
+
+def _shifted(x, axis):
+    """x minus the constant part of its maximum: the same softmax, and no overflow."""
+    x = tensor(x)
+    axis = negative_axes(axis, x.ndim)[0]
+    return x - reshape(max(constant_part(x), axis), _kept(x, axis)), axis
+
+
+def softmax(x, axis=-1):
+    """e^x / sum e^x along an axis. To mask entries, add -1e30 to them."""
+    shifted, axis = _shifted(x, axis)
+    e = exp(shifted)
+    return e * reshape(sum(e, axis), _kept(e, axis)) ** -1
+
+
+def log_softmax(x, axis=-1):
+    """x - log sum e^x along an axis."""
+    shifted, axis = _shifted(x, axis)
+    return shifted - reshape(log(sum(exp(shifted), axis)), _kept(shifted, axis))
+
+
+def softplus(x):
+    """log(1 + e^x), without overflow: the loss of logistic regression."""
+    top = constant_part(relu(constant_part(x)))
+    return top + log(exp(-top) + exp(x - top))
+
+
+def rms_norm(x, eps=1e-5, axis=-1):
+    """x / sqrt(mean(x^2) + eps) along an axis."""
+    x = tensor(x)
+    axis = negative_axes(axis, x.ndim)[0]
+    return x * reshape((mean(x * x, axis) + eps) ** -0.5, _kept(x, axis))
+
+
+def cross_entropy(logits, targets):
+    """-log softmax(logits)[target] for each row: logits (rows, classes), whole-number targets (rows,); returns (rows,), nats."""
+    logits = tensor(logits)
+    if logits.ndim != 2 or tensor(targets).ndim != 1:
+        raise ShapeError(f"cross_entropy takes logits (rows, classes) and targets (rows,), not {logits.shape} and {tensor(targets).shape}")
+    wanted = gather(np.eye(logits.shape[1]), targets)
+    return -einsum("tv,tv->t", log_softmax(logits), wanted)
+
+
+def argmax(*arguments, **more):
+    """Refused: a choice has no derivative, so nothing can be predicted from its Taylor series."""
+    raise CircuitError("argmax and accuracy jump and are flat in between: no Taylor series predicts them. Measure a loss, a "
+                       "log-probability, a logit or a margin instead, and threshold the prediction")

@@ -1,0 +1,119 @@
+"""What a gate is, and the registry that lists them all.
+
+A gate is one small record: its name, how many wires it reads, the shape it writes, its value on NumPy arrays, and its
+vector-Jacobian product *written in gates*, so that a gradient is again a circuit. Calling a gate on wires records it;
+calling it on arrays computes its value at once - the same function serves the recording and the plain calculation.
+
+Values are written for arrays whose *trailing* axes have the recorded shape: any leading axes are a batch and pass through.
+They accept complex arrays too, where every branch goes by the real part.
+"""
+from dataclasses import dataclass
+from typing import Callable, Optional
+
+import numpy as np
+
+GATES = {}
+"""Every gate by name: the closed set of operations a circuit may use."""
+
+
+class CircuitError(ValueError):
+    """A circuit that cannot be recorded, checked or evaluated; the message says where and what to do."""
+
+
+class ShapeError(CircuitError):
+    """Shapes or kinds of wires that do not fit the gate."""
+
+
+class DomainError(CircuitError):
+    """A value outside the gate's domain of analyticity: no number is returned."""
+
+
+@dataclass(frozen=True, eq=False)
+class Gate:
+    """One operation of the circuit language.
+
+    name      lower-case noun or verb of the field
+    arity     number of input wires; None for any number
+    shape     shape(*input_shapes, **parameters) -> output shape; raises ShapeError
+    value     value(*arrays, **parameters) -> array
+    vjp       vjp(g, y, *inputs, **parameters) -> one cotangent (or None) per input, for output y with cotangent g
+    doc       value, derivative and Taylor recurrence
+    kinds     'real': real wires in and out; 'moves': moves elements of any one kind; a tuple: the kind of each input
+    domain    domain(x, **parameters) -> bool array, True where the gate is analytic at x; None: everywhere
+    outside   what to say when the domain is left
+    flops     plain float operations per output element (einsum and sum count their own way)
+    """
+    name: str
+    arity: Optional[int]
+    shape: Callable
+    value: Callable
+    vjp: Callable
+    doc: str
+    kinds: object = "real"
+    domain: Optional[Callable] = None
+    outside: str = ""
+    flops: float = 1.0
+
+    def __post_init__(self):
+        if self.name in GATES:
+            raise CircuitError(f"two gates named {self.name!r}")
+        GATES[self.name] = self
+
+    def __call__(self, *inputs, **parameters):
+        recorder = next((x.recorder for x in inputs if hasattr(x, "recorder")), None)
+        if recorder is None:
+            return self.value(*inputs, **parameters)
+        return recorder.record(self, inputs, parameters)
+
+    def __reduce__(self):
+        return find_gate, (self.name,)
+
+    def __repr__(self):
+        return f"<gate {self.name}>"
+
+
+def find_gate(name):
+    """The gate of that name."""
+    if name not in GATES:
+        raise CircuitError(f"no gate is named {name!r}; the registry has: {', '.join(sorted(GATES))}")
+    return GATES[name]
+
+
+def gate_result(gate, shapes, kinds, parameters):
+    """(shape, kind) of what a gate writes, or an error that names the gate."""
+    if gate.arity is not None and len(shapes) != gate.arity:
+        raise ShapeError(f"gate {gate.name} reads {gate.arity} wires, not {len(shapes)}")
+    if gate.kinds == "constant":
+        kind = "integer" if np.issubdtype(parameters["value"].dtype, np.integer) else "real"
+    elif gate.kinds == "moves":
+        kind = kinds[0]
+        if len(set(kinds)) != 1:
+            raise ShapeError(f"gate {gate.name}: real and integer wires mixed")
+    else:
+        wanted = ("real",) * len(kinds) if gate.kinds == "real" else gate.kinds
+        kind = "real"
+        if tuple(kinds) != wanted:
+            raise ShapeError(f"gate {gate.name} reads {wanted} wires, not {tuple(kinds)}; integer wires can be moved about and "
+                             "used as ids, not calculated with")
+    try:
+        return gate.shape(*shapes, **parameters), kind
+    except ShapeError as error:
+        raise ShapeError(f"gate {gate.name}: {error}") from None
+
+
+def same_shape(first, *others, **parameters):
+    """Shape rule of elementwise gates: all inputs alike."""
+    for shape in others:
+        if shape != first:
+            raise ShapeError(f"shapes {first} and {shape} differ; broadcast one of them first")
+    return first
+
+
+def elementwise(name, value, vjp, doc, arity=1, **fields):
+    """A gate that treats every element alike."""
+    return Gate(name, arity, same_shape, value, vjp, doc, **fields)
+
+
+def real_part(x):
+    """The number a branch is chosen by: x itself, or its real part."""
+    return np.real(x) if np.iscomplexobj(x) else np.asarray(x)

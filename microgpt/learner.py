@@ -1,0 +1,66 @@
+"""microgpt as a learner: trained on names one a step, each name an example that can be deleted."""
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from circuit import gelu
+from deletion import Adam, Learner, LearnerError, LinearDecay
+
+from .data import Tokenizer, initial_parameters, model_shape, read_names, shuffled
+from .model import Shape, loss
+
+OPTIMIZER = Adam(LinearDecay(0.01), beta1=0.85, beta2=0.99, eps=1e-3)
+"""The paper's: eps inside the root, the learning rate falling linearly to zero."""
+
+
+@dataclass(frozen=True)
+class DocumentLoss:
+    """A measurement: the mean loss of the model on one document, nats per token."""
+    shape: Shape
+    tokens: tuple
+
+    def __call__(self, parameters):
+        return loss(parameters, np.array(self.tokens), self.shape)
+
+
+class NameLearner(Learner):
+    """A Learner of names.   documents: the training names, one a step;   held_out: the others;   tokenizer, shape."""
+
+    def __init__(self, documents, tokenizer, parameters, *, steps=None, units=None, all_units=None, held_out=(), activation=gelu):
+        self.documents, self.tokenizer, self.shape = list(documents), tokenizer, model_shape(tokenizer)
+        self.held_out = list(held_out)
+        steps = len(self.documents) if steps is None else steps
+        super().__init__(parameters, [tokenizer.encode(name) for name in self.documents], partial(loss, shape=self.shape, activation=activation),
+                         OPTIMIZER, np.arange(steps) % len(self.documents), units=units, all_units=all_units,
+                         labels=self.documents)
+
+    def loss_on(self, name):
+        """A measurement: the mean loss of the model on a name, nats per token."""
+        return DocumentLoss(self.shape, tuple(self.tokenizer.encode(name).tolist()))
+
+
+def names(path=None, steps=1000, seed=42, units=None):
+    """microgpt on a list of names, in the paper's setting: a NameLearner.
+
+    path    file of names, one a line; default: the shipped US Census names
+    steps   training steps, one name each; where there are fewer names than steps they come round again
+    seed    of the shuffling and the initial parameters; 42 is the paper's
+    units   what is deleted: None for single names, or a function of the name, such as first_letter
+    """
+    if isinstance(steps, bool) or not isinstance(steps, (int, np.integer)) or steps < 1:
+        raise LearnerError(f"a training has at least one step, not {steps!r}")
+    every = read_names(path)
+    tokenizer = Tokenizer("".join(sorted(set("".join(every)))))
+    documents, generator = shuffled(every, seed)
+    parameters = initial_parameters(model_shape(tokenizer), generator)
+    used = documents[:steps]
+    if units is None:
+        return NameLearner(used, tokenizer, parameters, steps=steps, held_out=documents[steps:])
+    return NameLearner(used, tokenizer, parameters, steps=steps, held_out=documents[steps:], units=[units(name) for name in used],
+                       all_units=sorted({units(name) for name in every}))
+
+
+def first_letter(name):
+    """The unit of a name: its first letter."""
+    return name[0]

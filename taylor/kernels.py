@@ -1,0 +1,288 @@
+"""Loops over elements: a rule applied to whole tensors. A program is a tape of such loops (see program.py, machine.py).
+
+One instruction is a row of whole numbers, `word`. Every operand is addressed through a table: element e of operand a is
+number `word[A] + tables[word[A_TABLE] + e]` of the block's memory. So transposes, slices, broadcasts and concatenations cost
+nothing - they are only other tables - and equal tables are shared between instructions.
+"""
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numba import config
+
+from . import rules
+
+if config.DISABLE_JIT:
+    from .plain import at, local, rule
+else:
+    from .lanes import at, local, rule
+
+
+class Memory(NamedTuple):
+    """A block's memory, and what is shared between blocks.
+
+    constants     (elements,) float64: the constant part of every element
+    coefficients  (active elements * 2 p lanes,) float64: the rest, for elements that are not only constants
+    integers      (whole numbers,) int64: token ids and the like
+    tables        (entries,) int64: addresses, relative to an operand's base
+    numbers       (instructions,) float64: the constant parameter of each instruction
+    """
+    constants: np.ndarray
+    coefficients: np.ndarray
+    integers: np.ndarray
+    tables: np.ndarray
+    numbers: np.ndarray
+
+
+# Columns of an instruction. ACTIVE: it has coefficients to write; SMOOTH: the operand has coefficients, so it must not sit on a
+# kink; Y, A, B: bases of the operands, each followed by its table.
+OPERATION, ACTIVE, SMOOTH, COUNT, Y, Y_TABLE, A, A_TABLE, B, B_TABLE = range(10)
+# einsum has no table per operand but one per role of axis and operand:
+BATCH, BATCH_Y, BATCH_A, BATCH_B, ROWS, ROWS_Y, ROWS_A, COLUMNS, COLUMNS_Y, COLUMNS_B, INNER, INNER_A, INNER_B = range(10, 23)
+# sum and max reduce LENGTH elements to one; gather and scatter move rows of LENGTH elements, of a table with LIMIT rows.
+LENGTH, LIMIT = 10, 11
+# A strip runs the next LENGTH instructions together, CHUNK elements at a time.
+CHUNK = 11
+WIDTH = 23
+
+# Operations.
+(STRIP, LIFT, COPY, ADD, ADD_CONSTANT, MULTIPLY, MULTIPLY_CONSTANT, SCALE, SHIFT, POWER, POWER_WHOLE, EXP, LOG, TANH, SIGMOID,
+ SIN, COS, ERF, GELU, RELU, ABS, STEP, EINSUM, EINSUM_CONSTANT, SUM, MAX, ONE_HOT_MAX, GATHER, SCATTER) = range(29)
+
+# What can be wrong: the second is a value outside the gate's domain, the third a row that a table does not have.
+FINE, NOT_FINITE, OUTSIDE, NO_ROW = range(4)
+
+
+@rule
+def y_at(form, memory, word, e):
+    return at(form, memory, word[Y] + memory.tables[word[Y_TABLE] + e])
+
+
+@rule
+def a_at(form, memory, word, e):
+    return at(form, memory, word[A] + memory.tables[word[A_TABLE] + e])
+
+
+@rule
+def b_at(form, memory, word, e):
+    return at(form, memory, word[B] + memory.tables[word[B_TABLE] + e])
+
+
+@rule
+def einsum(product, form, memory, word):
+    """y[batch, row, column] = sum over inner of a[batch, row, inner] b[batch, column, inner], two columns at a time."""
+    tables = memory.tables
+    y, y2 = local(form), local(form)
+    for i in range(word[BATCH]):
+        y_i, a_i, b_i = (word[Y] + tables[word[BATCH_Y] + i], word[A] + tables[word[BATCH_A] + i], word[B] + tables[word[BATCH_B] + i])
+        for j in range(word[ROWS]):
+            y_ij, a_ij = y_i + tables[word[ROWS_Y] + j], a_i + tables[word[ROWS_A] + j]
+            k = 0
+            while k + 1 < word[COLUMNS]:
+                b_k, b_k2 = b_i + tables[word[COLUMNS_B] + k], b_i + tables[word[COLUMNS_B] + k + 1]
+                rules.clear(form, y)
+                rules.clear(form, y2)
+                for m in range(word[INNER]):
+                    a = at(form, memory, a_ij + tables[word[INNER_A] + m])
+                    inner = tables[word[INNER_B] + m]
+                    product(form, y, a, at(form, memory, b_k + inner))
+                    product(form, y2, a, at(form, memory, b_k2 + inner))
+                rules.copy(form, at(form, memory, y_ij + tables[word[COLUMNS_Y] + k]), y)
+                rules.copy(form, at(form, memory, y_ij + tables[word[COLUMNS_Y] + k + 1]), y2)
+                k += 2
+            if k < word[COLUMNS]:
+                b_k = b_i + tables[word[COLUMNS_B] + k]
+                rules.clear(form, y)
+                for m in range(word[INNER]):
+                    product(form, y, at(form, memory, a_ij + tables[word[INNER_A] + m]), at(form, memory, b_k + tables[word[INNER_B] + m]))
+                rules.copy(form, at(form, memory, y_ij + tables[word[COLUMNS_Y] + k]), y)
+
+
+@rule
+def sum_groups(form, memory, word):
+    """y_e = sum of LENGTH elements of a."""
+    length = word[LENGTH]
+    total = local(form)
+    for e in range(word[COUNT]):
+        rules.clear(form, total)
+        for m in range(length):
+            rules.accumulate(form, total, a_at(form, memory, word, e * length + m))
+        rules.copy(form, y_at(form, memory, word, e), total)
+
+
+@rule
+def winner(memory, word, e):
+    """(position of the largest constant part in group e, whether another one equals it)"""
+    length = word[LENGTH]
+    base, table = word[A], word[A_TABLE] + e * length
+    best, tie = 0, False
+    for m in range(1, length):
+        there, here = memory.constants[base + memory.tables[table + best]], memory.constants[base + memory.tables[table + m]]
+        if here > there:
+            best, tie = m, False
+        elif here == there:
+            tie = True
+    return best, tie
+
+
+@rule
+def max_groups(form, memory, word):
+    """y_e = the largest of LENGTH elements of a, by the constant part."""
+    for e in range(word[COUNT]):
+        best, _ = winner(memory, word, e)
+        rules.copy(form, y_at(form, memory, word, e), a_at(form, memory, word, e * word[LENGTH] + best))
+
+
+@rule
+def one_hot_groups(form, memory, word):
+    """1 at the largest of LENGTH elements of a, else 0; a constant."""
+    length = word[LENGTH]
+    for e in range(word[COUNT] // length):
+        best, _ = winner(memory, word, e)
+        for m in range(length):
+            y = y_at(form, memory, word, e * length + m)
+            rules.clear(form, y)
+            y.constant = 1.0 if m == best else 0.0
+
+
+@rule
+def row_id(memory, word, i):
+    return memory.integers[word[B] + memory.tables[word[B_TABLE] + i]]
+
+
+@rule
+def gather(form, memory, word):
+    """y = rows of a, chosen by whole numbers."""
+    length = word[LENGTH]
+    for e in range(word[COUNT]):
+        rules.copy(form, y_at(form, memory, word, e), a_at(form, memory, word, row_id(memory, word, e // length) * length + e % length))
+
+
+@rule
+def scatter(form, memory, word):
+    """y = 0, then rows of a added where the whole numbers say."""
+    length = word[LENGTH]
+    for e in range(word[LIMIT] * length):
+        rules.clear(form, y_at(form, memory, word, e))
+    for e in range(word[COUNT]):
+        rules.accumulate(form, y_at(form, memory, word, row_id(memory, word, e // length) * length + e % length),
+                         a_at(form, memory, word, e))
+
+
+# checks --------------------------------------------------------------------------------------------------------------
+
+@rule
+def outside_domain(form, memory, word, number, begin, end):
+    """The first element whose value the gate cannot take, or -1. Kinks matter only where there are coefficients."""
+    operation, smooth = word[OPERATION], word[SMOOTH] != 0
+    if operation == LOG or (operation == POWER and number != math.floor(number)):
+        for e in range(begin, end):
+            x = a_at(form, memory, word, e).constant
+            if x < 0.0 or (x == 0.0 and (smooth or operation == LOG)):
+                return e
+    elif operation == POWER or (smooth and (operation == RELU or operation == ABS or operation == STEP)):
+        for e in range(begin, end):
+            if a_at(form, memory, word, e).constant == 0.0:
+                return e
+    elif smooth and (operation == MAX or operation == ONE_HOT_MAX):
+        for e in range(word[COUNT] if operation == MAX else word[COUNT] // word[LENGTH]):
+            if winner(memory, word, e)[1]:
+                return e
+    return -1
+
+
+@rule
+def missing_row(memory, word):
+    """The first position whose id is not a row of the table, or -1."""
+    if word[OPERATION] == GATHER or word[OPERATION] == SCATTER:
+        for i in range(word[COUNT] // word[LENGTH]):
+            if not 0 <= row_id(memory, word, i) < word[LIMIT]:
+                return i
+    return -1
+
+
+@rule
+def not_finite(form, memory, word, begin, end, look_closely):
+    """The first element of y that is NaN or infinite, or -1. Looking closely, in its coefficients too."""
+    for e in range(begin, end):
+        y = word[Y] + memory.tables[word[Y_TABLE] + e]
+        if not math.isfinite(memory.constants[y]):
+            return e
+        if look_closely and form.degree > 0:
+            width = 2 * form.degree * form.lanes
+            for i in range(y * width, (y + 1) * width):
+                if not math.isfinite(memory.coefficients[i]):
+                    return e
+    return -1
+
+
+# one instruction -----------------------------------------------------------------------------------------------------
+
+@rule
+def elementwise(form, memory, word, number, begin, end):
+    """Elements begin..end of an elementwise instruction."""
+    operation = word[OPERATION]
+    for e in range(begin, end):
+        y, a = y_at(form, memory, word, e), a_at(form, memory, word, e)
+        if operation == LIFT:
+            rules.lift(form, y, a)
+        elif operation == COPY:
+            rules.copy(form, y, a)
+        elif operation == ADD:
+            rules.add(form, y, a, b_at(form, memory, word, e))
+        elif operation == ADD_CONSTANT:
+            rules.add_constant(form, y, a, b_at(form, memory, word, e))
+        elif operation == MULTIPLY:
+            rules.multiply(form, y, a, b_at(form, memory, word, e))
+        elif operation == MULTIPLY_CONSTANT:
+            rules.multiply_constant(form, y, a, b_at(form, memory, word, e))
+        elif operation == SCALE:
+            rules.scale(form, y, a, number)
+        elif operation == SHIFT:
+            rules.shift(form, y, a, number)
+        elif operation == POWER:
+            rules.power(form, y, a, number)
+        elif operation == POWER_WHOLE:
+            rules.power_whole(form, y, a, number)
+        elif operation == EXP:
+            rules.exp(form, y, a)
+        elif operation == LOG:
+            rules.log(form, y, a)
+        elif operation == TANH:
+            rules.tanh(form, y, a)
+        elif operation == SIGMOID:
+            rules.sigmoid(form, y, a)
+        elif operation == SIN:
+            rules.sin(form, y, a)
+        elif operation == COS:
+            rules.cos(form, y, a)
+        elif operation == ERF:
+            rules.erf(form, y, a)
+        elif operation == GELU:
+            rules.gelu(form, y, a)
+        elif operation == RELU:
+            rules.relu(form, y, a)
+        elif operation == ABS:
+            rules.abs(form, y, a)
+        elif operation == STEP:
+            rules.step(form, y, a)
+
+
+@rule
+def whole(form, memory, word):
+    """An instruction that is not elementwise, on all its elements."""
+    operation = word[OPERATION]
+    if operation == EINSUM:
+        einsum(rules.multiply_add, form, memory, word)
+    elif operation == EINSUM_CONSTANT:
+        einsum(rules.multiply_add_constant, form, memory, word)
+    elif operation == SUM:
+        sum_groups(form, memory, word)
+    elif operation == MAX:
+        max_groups(form, memory, word)
+    elif operation == ONE_HOT_MAX:
+        one_hot_groups(form, memory, word)
+    elif operation == GATHER:
+        gather(form, memory, word)
+    elif operation == SCATTER:
+        scatter(form, memory, word)

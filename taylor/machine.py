@@ -1,0 +1,132 @@
+"""The machine: runs programs on a block's memory, without Python and without its global lock.
+
+`repeat` is the one function that Python calls. It executes a program per step, loading each step's data and example weights
+before it; state is fed back by the program's own last instructions. A plain evaluation is one step with nothing to load.
+"""
+from typing import NamedTuple
+
+import numpy as np
+from numba import config, njit
+
+from .kernels import (ACTIVE, CHUNK, COUNT, EINSUM, FINE, GATHER, LENGTH, LIMIT, NO_ROW, NOT_FINITE, OPERATION, OUTSIDE, SCATTER, STRIP,
+                      elementwise, missing_row, not_finite, outside_domain, whole)
+
+if config.DISABLE_JIT:
+    from .plain import Form, at, rule, zero
+
+    compiled = rule
+else:
+    from .lanes import Form, at, rule, zero
+
+    # Only what Python calls is cached on disk: it holds everything it calls in turn.
+    compiled = njit(error_model="numpy", nogil=True, cache=True)
+
+# Columns of a program: its instructions FIRST..LAST; where its data go and how many they are.
+FIRST, LAST, REALS, REAL_COUNT, INTEGERS, INTEGER_COUNT, WEIGHTS, WEIGHT_COUNT = range(8)
+# Columns of a step: which program, and where its data start.
+PROGRAM, REAL_START, INTEGER_START, WEIGHT_START = range(4)
+
+
+class Forms(NamedTuple):
+    """The three forms a block needs: its own, that of constants, and that of example weights, which are linear in t."""
+    block: Form
+    constant: Form
+    linear: Form
+
+    @classmethod
+    def of(cls, degree, lanes):
+        return cls(Form(degree, lanes), Form(0, lanes), Form(1, lanes))
+
+
+class Schedule(NamedTuple):
+    """What is repeated.
+
+    programs   (programs, 8) int64: see the columns above
+    steps      (steps, 4) int64
+    reals      real data of all steps, end to end;   integers: whole data;   weights: which example's weight enters
+    """
+    programs: np.ndarray
+    steps: np.ndarray
+    reals: np.ndarray
+    integers: np.ndarray
+    weights: np.ndarray
+
+
+@rule
+def instruction(form, memory, word, number, begin, end, look_closely):
+    """One instruction with its checks: elements begin..end of an elementwise one, all of any other."""
+    element = missing_row(memory, word)
+    if element >= 0:
+        return NO_ROW, element
+    element = outside_domain(form, memory, word, number, begin, end)
+    if element >= 0:
+        return OUTSIDE, element
+    if word[OPERATION] >= EINSUM:
+        whole(form, memory, word)
+        end = word[LIMIT] * word[LENGTH] if word[OPERATION] == SCATTER else word[COUNT]
+    else:
+        elementwise(form, memory, word, number, begin, end)
+    element = not_finite(form, memory, word, begin, end, look_closely)
+    return (NOT_FINITE if element >= 0 else FINE), max(element, 0)
+
+
+@rule
+def dispatch(forms, memory, word, number, begin, end, look_closely):
+    """An instruction in the block's form or, where only constants are involved, in degree 0."""
+    if word[ACTIVE]:
+        return instruction(forms.block, memory, word, number, begin, end, look_closely)
+    return instruction(forms.constant, memory, word, number, begin, end, look_closely)
+
+
+@rule
+def tape_between(forms, memory, tape, first, last, look_closely):
+    """Instructions first..last. A strip takes its elementwise instructions through a chunk of elements at a time, so that
+    intermediate results stay in the nearest cache."""
+    i = first
+    while i < last:
+        head = tape[i]
+        begin_member, end_member, chunk = i, i + 1, head[COUNT] + 1
+        if head[OPERATION] == STRIP:
+            begin_member, end_member, chunk = i + 1, i + 1 + head[LENGTH], head[CHUNK]
+        for begin in range(0, head[COUNT], chunk):
+            end = min(begin + chunk, head[COUNT])
+            for j in range(begin_member, end_member):
+                wrong, element = dispatch(forms, memory, tape[j], memory.numbers[j], begin, end, look_closely)
+                if wrong:
+                    return wrong, j, element
+        i = end_member
+    return FINE, 0, 0
+
+
+@rule
+def load(forms, memory, weights, schedule, step):
+    """The data of one step: real numbers, whole numbers, and example weights, each 1 - h_0 - t psi."""
+    program = schedule.programs[step[PROGRAM]]
+    for i in range(program[REAL_COUNT]):
+        memory.constants[program[REALS] + i] = schedule.reals[step[REAL_START] + i]
+    for i in range(program[INTEGER_COUNT]):
+        memory.integers[program[INTEGERS] + i] = schedule.integers[step[INTEGER_START] + i]
+    for i in range(program[WEIGHT_COUNT]):
+        weight = at(forms.linear, weights, schedule.weights[step[WEIGHT_START] + i])
+        u = at(forms.block, memory, program[WEIGHTS] + i)
+        u.constant = weight.constant
+        for r in range(1, forms.block.degree + 1):
+            u[r] = weight[1] if r == 1 else zero(forms.block)
+
+
+@compiled
+def repeat(forms, memory, weights, tape, schedule, begin, end, look_closely):
+    """Steps begin..end of a schedule.
+
+    memory    the block's Memory, holding the state;   weights: a Memory of linear polynomials, one per example weight
+    tape      (instructions, WIDTH) int64
+
+    Returns (what is wrong, step, instruction, element): all zero, or where the first error is.
+    """
+    for s in range(begin, end):
+        load(forms, memory, weights, schedule, schedule.steps[s])
+        program = schedule.programs[schedule.steps[s, PROGRAM]]
+        wrong, i, element = tape_between(forms, memory, tape, program[FIRST], program[LAST], look_closely)
+        if wrong:
+            return wrong, s, i, element
+    return FINE, 0, 0, 0

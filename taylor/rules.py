@@ -1,0 +1,278 @@
+"""Taylor arithmetic on single polynomials: what each gate does to the coefficients u_0 + u_1 t + ... + u_p t^p.
+
+Coefficients, never derivatives. u.constant is u_0: real, and the same for every direction. u[r], r = 1..p, holds the
+complex coefficient of order r of every direction of the block (see lanes.py), so each line below is the textbook formula.
+
+Three kinds of rule: linear (order by order), bilinear (the truncated convolution), and functions given by a differential
+equation y' = s x', whose coefficients follow from the slope series s by one recurrence, `chain`
+(Griewank & Walther, Evaluating Derivatives, 2nd ed., ch. 13). Every rule writes y and reads the others; y is no alias of them.
+"""
+import math
+
+from numba import config
+
+if config.DISABLE_JIT:
+    from .plain import local, rule, zero
+else:
+    from .lanes import local, rule, zero
+
+
+# linear -------------------------------------------------------------------------------------------------------------
+
+@rule
+def lift(form, y, x):
+    """y = x_0: a constant as a polynomial."""
+    y.constant = x.constant
+    for r in range(1, form.degree + 1):
+        y[r] = zero(form)
+
+
+@rule
+def clear(form, y):
+    """y = 0."""
+    y.constant = 0.0
+    for r in range(1, form.degree + 1):
+        y[r] = zero(form)
+
+
+@rule
+def copy(form, y, x):
+    """y = x."""
+    y.constant = x.constant
+    for r in range(1, form.degree + 1):
+        y[r] = x[r]
+
+
+@rule
+def add(form, y, a, b):
+    """y = a + b."""
+    y.constant = a.constant + b.constant
+    for r in range(1, form.degree + 1):
+        y[r] = a[r] + b[r]
+
+
+@rule
+def add_constant(form, y, a, b):
+    """y = a + b_0, where b is only a constant."""
+    y.constant = a.constant + b.constant
+    for r in range(1, form.degree + 1):
+        y[r] = a[r]
+
+
+@rule
+def accumulate(form, y, x):
+    """y += x."""
+    y.constant = y.constant + x.constant
+    for r in range(1, form.degree + 1):
+        y[r] = y[r] + x[r]
+
+
+@rule
+def scale(form, y, x, by):
+    """y = by x."""
+    y.constant = by * x.constant
+    for r in range(1, form.degree + 1):
+        y[r] = by * x[r]
+
+
+@rule
+def shift(form, y, x, by):
+    """y = x + by."""
+    y.constant = x.constant + by
+    for r in range(1, form.degree + 1):
+        y[r] = x[r]
+
+
+# bilinear: the truncated convolution --------------------------------------------------------------------------------
+
+@rule
+def convolve(total, a, b, r):
+    """total + sum_{j=0..r} a_j b_{r-j}, for r >= 1."""
+    total = total + a.constant * b[r] + b.constant * a[r]
+    for j in range(1, r):
+        total = total + a[j] * b[r - j]
+    return total
+
+
+@rule
+def multiply(form, y, a, b):
+    """y = a b."""
+    y.constant = a.constant * b.constant
+    for r in range(1, form.degree + 1):
+        y[r] = convolve(zero(form), a, b, r)
+
+
+@rule
+def multiply_add(form, y, a, b):
+    """y += a b."""
+    y.constant = y.constant + a.constant * b.constant
+    for r in range(1, form.degree + 1):
+        y[r] = convolve(y[r], a, b, r)
+
+
+@rule
+def multiply_constant(form, y, a, b):
+    """y = a b_0, where b is only a constant."""
+    scale(form, y, a, b.constant)
+
+
+@rule
+def multiply_add_constant(form, y, a, b):
+    """y += a b_0, where b is only a constant."""
+    y.constant = y.constant + a.constant * b.constant
+    for r in range(1, form.degree + 1):
+        y[r] = y[r] + b.constant * a[r]
+
+
+@rule
+def power_whole(form, y, x, exponent):
+    """y = x^n for a whole n >= 0, by repeated squaring: x_0 may be zero."""
+    n = int(exponent)
+    base, spare = local(form), local(form)
+    copy(form, base, x)
+    clear(form, y)
+    y.constant = 1.0
+    while n > 0:
+        if n % 2 == 1:
+            multiply(form, spare, y, base)
+            copy(form, y, spare)
+        n //= 2
+        if n > 0:
+            multiply(form, spare, base, base)
+            copy(form, base, spare)
+
+
+# functions given by y' = s x' ---------------------------------------------------------------------------------------
+
+@rule
+def chain(x, s, r):
+    """Coefficient r of y, where y' = s x':  y_r = (1/r) sum_{j=1..r} j x_j s_{r-j}."""
+    total = r * s.constant * x[r]
+    for j in range(1, r):
+        total = total + j * (x[j] * s[r - j])
+    return (1.0 / r) * total
+
+
+@rule
+def exp(form, y, x):
+    """y = e^x; slope y."""
+    y.constant = math.exp(x.constant)
+    for r in range(1, form.degree + 1):
+        y[r] = chain(x, y, r)
+
+
+@rule
+def log(form, y, x):
+    """y = log x, from x y' = x':  x_0 y_r = x_r - (1/r) sum_{j=1..r-1} j y_j x_{r-j}."""
+    y.constant = math.log(x.constant)
+    inverse = 1.0 / x.constant
+    for r in range(1, form.degree + 1):
+        total = zero(form)
+        for j in range(1, r):
+            total = total + j * (y[j] * x[r - j])
+        y[r] = inverse * (x[r] - (1.0 / r) * total)
+
+
+@rule
+def power(form, y, x, exponent):
+    """y = x^a, from x y' = a x' y:  r x_0 y_r = sum_{j=1..r} (a j - (r - j)) x_j y_{r-j}."""
+    y.constant = x.constant ** exponent
+    inverse = 1.0 / x.constant
+    for r in range(1, form.degree + 1):
+        total = exponent * r * y.constant * x[r]
+        for j in range(1, r):
+            total = total + (exponent * j - (r - j)) * (x[j] * y[r - j])
+        y[r] = inverse / r * total
+
+
+@rule
+def tanh(form, y, x):
+    """y = tanh x; slope s = 1 - y y."""
+    s = local(form)
+    y.constant = math.tanh(x.constant)
+    s.constant = 1.0 - y.constant * y.constant
+    for r in range(1, form.degree + 1):
+        y[r] = chain(x, s, r)
+        s[r] = zero(form) - convolve(zero(form), y, y, r)
+
+
+@rule
+def sigmoid(form, y, x):
+    """y = 1 / (1 + e^-x); slope s = y - y y."""
+    s = local(form)
+    y.constant = 0.5 * (1.0 + math.tanh(0.5 * x.constant))
+    s.constant = y.constant * (1.0 - y.constant)
+    for r in range(1, form.degree + 1):
+        y[r] = chain(x, s, r)
+        s[r] = y[r] - convolve(zero(form), y, y, r)
+
+
+@rule
+def sin(form, y, x):
+    """y = sin x; slope c = cos x, carried along: c' = -y x'."""
+    c = local(form)
+    y.constant, c.constant = math.sin(x.constant), math.cos(x.constant)
+    for r in range(1, form.degree + 1):
+        y[r] = chain(x, c, r)
+        c[r] = zero(form) - chain(x, y, r)
+
+
+@rule
+def cos(form, y, x):
+    """y = cos x; slope -s, with s = sin x carried along: s' = y x'."""
+    s = local(form)
+    y.constant, s.constant = math.cos(x.constant), math.sin(x.constant)
+    for r in range(1, form.degree + 1):
+        y[r] = zero(form) - chain(x, s, r)
+        s[r] = chain(x, y, r)
+
+
+@rule
+def gaussian(form, y, x, rate):
+    """y = e^(-rate x^2)."""
+    w, square = local(form), local(form)
+    multiply(form, square, x, x)
+    scale(form, w, square, -rate)
+    exp(form, y, w)
+
+
+@rule
+def erf(form, y, x):
+    """y = erf x; slope (2 / sqrt(pi)) e^(-x^2)."""
+    e = local(form)
+    gaussian(form, e, x, 1.0)
+    y.constant = math.erf(x.constant)
+    for r in range(1, form.degree + 1):
+        y[r] = 2.0 / math.sqrt(math.pi) * chain(x, e, r)
+
+
+@rule
+def gelu(form, y, x):
+    """y = x Phi(x); Phi has slope e^(-x^2/2) / sqrt(2 pi)."""
+    e, cumulative = local(form), local(form)
+    gaussian(form, e, x, 0.5)
+    cumulative.constant = 0.5 * math.erfc(-x.constant * math.sqrt(0.5))
+    for r in range(1, form.degree + 1):
+        cumulative[r] = 1.0 / math.sqrt(2.0 * math.pi) * chain(x, e, r)
+    multiply(form, y, x, cumulative)
+
+
+# piecewise: the branch goes by the constant part --------------------------------------------------------------------
+
+@rule
+def relu(form, y, x):
+    """y = x or 0. The branch not taken multiplies by 0, which keeps a NaN visible."""
+    scale(form, y, x, 1.0 if x.constant > 0.0 else 0.0)
+
+
+@rule
+def abs(form, y, x):
+    """y = x or -x."""
+    scale(form, y, x, 1.0 if x.constant > 0.0 else -1.0)
+
+
+@rule
+def step(form, y, x):
+    """y = 1 or 0, a constant."""
+    clear(form, y)
+    y.constant = 1.0 if x.constant > 0.0 else 0.0
