@@ -65,15 +65,19 @@ def horner(coefficients, x):
     return total
 
 
-def repeat(data, activation):
-    """The run of a file with this engine: coefficients of the parameters (n, p + 1) and of the test loss (p + 1,)."""
-    degree, alphabet, documents = int(data["degree"]), str(data["alphabet"]), data["docs"].tolist()
-    tokenizer = Tokenizer(alphabet)
-    shapes, at, parameters = Shape(vocabulary=len(alphabet) + 1).parameters(), 0, {}
+def learner_of(data, activation=gelu):
+    """The training of a file, as a learner."""
+    tokenizer = Tokenizer(str(data["alphabet"]))
+    shapes, at, parameters = Shape(vocabulary=len(tokenizer.alphabet) + 1).parameters(), 0, {}
     for name, size in shapes.items():
         parameters[name] = data["init"][at:at + math.prod(size)].reshape(size)
         at += math.prod(size)
-    learner = NameLearner(documents, tokenizer, parameters, activation=activation)
+    return NameLearner(data["docs"].tolist(), tokenizer, parameters, activation=activation)
+
+
+def repeat(data, activation):
+    """The run of a file with this engine: coefficients of the parameters (n, p + 1) and of the test loss (p + 1,)."""
+    degree, learner = int(data["degree"]), learner_of(data, activation)
     measure = learner.loss_on(str(data["test_doc"]))
     if degree == 0:
         theta = learner.train(1.0 - data["downweight_constant"])[0]

@@ -48,8 +48,9 @@ def joins(run, new, chunk):
         return True
     if not turns(run[0], chunk) or run[0].y.size != new.y.size:
         return False
-    # What it writes over (the state, at the end of a step) the others may only have read element by element.
-    return not any(overlap(new.y, ids) and not np.array_equal(ids, new.y) for other in run for ids in other.reads)
+    # In turns, element by element: what one writes another may read (or, the state, have read) in the same order only.
+    return all(np.array_equal(ids, other.y) or not overlap(ids, other.y) for other in run for ids in new.reads) \
+        and all(np.array_equal(ids, new.y) or not overlap(ids, new.y) for other in run for ids in other.reads)
 
 
 def overlap(a, b):

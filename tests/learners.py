@@ -1,0 +1,58 @@
+"""Small learners that tests share. Functions stand at the top of the module, so that learners can be pickled."""
+import numpy as np
+
+from circuit import gelu, relu, softplus
+from deletion import SGD, Adam, Learner, Momentum
+
+
+def logistic_loss(w, x, y):
+    return softplus(-y * (x @ w))
+
+
+def squared_loss(w, x, y):
+    return (x @ w - y) ** 2 * 0.5
+
+
+def ridge(w):
+    return (w * w).sum() * 0.05
+
+
+def network_loss(p, x, y):
+    return (gelu(x @ p["w1"] + p["b1"]) @ p["w2"] - y) ** 2
+
+
+def relu_loss(w, x, y):
+    return (relu(x @ w) - y) ** 2
+
+
+def data(n, d, seed=0):
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(n, d))
+    return x, np.where(x @ rng.normal(size=d) + 0.5 * rng.normal(size=n) > 0, 1.0, -1.0)
+
+
+def logistic(n=30, d=3, steps=40, optimizer=SGD(1.0), **fields):
+    """Logistic regression by full-batch steps."""
+    x, y = data(n, d)
+    return Learner(np.zeros(d), list(zip(x, y)), logistic_loss, optimizer, np.tile(np.arange(n), (steps, 1)), **fields)
+
+
+def least_squares(n=12, d=3, steps=2000, regularizer=ridge, **fields):
+    """Ridge regression by full-batch gradient descent, to convergence."""
+    x, y = data(n, d, 1)
+    return Learner(np.zeros(d), list(zip(x, y)), squared_loss, SGD(0.3), np.tile(np.arange(n), (steps, 1)), regularizer=regularizer, **fields)
+
+
+def network(n=20, steps=30, optimizer=Momentum(0.05), **fields):
+    """A two-layer network by minibatches of four."""
+    rng = np.random.default_rng(3)
+    x, y = data(n, 3, 2)
+    parameters = {"w1": rng.normal(size=(3, 4)) * 0.5, "b1": np.zeros(4), "w2": rng.normal(size=4) * 0.5}
+    schedule = np.stack([rng.permutation(n)[:4] for _ in range(steps)])
+    return Learner(parameters, list(zip(x, y)), network_loss, optimizer, schedule, **fields)
+
+
+def tiny(n=6, steps=12):
+    """One example a step, two parameters, Adam: small enough to enumerate."""
+    x, y = data(n, 2, 4)
+    return Learner(np.array([0.3, -0.2]), list(zip(x, y)), logistic_loss, Adam(0.3, eps=0.1), np.arange(steps) % n)

@@ -1,0 +1,106 @@
+"""The scripts, run as a user runs them."""
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+def script(*arguments, **environment):
+    return subprocess.run([sys.executable, "-m", *map(str, arguments)], capture_output=True, text=True, env=os.environ | environment)
+
+
+def test_parity_reports_and_fails_above_its_tolerance(tmp_path):
+    file = GOLDEN / "census_12steps_degree6.npz"
+    good = script("benchmarks.parity", file)
+    assert good.returncode == 0 and "within 1e-11" in good.stdout and "order 6" in good.stdout
+    assert script("benchmarks.parity", file, "--tolerance", "1e-17").returncode == 1
+    with np.load(file) as data:
+        changed = dict(data)
+    changed["params"] = changed["params"].copy()
+    changed["params"][100, 3] *= 1.0 + 1e-6
+    np.savez(tmp_path / "changed.npz", **changed)
+    bad = script("benchmarks.parity", file, tmp_path / "changed.npz")
+    assert bad.returncode == 1 and "ABOVE" in bad.stdout and "not reproduced: " + str(tmp_path / "changed.npz") in bad.stdout
+    changed["params"][:] = np.nan
+    np.savez(tmp_path / "nan.npz", **changed)
+    assert script("benchmarks.parity", tmp_path / "nan.npz").returncode == 1
+
+
+def test_parity_with_an_expansion_point_and_another_alphabet(tmp_path):
+    """Any file of the format: here one made by this engine from a contour of trainings, around nonzero downweights."""
+    from microgpt import NameLearner, Shape, Tokenizer
+    from microgpt.data import initial_parameters
+    import random
+    tokenizer = Tokenizer("abcdino")
+    learner = NameLearner(["ann", "bob", "cid"] * 2, tokenizer, initial_parameters(Shape(vocabulary=8), random.Random(0)))
+    rng = np.random.default_rng(0)
+    base, psi = rng.uniform(0.0, 0.5, 6), 0.1 * (rng.normal(size=6) + 1j * rng.normal(size=6))
+    t = np.exp(2j * np.pi * np.arange(32) / 32)
+    from circuit import evaluate
+    theta = learner.train(1.0 - base - t[:, None] * psi)[0]
+    losses = evaluate(learner.measurement(learner.loss_on("dina")), [theta])[0]
+    np.savez(tmp_path / "own.npz", docs=learner.documents, alphabet="abcdino", init=learner.layout.initial, downweight_constant=base,
+             downweight_direction=psi, degree=3, params=np.fft.fft(theta, axis=0)[:4].T / 32, test_doc="dina", test_loss=np.fft.fft(losses)[:4] / 32,
+             seconds=0.0)
+    result = script("benchmarks.parity", tmp_path / "own.npz")
+    assert result.returncode == 0 and "(exact)" in result.stdout, result.stdout
+
+
+def test_parity_with_what_is_no_golden_file(tmp_path):
+    (tmp_path / "text.npz").write_text("hello")
+    np.savez(tmp_path / "other.npz", docs=["ann"])
+    for name, words in (("text.npz", "cannot read"), ("other.npz", "lacks alphabet"), ("missing.npz", "cannot read")):
+        result = script("benchmarks.parity", tmp_path / name)
+        assert result.returncode == 2 and words in result.stderr and "Traceback" not in result.stderr
+
+
+def test_the_demo_prints_a_table_and_saves_a_picture(tmp_path):
+    result = script("benchmarks.demo", "--steps", 60, "--directions", 16, "--out", tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "retrained" in result.stdout and "median of means" in result.stdout and str(tmp_path / "demo.png") in result.stdout
+    assert (tmp_path / "demo.png").read_bytes().startswith(b"\x89PNG")
+    rows = [line.split() for line in result.stdout.splitlines() if line.strip().startswith(("0.", "1."))]
+    assert len(rows) == 5 and all(float(rows[-1][i]) == pytest.approx(float(rows[-1][1])) for i in (2, 3, 5))
+
+
+@pytest.mark.parametrize("arguments, words", [
+    (("--name", "zoë"), "outside the alphabet"), (("--directions", "0"), "at least one direction"), (("--degree", "-1"), "whole number >= 0"),
+    (("--steps", "0"), "at least one step"), (("--names", "/nowhere.txt"), "cannot read names")])
+def test_the_demo_says_what_is_wrong(arguments, words, tmp_path):
+    result = script("benchmarks.demo", "--steps", 10, "--out", tmp_path, *arguments)
+    assert result.returncode == 2 and words in result.stderr and "Traceback" not in result.stderr
+
+
+def test_microgpt_babbles():
+    result = script("microgpt", "--steps", 20, "--samples", 3)
+    assert result.returncode == 0 and "names never seen" in result.stdout and len(result.stdout.splitlines()) == 4
+
+
+def test_the_scalar_twin_runs():
+    result = script("microgpt.scalar", "--steps", 1)
+    assert result.returncode == 0 and "step    1   isis" in result.stdout
+
+
+def test_the_core_imports_no_optional_extra():
+    code = ("import sys, circuit, taylor, deletion, microgpt, benchmarks; "
+            "print([m for m in ('matplotlib', 'tqdm', 'jax', 'dask', 'sklearn') if m in sys.modules])")
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert result.stdout.strip() == "[]", result.stderr
+
+
+def test_imports_go_one_way():
+    """circuit <- taylor <- deletion <- microgpt <- benchmarks, as the README's picture says."""
+    import ast
+    rooms = ["circuit", "taylor", "deletion", "microgpt", "benchmarks"]
+    root = Path(__file__).parent.parent
+    for level, room in enumerate(rooms):
+        for path in (root / room).glob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                found = [a.name for a in node.names] if isinstance(node, ast.Import) else [node.module] if isinstance(node, ast.ImportFrom) and not node.level else []
+                for module in found:
+                    assert module.split(".")[0] not in rooms[level + 1:] + ["tests"], f"{path} imports {module}"

@@ -1,0 +1,193 @@
+"""Whole circuits in polynomials: storage, strips, state fed back, blocks, errors."""
+import naive
+import numpy as np
+import pytest
+from checks import assert_close
+
+import circuit as C
+from circuit import CircuitError, DomainError, ShapeError, gradient, integer, real, record
+from taylor import LANES, Polynomial, Recurrence, Step, evaluate
+
+
+def random_polynomial(rng, shape, degree, directions, size=0.3):
+    coefficients = rng.normal(size=(2, directions, degree) + shape)
+    return Polynomial(rng.uniform(0.5, 1.5, shape), size * (coefficients[0] + 1j * coefficients[1]))
+
+
+def assert_naive(circuit, inputs, degree, tolerance=1e-11):
+    """evaluate() agrees with the slow rules on every output."""
+    found = evaluate(circuit, inputs, degree)
+    for j in range(found[0].directions):
+        series = []
+        for x in inputs:
+            if isinstance(x, Polynomial):
+                series.append(np.concatenate([x.constant[None], x.coefficients[j]]))
+            else:
+                series.append(x if np.issubdtype(np.asarray(x).dtype, np.integer) else naive.frozen(np.stack([x] + [np.zeros_like(x)] * degree).astype(complex)))
+        for y, wanted in zip(found, naive.circuit(circuit, series, degree)):
+            assert_close(y.all_orders()[j:j + 1], wanted[None], tolerance, "whole circuit")
+
+
+def random_circuit(rng, length, size):
+    """A random circuit of elementwise, structural and reducing gates, with a few outputs."""
+    def function(x, y, data):
+        pool = [x, y, x * data, y + data]
+        for _ in range(length):
+            a, b = (pool[i] for i in rng.integers(len(pool), size=2))
+            kind = rng.integers(9)
+            pool.append([lambda: a * b * 0.3, lambda: a + b, lambda: C.tanh(a), lambda: C.sin(a) * 0.5, lambda: C.concatenate([a[size // 2:], b[:size // 2]]),
+                         lambda: a.reshape(2, -1).T.reshape(-1), lambda: a - b.mean(), lambda: (a * a + 1.5) ** -0.5,
+                         lambda: C.exp(a * -0.2)][kind]())
+        return pool[-1], pool[-2], (pool[-3] * pool[-4]).sum()
+    return record(function, real(size), real(size), real(size))
+
+
+@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("size", [4, 150])
+def test_storage_is_reused_without_harm(seed, size):
+    """Random circuits, below and above the length at which instructions run in turns."""
+    rng = np.random.default_rng(seed)
+    circuit = random_circuit(rng, 40, size)
+    inputs = [random_polynomial(rng, (size,), 3, 2), random_polynomial(rng, (size,), 3, 2), rng.normal(size=size)]
+    assert_naive(circuit, inputs, 3)
+
+
+@pytest.mark.parametrize("degree", [0, 1, 2, 5])
+def test_a_gradient_circuit_with_every_kind_of_operand(degree, rng):
+    def loss(table, w, x, ids):
+        h = C.gather(table, ids) + x[:, :3] @ np.ones((3, 3))
+        h = C.concatenate([C.rms_norm(h) @ w, C.relu(h + 3.0)], axis=1)
+        return C.cross_entropy(C.softmax(h) * 3.0, ids).mean() + C.max(h, axis=0).sum() + C.abs(w).sum()
+    circuit = gradient(record(loss, real(6, 3), real(3, 4), real(5, 4), integer(5)), wrt=(0, 1))
+    ids = np.array([0, 5, 2, 2, 3])
+    for moving in ((True, True), (True, False), (False, True)):
+        inputs = [random_polynomial(rng, shape, degree, 2) for shape in ((6, 3), (3, 4))]
+        inputs = [x if move else x.constant for x, move in zip(inputs, moving)]
+        assert_naive(circuit, [*inputs, rng.normal(size=(5, 4)), ids], degree)
+
+
+def test_operands_that_are_scattered_over_memory(rng):
+    def function(a, b):
+        joined = C.concatenate([a, b])                       # rows from two buffers
+        corner = C.concatenate([a[1:, :2], b[:1, 1:]]).T     # and pieces of them
+        return joined[:, :2] @ corner, C.einsum("ji,kj->ki", corner, b[::2, 1:]), joined.reshape(2, 9) @ joined.T.reshape(9, 2)
+    assert_naive(record(function, real(3, 3), real(3, 3)), [random_polynomial(rng, (3, 3), 3, 2) for _ in range(2)], 3)
+
+
+@pytest.mark.parametrize("directions", [1, 7, 8, 9, 20])
+def test_directions_do_not_depend_on_their_block(directions, rng):
+    circuit = record(lambda x: (C.gelu(x) @ x.T, C.exp(x)), real(3, 4))
+    x = random_polynomial(rng, (3, 4), 4, directions)
+    together = evaluate(circuit, [x])
+    for j in range(directions):
+        alone = evaluate(circuit, [Polynomial(x.constant, x.coefficients[j:j + 1])])
+        for one, every in zip(alone, together):
+            np.testing.assert_allclose(one.coefficients[0], every.coefficients[j], rtol=1e-14, atol=1e-300)
+            assert np.array_equal(one.constant, every.constant)
+
+
+def test_constant_parts_depend_on_neither_degree_nor_direction(rng):
+    circuit = record(lambda x: C.softmax(C.gelu(x) @ x.T), real(3, 4))
+    x = random_polynomial(rng, (3, 4), 5, 9)
+    constants = [evaluate(circuit, [x], degree)[0].constant for degree in (0, 1, 2, 5)]
+    assert all(np.array_equal(constants[0], c) for c in constants)
+
+
+def test_coefficients_do_not_depend_on_the_degree(rng):
+    circuit = record(lambda x: C.softmax(C.gelu(x) @ x.T), real(3, 4))
+    x = random_polynomial(rng, (3, 4), 9, 2, 0.02)
+    full = evaluate(circuit, [x])[0].coefficients
+    for degree in (1, 3, 6):
+        np.testing.assert_allclose(evaluate(circuit, [x], degree)[0].coefficients, full[:, :degree], rtol=1e-11, atol=1e-18)
+
+
+def test_an_output_may_be_an_input_or_a_constant(rng):
+    circuit = record(lambda x, y: (x, y * 2.0, np.array([1.0, 2.0]), x.reshape(1, 2), C.constant_part(x)), real(2), real(2))
+    x, y = random_polynomial(rng, (2,), 2, 3), np.array([3.0, 4.0])
+    out = evaluate(circuit, [x, y])
+    assert np.array_equal(out[0].coefficients, x.coefficients) and np.array_equal(out[1].constant, [6.0, 8.0])
+    assert not out[1].coefficients.any() and np.array_equal(out[2].constant, [1.0, 2.0]) and not out[4].coefficients.any()
+    assert np.array_equal(out[3].coefficients[:, :, 0], x.coefficients)
+
+
+def test_bad_polynomials():
+    circuit = record(lambda x, y: x + y, real(2), real(2))
+    x = Polynomial(np.ones(2), np.ones((2, 3, 2), complex))
+    with pytest.raises(ShapeError, match="different directions and degrees"):
+        evaluate(circuit, [x, Polynomial(np.ones(2), np.ones((2, 4, 2)))])
+    with pytest.raises(CircuitError, match="1 inputs given"):
+        evaluate(circuit, [x])
+    with pytest.raises(ShapeError, match="comes before the tensor's shape"):
+        Polynomial(np.ones(2), np.ones((3, 2)))
+    with pytest.raises(CircuitError, match="constant part of a polynomial is real"):
+        Polynomial(np.ones(2, complex), np.ones((1, 3, 2)))
+    with pytest.raises(CircuitError, match="along no direction"):
+        evaluate(circuit, [Polynomial(np.ones(2), np.ones((0, 3, 2))), np.ones(2)])
+    with pytest.raises(ShapeError, match="the only batch"):
+        evaluate(circuit, [x, np.ones((5, 2))])
+    with pytest.raises(CircuitError, match="whole numbers"):
+        evaluate(record(lambda i: i[::2], integer(4)), [np.arange(4)])
+
+
+# state fed back ------------------------------------------------------------------------------------------------------
+
+def run_naive(circuits, steps, state, base, line, degree):
+    """A recurrence by the slow rules, along one direction."""
+    state = [naive.frozen(np.stack([x] + [np.zeros_like(x)] * degree).astype(complex)) for x in state]
+    weight = np.zeros((degree + 1, len(base)), complex)
+    weight[0] = base
+    weight[1] = line
+    for step in steps:
+        data = [x if np.issubdtype(np.asarray(x).dtype, np.integer)
+                else naive.frozen(np.stack([np.asarray(x, float)] + [np.zeros(np.shape(x))] * degree).astype(complex)) for x in step.data]
+        state = naive.circuit(circuits[step.circuit], [*state, weight[:, step.weights], *data], degree)[:len(state)]
+    return state
+
+
+@pytest.mark.parametrize("size", [5, 200])
+@pytest.mark.parametrize("step", [
+    lambda a, b, w, x: (b, a),                                                      # exchanged
+    lambda a, b, w, x: (C.concatenate([a[1:], a[:1]]) * w.mean(), b + a * x),       # read in another order than written
+    lambda a, b, w, x: (a + b * w.sum(), a),                                        # the old value kept
+    lambda a, b, w, x: (a, C.tanh(a * w[0] + b * x)),                               # unchanged
+    lambda a, b, w, x: (b * 0.5 + a.sum() * w.mean() * 0.1, x + b * 0.0),
+    lambda a, b, w, x: (C.concatenate([b[:2], a[2:] * w.mean()]), x),               # partly the other, partly data
+])
+def test_state_is_read_before_it_is_replaced(step, size, rng):
+    circuit = record(step, real(size), real(size), real(2), real(size))
+    steps = [Step(0, np.array([i % 3, (i + 1) % 3]), (rng.normal(size=size),)) for i in range(4)]
+    state, base = [rng.normal(size=size), rng.normal(size=size)], np.array([1.0, 0.5, 0.0])
+    lines = rng.normal(size=(3, 3)) + 1j * rng.normal(size=(3, 3))
+    block = Recurrence([circuit], steps, 2, 3).block(state, base, lines)
+    block.run(0, 2)
+    block.run(2, 4)
+    for j in range(3):
+        wanted = run_naive([circuit], steps, state, base, lines[j], 3)
+        for i in range(2):
+            stored = block.coefficients(i)
+            found = np.concatenate([block.constant(i)[None], (stored[..., 0, j] + 1j * stored[..., 1, j]).T])
+            assert_close(found[None], wanted[i][None], 1e-11, f"state {i}, direction {j}")
+
+
+def test_circuits_of_different_shape_share_the_state(rng):
+    def step(theta, w, x, ids):
+        return theta - (C.gather(theta.reshape(4, 2), ids) * x).sum(axis=0).reshape(1, 2).reshape(2)[0] * w[0] * theta * 0.1
+    circuits = [record(step, real(8), real(1), real(n, 2), integer(n)) for n in (2, 5)]
+    steps = [Step(i % 2, np.array([i]), (rng.normal(size=((2, 5)[i % 2], 2)), rng.integers(0, 4, (2, 5)[i % 2]))) for i in range(6)]
+    lines = rng.normal(size=(1, 6)) + 0j
+    state = [rng.normal(size=8)]
+    block = Recurrence(circuits, steps, 1, 4).block(state, np.ones(6), lines)
+    block.run(0, 6)
+    stored = block.coefficients(0)
+    found = np.concatenate([block.constant(0)[None], (stored[..., 0, 0] + 1j * stored[..., 1, 0]).T])
+    assert_close(found[None], run_naive(circuits, steps, state, np.ones(6), lines[0], 4)[0][None], 1e-11, "state")
+
+
+def test_an_error_in_a_step_names_the_step():
+    circuit = record(lambda a, w: C.log(a) * w.mean(), real(1), real(1))
+    block = Recurrence([circuit], [Step(0, np.array([0]), ())] * 5, 1, 2).block([np.array([50.0])], np.ones(1), np.ones((1, 1)))
+    with pytest.raises(DomainError, match="gate log at wire %2: .*logarithm") as error:
+        block.run(0, 5)
+    assert error.value.step == 4
+    with pytest.raises(CircuitError, match="9 directions for a block"):
+        Recurrence([circuit], [], 1, 2).block([np.array([1.0])], np.ones(1), np.ones((LANES + 1, 1)))
