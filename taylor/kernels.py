@@ -25,7 +25,7 @@ class Memory(NamedTuple):
     coefficients  (active elements * 2 p lanes,) float64: the rest, for elements that are not only constants
     integers      (whole numbers,) int64: token ids and the like
     tables        (entries,) int64: addresses, relative to an operand's base
-    numbers       (instructions,) float64: the constant parameter of each instruction
+    numbers       (instructions, 2) float64: the constant parameters of each instruction
     """
     constants: np.ndarray
     coefficients: np.ndarray
@@ -46,8 +46,8 @@ CHUNK = 11
 WIDTH = 23
 
 # Operations.
-(STRIP, LIFT, COPY, ADD, ADD_CONSTANT, MULTIPLY, MULTIPLY_CONSTANT, SCALE, SHIFT, POWER, POWER_WHOLE, EXP, LOG, TANH, SIGMOID,
- SIN, COS, ERF, GELU, RELU, ABS, STEP, EINSUM, EINSUM_CONSTANT, SUM, MAX, ONE_HOT_MAX, GATHER, SCATTER) = range(29)
+(STRIP, LIFT, COMBINE, COMBINE_CONSTANT, MULTIPLY, MULTIPLY_CONSTANT, SCALE, SHIFT, POWER, POWER_WHOLE, EXP, LOG, TANH, SIGMOID,
+ SIN, COS, ERF, GELU, RELU, ABS, STEP, EINSUM, EINSUM_CONSTANT, SUM, MAX, ONE_HOT_MAX, GATHER, SCATTER) = range(28)
 
 # What can be wrong: the second is a value outside the gate's domain, the third a row that a table does not have.
 FINE, NOT_FINITE, OUTSIDE, NO_ROW = range(4)
@@ -70,15 +70,17 @@ def b_at(form, memory, word, e):
 
 @rule
 def einsum(product, form, memory, word):
-    """y[batch, row, column] = sum over inner of a[batch, row, inner] b[batch, column, inner], two columns at a time."""
+    """y[batch, row, column] = sum over inner of a[batch, row, inner] b[batch, column, inner].
+
+    Two columns at a time: what is loaded of a serves both, and the two sums stay in registers.
+    """
     tables = memory.tables
     y, y2 = local(form), local(form)
     for i in range(word[BATCH]):
         y_i, a_i, b_i = (word[Y] + tables[word[BATCH_Y] + i], word[A] + tables[word[BATCH_A] + i], word[B] + tables[word[BATCH_B] + i])
         for j in range(word[ROWS]):
             y_ij, a_ij = y_i + tables[word[ROWS_Y] + j], a_i + tables[word[ROWS_A] + j]
-            k = 0
-            while k + 1 < word[COLUMNS]:
+            for k in range(0, word[COLUMNS] - 1, 2):
                 b_k, b_k2 = b_i + tables[word[COLUMNS_B] + k], b_i + tables[word[COLUMNS_B] + k + 1]
                 rules.clear(form, y)
                 rules.clear(form, y2)
@@ -89,8 +91,8 @@ def einsum(product, form, memory, word):
                     product(form, y2, a, at(form, memory, b_k2 + inner))
                 rules.copy(form, at(form, memory, y_ij + tables[word[COLUMNS_Y] + k]), y)
                 rules.copy(form, at(form, memory, y_ij + tables[word[COLUMNS_Y] + k + 1]), y2)
-                k += 2
-            if k < word[COLUMNS]:
+            if word[COLUMNS] % 2 == 1:
+                k = word[COLUMNS] - 1
                 b_k = b_i + tables[word[COLUMNS_B] + k]
                 rules.clear(form, y)
                 for m in range(word[INNER]):
@@ -172,17 +174,17 @@ def scatter(form, memory, word):
 # checks --------------------------------------------------------------------------------------------------------------
 
 @rule
-def outside_domain(form, memory, word, number, begin, end):
+def outside_domain(memory, word, numbers, begin, end):
     """The first element whose value the gate cannot take, or -1. Kinks matter only where there are coefficients."""
     operation, smooth = word[OPERATION], word[SMOOTH] != 0
-    if operation == LOG or (operation == POWER and number != math.floor(number)):
+    if operation == LOG or (operation == POWER and numbers[0] != math.floor(numbers[0])):
         for e in range(begin, end):
-            x = a_at(form, memory, word, e).constant
+            x = memory.constants[word[A] + memory.tables[word[A_TABLE] + e]]
             if x < 0.0 or (x == 0.0 and (smooth or operation == LOG)):
                 return e
     elif operation == POWER or (smooth and (operation == RELU or operation == ABS or operation == STEP)):
         for e in range(begin, end):
-            if a_at(form, memory, word, e).constant == 0.0:
+            if memory.constants[word[A] + memory.tables[word[A_TABLE] + e]] == 0.0:
                 return e
     elif smooth and (operation == MAX or operation == ONE_HOT_MAX):
         for e in range(word[COUNT] if operation == MAX else word[COUNT] // word[LENGTH]):
@@ -219,53 +221,69 @@ def not_finite(form, memory, word, begin, end, look_closely):
 # one instruction -----------------------------------------------------------------------------------------------------
 
 @rule
-def elementwise(form, memory, word, number, begin, end):
+def elementwise(form, memory, word, numbers, begin, end):
     """Elements begin..end of an elementwise instruction."""
     operation = word[OPERATION]
-    for e in range(begin, end):
-        y, a = y_at(form, memory, word, e), a_at(form, memory, word, e)
-        if operation == LIFT:
-            rules.lift(form, y, a)
-        elif operation == COPY:
-            rules.copy(form, y, a)
-        elif operation == ADD:
-            rules.add(form, y, a, b_at(form, memory, word, e))
-        elif operation == ADD_CONSTANT:
-            rules.add_constant(form, y, a, b_at(form, memory, word, e))
-        elif operation == MULTIPLY:
-            rules.multiply(form, y, a, b_at(form, memory, word, e))
-        elif operation == MULTIPLY_CONSTANT:
-            rules.multiply_constant(form, y, a, b_at(form, memory, word, e))
-        elif operation == SCALE:
-            rules.scale(form, y, a, number)
-        elif operation == SHIFT:
-            rules.shift(form, y, a, number)
-        elif operation == POWER:
-            rules.power(form, y, a, number)
-        elif operation == POWER_WHOLE:
-            rules.power_whole(form, y, a, number)
-        elif operation == EXP:
-            rules.exp(form, y, a)
-        elif operation == LOG:
-            rules.log(form, y, a)
-        elif operation == TANH:
-            rules.tanh(form, y, a)
-        elif operation == SIGMOID:
-            rules.sigmoid(form, y, a)
-        elif operation == SIN:
-            rules.sin(form, y, a)
-        elif operation == COS:
-            rules.cos(form, y, a)
-        elif operation == ERF:
-            rules.erf(form, y, a)
-        elif operation == GELU:
-            rules.gelu(form, y, a)
-        elif operation == RELU:
-            rules.relu(form, y, a)
-        elif operation == ABS:
-            rules.abs(form, y, a)
-        elif operation == STEP:
-            rules.step(form, y, a)
+    if operation == LIFT:
+        for e in range(begin, end):
+            rules.lift(form, y_at(form, memory, word, e), a_at(form, memory, word, e))
+    elif operation == COMBINE:
+        for e in range(begin, end):
+            rules.combine(form, y_at(form, memory, word, e), a_at(form, memory, word, e), b_at(form, memory, word, e), numbers[0], numbers[1])
+    elif operation == COMBINE_CONSTANT:
+        for e in range(begin, end):
+            rules.combine_constant(form, y_at(form, memory, word, e), a_at(form, memory, word, e), b_at(form, memory, word, e), numbers[0], numbers[1])
+    elif operation == MULTIPLY:
+        for e in range(begin, end):
+            rules.multiply(form, y_at(form, memory, word, e), a_at(form, memory, word, e), b_at(form, memory, word, e))
+    elif operation == MULTIPLY_CONSTANT:
+        for e in range(begin, end):
+            rules.multiply_constant(form, y_at(form, memory, word, e), a_at(form, memory, word, e), b_at(form, memory, word, e))
+    elif operation == SCALE:
+        for e in range(begin, end):
+            rules.scale(form, y_at(form, memory, word, e), a_at(form, memory, word, e), numbers[0])
+    elif operation == SHIFT:
+        for e in range(begin, end):
+            rules.shift(form, y_at(form, memory, word, e), a_at(form, memory, word, e), numbers[0], numbers[1])
+    elif operation == POWER:
+        for e in range(begin, end):
+            rules.power(form, y_at(form, memory, word, e), a_at(form, memory, word, e), numbers[0])
+    elif operation == POWER_WHOLE:
+        for e in range(begin, end):
+            rules.power_whole(form, y_at(form, memory, word, e), a_at(form, memory, word, e), numbers[0])
+    elif operation == EXP:
+        for e in range(begin, end):
+            rules.exp(form, y_at(form, memory, word, e), a_at(form, memory, word, e))
+    elif operation == LOG:
+        for e in range(begin, end):
+            rules.log(form, y_at(form, memory, word, e), a_at(form, memory, word, e))
+    elif operation == TANH:
+        for e in range(begin, end):
+            rules.tanh(form, y_at(form, memory, word, e), a_at(form, memory, word, e))
+    elif operation == SIGMOID:
+        for e in range(begin, end):
+            rules.sigmoid(form, y_at(form, memory, word, e), a_at(form, memory, word, e))
+    elif operation == SIN:
+        for e in range(begin, end):
+            rules.sin(form, y_at(form, memory, word, e), a_at(form, memory, word, e))
+    elif operation == COS:
+        for e in range(begin, end):
+            rules.cos(form, y_at(form, memory, word, e), a_at(form, memory, word, e))
+    elif operation == ERF:
+        for e in range(begin, end):
+            rules.erf(form, y_at(form, memory, word, e), a_at(form, memory, word, e))
+    elif operation == GELU:
+        for e in range(begin, end):
+            rules.gelu(form, y_at(form, memory, word, e), a_at(form, memory, word, e))
+    elif operation == RELU:
+        for e in range(begin, end):
+            rules.relu(form, y_at(form, memory, word, e), a_at(form, memory, word, e))
+    elif operation == ABS:
+        for e in range(begin, end):
+            rules.abs(form, y_at(form, memory, word, e), a_at(form, memory, word, e))
+    elif operation == STEP:
+        for e in range(begin, end):
+            rules.step(form, y_at(form, memory, word, e), a_at(form, memory, word, e))
 
 
 @rule

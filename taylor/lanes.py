@@ -28,7 +28,7 @@ _FREE = ("contract", "reassoc", "nsz", "arcp")
 _DOUBLE, _INDEX = ir.DoubleType(), ir.IntType(32)
 
 # The shared constant parts are ordinary floats without such freedom: their bits depend on neither degree nor lanes nor block.
-rule = njit(error_model="numpy", nogil=True, no_cfunc_wrapper=True)
+rule = njit(error_model="numpy", nogil=True, no_cfunc_wrapper=True, _nrt=False, forceinline=True)
 
 
 # Form: degree and lanes as compile-time constants -------------------------------------------------------------------

@@ -4,6 +4,9 @@ A tensor is an array of element ids. Structural gates only rearrange ids - the g
 of numbers, is the whole implementation - so transposes, slices and the like cost nothing when the program runs. Every other
 gate becomes one instruction that writes a buffer of fresh ids.
 
+Multiplication by a constant is not calculated either: a tensor carries a factor that travels on through products, sums and moves
+until a gate must write it. So x - y, a mean, or Adam's 0.85 m + 0.15 g is a single instruction.
+
 An element is *active* if it depends on the polynomial inputs, else *constant*: only its constant part exists, and whatever
 reads constants alone is calculated in degree 0. Products and sums of an active and a constant operand have rules of their own.
 """
@@ -16,20 +19,27 @@ from circuit.bilinear import einsum_letters, einsum_sizes
 
 from . import kernels as k
 
-UNARY = {"scale": k.SCALE, "shift": k.SHIFT, "exp": k.EXP, "log": k.LOG, "tanh": k.TANH, "sigmoid": k.SIGMOID, "sin": k.SIN,
+UNARY = {"exp": k.EXP, "log": k.LOG, "tanh": k.TANH, "sigmoid": k.SIGMOID, "sin": k.SIN,
          "cos": k.COS, "erf": k.ERF, "gelu": k.GELU, "relu": k.RELU, "abs": k.ABS}
-BINARY = {"add": (k.ADD, k.ADD_CONSTANT), "multiply": (k.MULTIPLY, k.MULTIPLY_CONSTANT)}
 MOVES = {"broadcast", "reshape", "transpose", "slice", "concatenate", "place"}
 
 ZERO = 0
 """The id of an element that is always zero, active."""
 
+MODERATE = 1e6
+"""Factors beyond this, either way, are multiplied out at once, so that no product overflows for want of its factor."""
+
 
 @dataclass
 class Tensor:
-    """ids: element ids in the tensor's shape;   active: whether coefficients exist (else only constant parts may be read)."""
+    """factor times the elements with these ids, in the tensor's shape.   active: whether coefficients exist (else only constant
+    parts may be read)."""
     ids: np.ndarray
     active: bool = False
+    factor: float = 1.0
+
+    def rename(self, old, new):
+        self.ids = renamed(self.ids, old, new)
 
 
 @dataclass
@@ -55,7 +65,7 @@ class Instruction:
     b: np.ndarray = None
     moving: bool = False
     whole: np.ndarray = None
-    number: float = 0.0
+    numbers: tuple = (0.0, 0.0)
     count: int = None
     columns: dict = field(default_factory=dict)
     axes: dict = field(default_factory=dict)
@@ -63,6 +73,16 @@ class Instruction:
     @property
     def reads(self):
         return [x for x in (self.a, self.b) if x is not None]
+
+    def rename(self, old, new):
+        """Read and write elements `new` in place of `old`, both consecutive ids."""
+        self.y, self.a = renamed(self.y, old, new), renamed(self.a, old, new)
+        self.b = None if self.b is None else renamed(self.b, old, new)
+
+
+def renamed(ids, old, new):
+    inside = (ids >= old[0]) & (ids <= old[-1]) if len(old) else np.zeros(ids.shape, bool)
+    return np.where(inside, ids - old[:1] + new[:1], ids) if inside.any() else ids
 
 
 class Lowering:
@@ -104,27 +124,39 @@ class Lowering:
         name, parameters = entry.gate.name, entry.parameters
         if name == "constant":
             return self.constant(parameters["value"])
+        if name == "scale":
+            return self.scaled(inputs[0], float(parameters["by"]), wire)
         if name == "constant_part":
-            return Tensor(inputs[0].ids)
+            return Tensor(inputs[0].ids, False, inputs[0].factor)
         if name in MOVES:
             return self.move(entry, inputs, wire)
-        if name in BINARY:
-            return self.binary(*BINARY[name], entry.shape, *inputs, wire)
+        if name == "add":
+            return self.add(entry.shape, *inputs, wire)
+        if name == "multiply":
+            return self.multiply(entry.shape, *inputs, wire)
         if name == "einsum":
             return self.einsum(entry, *inputs, wire)
         if name in ("gather", "scatter"):
             return self.rows(entry, *inputs, wire)
         if name in ("sum", "max", "one_hot_max"):
             return self.groups(entry, inputs[0], wire)
-        operation, number = UNARY.get(name), float(parameters.get("by", 0.0))
-        if name == "power":
-            number = float(parameters["exponent"])
-            operation = k.POWER_WHOLE if number.is_integer() and number >= 0 else k.POWER
+        return self.function(entry, inputs[0], wire)
+
+    def function(self, entry, x, wire):
+        """An elementwise gate with one input."""
+        name, parameters = entry.gate.name, entry.parameters
+        if name == "shift":
+            return self.emit(k.SHIFT, entry.shape, wire, x, active=x.active, numbers=(x.factor, float(parameters["by"])))
+        x = self.plain(x, wire)
         if name == "step":
-            return self.emit(k.STEP, entry.shape, wire, inputs[0], active=False)
-        if operation is None:
+            return self.emit(k.STEP, entry.shape, wire, x, active=False)
+        if name == "power":
+            exponent = float(parameters["exponent"])
+            operation = k.POWER_WHOLE if exponent.is_integer() and exponent >= 0 else k.POWER
+            return self.emit(operation, entry.shape, wire, x, active=x.active, numbers=(exponent, 0.0))
+        if name not in UNARY:
             raise NotImplementedError(f"gate {name} has no Taylor rule")
-        return self.emit(operation, entry.shape, wire, inputs[0], active=inputs[0].active, number=number)
+        return self.emit(UNARY[name], entry.shape, wire, x, active=x.active)
 
     def emit(self, operation, shape, wire, a, b=None, *, active, **fields):
         """Append an instruction that writes a fresh buffer."""
@@ -141,33 +173,56 @@ class Lowering:
             self.constants[key] = self.new(value.shape, False, True, value)
         return self.constants[key]
 
+    def scaled(self, x, by, wire):
+        """by x, without calculating anything if it can wait."""
+        factor = x.factor * by
+        if 1.0 / MODERATE <= abs(factor) <= MODERATE:
+            return Tensor(x.ids, x.active, factor)
+        return self.written(x, wire, by)
+
+    def written(self, x, wire, by=1.0):
+        """by x in a buffer of its own, with the factor multiplied out."""
+        return self.emit(k.SCALE, x.ids.shape, wire, x, active=x.active, numbers=(x.factor * by, 0.0))
+
+    def plain(self, x, wire):
+        """x with no factor left."""
+        return x if x.factor == 1.0 else self.written(x, wire)
+
     def lifted(self, x, wire):
         """x with coefficients: zeros where it was a constant."""
-        return x if x.active else self.emit(k.LIFT, x.ids.shape, wire, x, active=True)
-
-    def contiguous(self, x, wire):
-        """x copied into a buffer of its own."""
-        return self.emit(k.COPY, x.ids.shape, wire, x, active=x.active)
+        if x.active:
+            return x
+        return self.emit(k.LIFT, x.ids.shape, wire, self.plain(x, wire), active=True)
 
     def move(self, entry, inputs, wire):
+        if len({x.active for x in inputs}) > 1:
+            inputs = [self.lifted(x, wire) for x in inputs]
+        if len({x.factor for x in inputs}) > 1:
+            inputs = [self.plain(x, wire) for x in inputs]
         if entry.gate.name == "place":
             x = self.lifted(inputs[0], wire)
             ids = np.full(entry.shape, ZERO)
             ids[tuple(slice(*triple) for triple in entry.parameters["index"])] = x.ids
-            return Tensor(ids, True)
-        if len({x.active for x in inputs}) > 1:
-            inputs = [self.lifted(x, wire) for x in inputs]
-        return Tensor(entry.gate.value(*[x.ids for x in inputs], **entry.parameters), inputs[0].active)
+            return Tensor(ids, True, x.factor)
+        return Tensor(entry.gate.value(*[x.ids for x in inputs], **entry.parameters), inputs[0].active, inputs[0].factor)
 
-    def binary(self, both, one, shape, a, b, wire):
-        if a.active == b.active:
-            return self.emit(both, shape, wire, a, b, active=a.active)
-        a, b = (a, b) if a.active else (b, a)
-        return self.emit(one, shape, wire, a, b, active=True)
+    def add(self, shape, a, b, wire):
+        if a.active != b.active and not a.active:
+            a, b = b, a
+        return self.emit(k.COMBINE if a.active == b.active else k.COMBINE_CONSTANT, shape, wire, a, b, active=a.active,
+                         numbers=(a.factor, b.factor))
+
+    def multiply(self, shape, a, b, wire):
+        if a.active != b.active and not a.active:
+            a, b = b, a
+        y = self.emit(k.MULTIPLY if a.active == b.active else k.MULTIPLY_CONSTANT, shape, wire, a, b, active=a.active)
+        return self.scaled(self.scaled(y, a.factor, wire), b.factor, wire)
 
     def groups(self, entry, x, wire):
         """sum, max, one_hot_max: reduce groups of elements."""
         name, axes = entry.gate.name, entry.parameters.get("axes", (entry.parameters.get("axis"),))
+        if name != "sum":
+            x = self.plain(x, wire)
         ndim = x.ids.ndim
         order = [i for i in range(ndim) if i - ndim not in axes] + [a + ndim for a in axes]
         grouped = Tensor(x.ids.transpose(order), x.active)
@@ -178,15 +233,17 @@ class Lowering:
             self.instructions.append(Instruction(k.ONE_HOT_MAX, False, wire, y.ids.transpose(order).ravel(), grouped.ids.ravel(),
                                                  moving=x.active, columns=columns))
             return y
-        return self.emit(k.SUM if name == "sum" else k.MAX, entry.shape, wire, grouped, active=x.active, columns=columns)
+        y = self.emit(k.SUM if name == "sum" else k.MAX, entry.shape, wire, grouped, active=x.active, columns=columns)
+        return self.scaled(y, x.factor, wire)
 
     def rows(self, entry, x, ids, wire):
         """gather and scatter: move rows chosen by whole numbers."""
         limit = entry.parameters.get("count", x.ids.shape[0])
         length = prod(entry.shape[1:])
         scatter = entry.gate.name == "scatter"
-        return self.emit(k.SCATTER if scatter else k.GATHER, entry.shape, wire, x, active=x.active, whole=ids.ids,
-                         count=ids.ids.size * length, columns={k.LENGTH: length, k.LIMIT: limit})
+        y = self.emit(k.SCATTER if scatter else k.GATHER, entry.shape, wire, x, active=x.active, whole=ids.ids,
+                      count=ids.ids.size * length, columns={k.LENGTH: length, k.LIMIT: limit})
+        return self.scaled(y, x.factor, wire)
 
     def einsum(self, entry, a, b, wire):
         spec = entry.parameters["spec"]
@@ -194,9 +251,8 @@ class Lowering:
         batch, row, column, inner = einsum_letters(spec)
         sizes = einsum_sizes(spec, a.ids.shape, b.ids.shape)
         rows, columns = prod(sizes[c] for c in row), prod(sizes[c] for c in column)
-        # The operand kept in registers while two columns pass is a: the larger one, so that it is read only once or twice. A
-        # constant operand is always b.
-        if (b.active and not a.active) or (a.active == b.active and columns > rows):
+        # Columns go two by two, so they are the larger operand's axes: less is left over. A constant operand is always b.
+        if (b.active and not a.active) or (a.active == b.active and rows > columns):
             a, b, letters_a, letters_b, row, column = b, a, letters_b, letters_a, column, row
         roles = {"y": (batch, row, column), "a": (batch, row, inner), "b": (batch, column, inner)}
         y = self.new(entry.shape, a.active)
@@ -205,7 +261,7 @@ class Lowering:
         for name, (x, letters) in operands.items():
             parts = self.separated(x.ids, letters, roles[name])
             if parts is None:
-                x = self.contiguous(x, wire)
+                x = self.written(x, wire)
                 operands[name] = (x, letters)
                 parts = self.separated(x.ids, letters, roles[name])
             axes[name] = parts
@@ -218,7 +274,7 @@ class Lowering:
         for column_of, letters in ((k.BATCH, batch), (k.ROWS, row), (k.COLUMNS, column), (k.INNER, inner)):
             instruction.columns[column_of] = prod(sizes[c] for c in letters)
         self.instructions.append(instruction)
-        return y
+        return self.scaled(self.scaled(y, operands["a"][0].factor, wire), operands["b"][0].factor, wire)
 
     def separated(self, ids, letters, roles):
         """Relative ids by role, where id = first + sum over roles; None where the elements lie otherwise."""

@@ -19,7 +19,7 @@ else:
     from .lanes import Form, at, rule, zero
 
     # Only what Python calls is cached on disk: it holds everything it calls in turn.
-    compiled = njit(error_model="numpy", nogil=True, cache=True)
+    compiled = njit(error_model="numpy", nogil=True, cache=True, _nrt=False)
 
 # Columns of a program: its instructions FIRST..LAST; where its data go and how many they are.
 FIRST, LAST, REALS, REAL_COUNT, INTEGERS, INTEGER_COUNT, WEIGHTS, WEIGHT_COUNT = range(8)
@@ -53,29 +53,29 @@ class Schedule(NamedTuple):
 
 
 @rule
-def instruction(form, memory, word, number, begin, end, look_closely):
+def instruction(form, memory, word, numbers, begin, end, look_closely):
     """One instruction with its checks: elements begin..end of an elementwise one, all of any other."""
     element = missing_row(memory, word)
     if element >= 0:
         return NO_ROW, element
-    element = outside_domain(form, memory, word, number, begin, end)
+    element = outside_domain(memory, word, numbers, begin, end)
     if element >= 0:
         return OUTSIDE, element
     if word[OPERATION] >= EINSUM:
         whole(form, memory, word)
         end = word[LIMIT] * word[LENGTH] if word[OPERATION] == SCATTER else word[COUNT]
     else:
-        elementwise(form, memory, word, number, begin, end)
+        elementwise(form, memory, word, numbers, begin, end)
     element = not_finite(form, memory, word, begin, end, look_closely)
     return (NOT_FINITE if element >= 0 else FINE), max(element, 0)
 
 
 @rule
-def dispatch(forms, memory, word, number, begin, end, look_closely):
+def dispatch(forms, memory, word, numbers, begin, end, look_closely):
     """An instruction in the block's form or, where only constants are involved, in degree 0."""
     if word[ACTIVE]:
-        return instruction(forms.block, memory, word, number, begin, end, look_closely)
-    return instruction(forms.constant, memory, word, number, begin, end, look_closely)
+        return instruction(forms.block, memory, word, numbers, begin, end, look_closely)
+    return instruction(forms.constant, memory, word, numbers, begin, end, look_closely)
 
 
 @rule

@@ -15,6 +15,9 @@ from .lower import Instruction, Lowering, Tensor
 from .machine import Schedule
 from .storage import Storage
 
+ORDER_BY_ORDER = (k.COMBINE, k.COMBINE_CONSTANT, k.SCALE, k.SHIFT)
+"""Operations whose result of an order needs only that order, and which may therefore write over what they read."""
+
 ROLES = ("state", "weights", "polynomial", "real", "integer")
 
 
@@ -111,22 +114,38 @@ class Builder:
                           else lowering.new(x.shape, role in ("weights", "polynomial"), lasting=True))
         first = len(lowering.instructions)
         outputs = lowering.lower(circuit, inputs)
+        outputs = [x if i < len(self.state) else lowering.plain(x, wire) for i, (x, wire) in enumerate(zip(outputs, circuit.outputs))]
         if self.state:
-            self.feed_back(outputs, len(circuit.inputs) + len(circuit.entries))
+            self.feed_back(outputs, first, len(circuit.inputs) + len(circuit.entries))
         self.pending.append((circuit, roles, inputs, outputs, first, len(lowering.instructions)))
 
-    def feed_back(self, outputs, wire):
-        """Copy the new state over the old, after everything else."""
+    def feed_back(self, outputs, first, wire):
+        """Let the new state replace the old, after everything else has read it."""
         lowering = self.lowering
         old = np.concatenate([s.ids.ravel() for s in self.state])
         for i, state in enumerate(self.state):
             new = lowering.lifted(outputs[i], wire)
-            if np.isin(new.ids, old).any():      # it is (part of) the old state, which must be read before it is replaced
-                new = lowering.contiguous(new, wire)
+            if new.factor != 1.0 or np.isin(new.ids, old).any():      # (part of) the old state must be read before it is replaced
+                new = lowering.written(new, wire)
             outputs[i] = new
         for i, state in enumerate(self.state):
-            lowering.instructions.append(Instruction(k.COPY, True, wire, state.ids.ravel(), outputs[i].ids.ravel()))
-            outputs[i] = state
+            new, old = outputs[i].ids.ravel(), state.ids.ravel()
+            if self.in_place(new, old, first):
+                for x in lowering.instructions[first:] + outputs:
+                    x.rename(new, old)
+            else:
+                lowering.instructions.append(Instruction(k.SCALE, True, wire, old, new, numbers=(1.0, 0.0)))
+        outputs[:len(self.state)] = self.state
+
+    def in_place(self, new, old, first):
+        """Whether the instruction that calculates a new state may write it over the old one at once: it takes order by order, reads
+        the old state, if at all, element by element, and nobody reads the old state after it."""
+        later = self.lowering.instructions[first:]
+        at = next((i for i, x in enumerate(later) if np.array_equal(x.y, new)), None)
+        if at is None or later[at].operation not in ORDER_BY_ORDER or any(np.isin(new, s.ids).any() for s in self.state):
+            return False      # the last: it is already another state's place
+        return all(np.array_equal(ids, old) and i == 0 or not np.isin(ids, old).any()
+                   for i, x in enumerate(later[at:]) for ids in x.reads)
 
     def build(self):
         """The finished Program."""
@@ -145,10 +164,10 @@ class Builder:
             for i in range(first, last):
                 if i in heads:
                     words.append(strip_word(heads[i], self.lowering.instructions[i].y.size, self.chunk))
-                    numbers.append(0.0)
+                    numbers.append((0.0, 0.0))
                     origins.append((number, -1))
                 words.append(word(self.lowering.instructions[i], place, tables, self.degree >= 1))
-                numbers.append(self.lowering.instructions[i].number)
+                numbers.append(self.lowering.instructions[i].numbers)
                 origins.append((number, self.lowering.instructions[i].wire))
             spots = [x.ids if role == "integer" else place[x.ids] for x, role in zip(inputs, roles)]
             row = [begin, len(words), *span(spots, roles, "real"), *span(spots, roles, "integer"), *span(spots, roles, "weights")]
@@ -163,7 +182,7 @@ class Builder:
             if content is not None:
                 integers[start:start + content.size] = content.ravel()
         tape = np.array(words, np.int64).reshape(-1, k.WIDTH)
-        return Program(tape, tables.array(), np.array(numbers), parts, constants, integers, offset, origins)
+        return Program(tape, tables.array(), np.array(numbers).reshape(-1, 2), parts, constants, integers, offset, origins)
 
 
 def span(spots, roles, role):

@@ -17,6 +17,17 @@ else:
     from .lanes import local, rule, zero
 
 
+UNROLLED = 8
+"""Degrees up to which loops over orders are written out by the compiler."""
+
+
+@rule
+def stop(form, r):
+    """Where a loop over j < r may stop. At low degrees a fixed count, so that the compiler writes the loop out and keeps every
+    coefficient in a register; the caller skips j >= r, which costs nothing then."""
+    return form.degree if form.degree <= UNROLLED else r
+
+
 # linear -------------------------------------------------------------------------------------------------------------
 
 @rule
@@ -44,19 +55,19 @@ def copy(form, y, x):
 
 
 @rule
-def add(form, y, a, b):
-    """y = a + b."""
-    y.constant = a.constant + b.constant
+def combine(form, y, a, b, alpha, beta):
+    """y = alpha a + beta b."""
+    y.constant = alpha * a.constant + beta * b.constant
     for r in range(1, form.degree + 1):
-        y[r] = a[r] + b[r]
+        y[r] = alpha * a[r] + beta * b[r]
 
 
 @rule
-def add_constant(form, y, a, b):
-    """y = a + b_0, where b is only a constant."""
-    y.constant = a.constant + b.constant
+def combine_constant(form, y, a, b, alpha, beta):
+    """y = alpha a + beta b_0, where b is only a constant."""
+    y.constant = alpha * a.constant + beta * b.constant
     for r in range(1, form.degree + 1):
-        y[r] = a[r]
+        y[r] = alpha * a[r]
 
 
 @rule
@@ -76,21 +87,22 @@ def scale(form, y, x, by):
 
 
 @rule
-def shift(form, y, x, by):
-    """y = x + by."""
-    y.constant = x.constant + by
+def shift(form, y, x, alpha, by):
+    """y = alpha x + by."""
+    y.constant = alpha * x.constant + by
     for r in range(1, form.degree + 1):
-        y[r] = x[r]
+        y[r] = alpha * x[r]
 
 
 # bilinear: the truncated convolution --------------------------------------------------------------------------------
 
 @rule
-def convolve(total, a, b, r):
+def convolve(form, total, a, b, r):
     """total + sum_{j=0..r} a_j b_{r-j}, for r >= 1."""
     total = total + a.constant * b[r] + b.constant * a[r]
-    for j in range(1, r):
-        total = total + a[j] * b[r - j]
+    for j in range(1, stop(form, r)):
+        if j < r:
+            total = total + a[j] * b[r - j]
     return total
 
 
@@ -99,7 +111,7 @@ def multiply(form, y, a, b):
     """y = a b."""
     y.constant = a.constant * b.constant
     for r in range(1, form.degree + 1):
-        y[r] = convolve(zero(form), a, b, r)
+        y[r] = convolve(form, zero(form), a, b, r)
 
 
 @rule
@@ -107,7 +119,7 @@ def multiply_add(form, y, a, b):
     """y += a b."""
     y.constant = y.constant + a.constant * b.constant
     for r in range(1, form.degree + 1):
-        y[r] = convolve(y[r], a, b, r)
+        y[r] = convolve(form, y[r], a, b, r)
 
 
 @rule
@@ -145,11 +157,12 @@ def power_whole(form, y, x, exponent):
 # functions given by y' = s x' ---------------------------------------------------------------------------------------
 
 @rule
-def chain(x, s, r):
+def chain(form, x, s, r):
     """Coefficient r of y, where y' = s x':  y_r = (1/r) sum_{j=1..r} j x_j s_{r-j}."""
     total = r * s.constant * x[r]
-    for j in range(1, r):
-        total = total + j * (x[j] * s[r - j])
+    for j in range(1, stop(form, r)):
+        if j < r:
+            total = total + j * (x[j] * s[r - j])
     return (1.0 / r) * total
 
 
@@ -158,7 +171,7 @@ def exp(form, y, x):
     """y = e^x; slope y."""
     y.constant = math.exp(x.constant)
     for r in range(1, form.degree + 1):
-        y[r] = chain(x, y, r)
+        y[r] = chain(form, x, y, r)
 
 
 @rule
@@ -168,20 +181,27 @@ def log(form, y, x):
     inverse = 1.0 / x.constant
     for r in range(1, form.degree + 1):
         total = zero(form)
-        for j in range(1, r):
-            total = total + j * (y[j] * x[r - j])
+        for j in range(1, stop(form, r)):
+            if j < r:
+                total = total + j * (y[j] * x[r - j])
         y[r] = inverse * (x[r] - (1.0 / r) * total)
 
 
 @rule
 def power(form, y, x, exponent):
     """y = x^a, from x y' = a x' y:  r x_0 y_r = sum_{j=1..r} (a j - (r - j)) x_j y_{r-j}."""
-    y.constant = x.constant ** exponent
+    if exponent == -0.5:      # Adam's and RMSNorm's, without the general power's logarithm
+        y.constant = 1.0 / math.sqrt(x.constant)
+    elif exponent == -1.0:
+        y.constant = 1.0 / x.constant
+    else:
+        y.constant = x.constant ** exponent
     inverse = 1.0 / x.constant
     for r in range(1, form.degree + 1):
         total = exponent * r * y.constant * x[r]
-        for j in range(1, r):
-            total = total + (exponent * j - (r - j)) * (x[j] * y[r - j])
+        for j in range(1, stop(form, r)):
+            if j < r:
+                total = total + (exponent * j - (r - j)) * (x[j] * y[r - j])
         y[r] = inverse / r * total
 
 
@@ -192,8 +212,8 @@ def tanh(form, y, x):
     y.constant = math.tanh(x.constant)
     s.constant = 1.0 - y.constant * y.constant
     for r in range(1, form.degree + 1):
-        y[r] = chain(x, s, r)
-        s[r] = zero(form) - convolve(zero(form), y, y, r)
+        y[r] = chain(form, x, s, r)
+        s[r] = zero(form) - convolve(form, zero(form), y, y, r)
 
 
 @rule
@@ -203,8 +223,8 @@ def sigmoid(form, y, x):
     y.constant = 0.5 * (1.0 + math.tanh(0.5 * x.constant))
     s.constant = y.constant * (1.0 - y.constant)
     for r in range(1, form.degree + 1):
-        y[r] = chain(x, s, r)
-        s[r] = y[r] - convolve(zero(form), y, y, r)
+        y[r] = chain(form, x, s, r)
+        s[r] = y[r] - convolve(form, zero(form), y, y, r)
 
 
 @rule
@@ -213,8 +233,8 @@ def sin(form, y, x):
     c = local(form)
     y.constant, c.constant = math.sin(x.constant), math.cos(x.constant)
     for r in range(1, form.degree + 1):
-        y[r] = chain(x, c, r)
-        c[r] = zero(form) - chain(x, y, r)
+        y[r] = chain(form, x, c, r)
+        c[r] = zero(form) - chain(form, x, y, r)
 
 
 @rule
@@ -223,8 +243,8 @@ def cos(form, y, x):
     s = local(form)
     y.constant, s.constant = math.cos(x.constant), math.sin(x.constant)
     for r in range(1, form.degree + 1):
-        y[r] = zero(form) - chain(x, s, r)
-        s[r] = chain(x, y, r)
+        y[r] = zero(form) - chain(form, x, s, r)
+        s[r] = chain(form, x, y, r)
 
 
 @rule
@@ -243,7 +263,7 @@ def erf(form, y, x):
     gaussian(form, e, x, 1.0)
     y.constant = math.erf(x.constant)
     for r in range(1, form.degree + 1):
-        y[r] = 2.0 / math.sqrt(math.pi) * chain(x, e, r)
+        y[r] = 2.0 / math.sqrt(math.pi) * chain(form, x, e, r)
 
 
 @rule
@@ -253,7 +273,7 @@ def gelu(form, y, x):
     gaussian(form, e, x, 0.5)
     cumulative.constant = 0.5 * math.erfc(-x.constant * math.sqrt(0.5))
     for r in range(1, form.degree + 1):
-        cumulative[r] = 1.0 / math.sqrt(2.0 * math.pi) * chain(x, e, r)
+        cumulative[r] = 1.0 / math.sqrt(2.0 * math.pi) * chain(form, x, e, r)
     multiply(form, y, x, cumulative)
 
 

@@ -152,6 +152,10 @@ def run_naive(circuits, steps, state, base, line, degree):
     lambda a, b, w, x: (a, C.tanh(a * w[0] + b * x)),                               # unchanged
     lambda a, b, w, x: (b * 0.5 + a.sum() * w.mean() * 0.1, x + b * 0.0),
     lambda a, b, w, x: (C.concatenate([b[:2], a[2:] * w.mean()]), x),               # partly the other, partly data
+    lambda a, b, w, x: (lambda new: (new, new * x))(a * w.mean() - b * 2.0),        # one the other's source
+    lambda a, b, w, x: (lambda new: (new, new))(a * 0.5 + b * x),                   # twice the same
+    lambda a, b, w, x: (lambda new: (new, b + C.tanh(a) * x))(a * 0.5 + b * x),     # replaced while still needed
+    lambda a, b, w, x: (C.tanh(a) * w.mean(), b * 0.99 + C.tanh(a) * x * 0.01),
 ])
 def test_state_is_read_before_it_is_replaced(step, size, rng):
     circuit = record(step, real(size), real(size), real(2), real(size))
