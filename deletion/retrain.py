@@ -1,21 +1,27 @@
-"""Exact truth: training again with other weights, many trainings at once."""
+"""Exact truth: training again with other weights, many trainings side by side."""
+import os
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 
-from circuit import evaluate
+from circuit import DomainError, evaluate
+from taylor import TRAININGS
 
 from .learner import LearnerError
 from .progress import Progress
 
-BATCH = 64
-"""Trainings evaluated side by side: enough to hide Python's share, few enough to stay in cache."""
+CHECKED = 100
+"""Steps between two reports of progress."""
 
 
-def retrain(learner, sets=None, measurement=None, *, weights=None, weight=0.0, progress=True):
+def retrain(learner, sets=None, measurement=None, *, weights=None, weight=0.0, threads=None, progress=True):
     """The measurement after exact retraining, for many deletion sets or weights.
 
     sets          sequence of deletion sets (each a unit's label or several); their examples keep `weight` of their weight
     weights       instead of sets: (b, units) real weights >= 0, 1 being the ordinary one
     measurement   measurement(parameters) -> scalar or vector; without it, the flat parameters themselves are returned
+
+    threads       blocks of trainings run at a time; default: the machine's cores
 
     Returns (b,) + the measurement's shape. mode "zero-weight": a deleted example's step still happens, with weight 0.
     Raises LearnerError for sets and weights that make no sense, DomainError where a training leaves its domain.
@@ -36,10 +42,25 @@ def retrain(learner, sets=None, measurement=None, *, weights=None, weight=0.0, p
     if not len(downweights):
         raise LearnerError("nothing to retrain: no deletion sets")
     circuit = None if measurement is None else learner.measurement(measurement)
-    results = []
-    with Progress(len(downweights) * len(learner.steps), "retrain", progress) as report:
-        for first in range(0, len(downweights), BATCH):
-            batch = learner.example_weights(downweights[first:first + BATCH])
-            theta = learner.train(batch, progress=lambda steps: report(steps * len(batch)))[0]
-            results.append(theta if circuit is None else evaluate(circuit, [theta])[0])
-    return np.concatenate(results)
+    learner.recurrence(None)      # made once, before threads ask for it
+    firsts = range(0, len(downweights), TRAININGS)
+    with Progress(len(firsts) * len(learner.steps), "retrain", progress) as report, ThreadPoolExecutor(threads or os.cpu_count()) as pool:
+        try:
+            theta = np.concatenate(list(pool.map(
+                lambda first: train_block(learner, learner.example_weights(downweights[first:first + TRAININGS]), first, report), firsts)))
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    return theta if circuit is None else evaluate(circuit, [theta])[0]
+
+
+def train_block(learner, weights, first=0, report=lambda steps: None):
+    """The trained parameters (trainings, parameters) for at most a block of example weights (trainings, examples)."""
+    block, count = learner.recurrence(None).block(learner.states, weights, first=first), len(learner.steps)
+    for begin in range(0, count, CHECKED):
+        try:
+            block.run(begin, min(begin + CHECKED, count))
+        except DomainError as error:
+            raise DomainError(f"{learner.where(error.step)}: {error}") from None
+        report(min(CHECKED, count - begin))
+    return block.constant(0)

@@ -6,4 +6,4 @@ the numbers that rules calculate with, compiled and in plain NumPy.
 """
 from .evaluate import LANES, Evaluator, checked_degree, evaluate
 from .polynomial import Polynomial
-from .recurrence import Recurrence, Step
+from .recurrence import TRAININGS, Recurrence, Step

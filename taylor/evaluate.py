@@ -68,11 +68,11 @@ class Evaluator:
             raise CircuitError("an output of this circuit is whole numbers: nothing was calculated")
         self.circuit, self.degree, self.forms = circuit, degree, Forms.of(degree, LANES)
         if program is None:
-            builder = Builder(degree, LANES)
+            builder = Builder(self.forms.block)
             builder.add(circuit, ["polynomial" if i in moving else x.kind for i, x in enumerate(circuit.inputs)])
             program = builder.build()
         self.program, self.part = program, program.parts[0]
-        self.memory = program.memory(degree, LANES)
+        self.memory = program.memory()
         self.stored = self.memory.coefficients.reshape(program.active, degree, 2, LANES)
         row = self.part.row.copy()
         row[2:] = 0      # nothing to load: inputs are set by hand
@@ -104,7 +104,7 @@ class Evaluator:
         if not wrong and not all(np.isfinite(stored).all() for _, stored in self.outputs()):
             wrong, _, instruction, element = attempt(True)
         if wrong:
-            raise DomainError(self.program.explain(self.memory, self.degree, LANES, instruction, element, wrong, first))
+            raise DomainError(self.program.explain(self.memory, instruction, element, wrong, first))
 
     def outputs(self):
         """(constant part, coefficients S + (degree, 2, lanes)) of every output."""

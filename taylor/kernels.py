@@ -13,15 +13,16 @@ from numba import config
 from . import rules
 
 if config.DISABLE_JIT:
-    from .plain import at, local, rule
+    from .plain import at, local, positive, rule
 else:
-    from .lanes import at, local, rule
+    from .elements import at, local
+    from .lanes import positive, rule
 
 
 class Memory(NamedTuple):
     """A block's memory, and what is shared between blocks.
 
-    constants     (elements,) float64: the constant part of every element
+    constants     (elements,) float64: the constant part of every element; (elements * lanes,) where lanes do not share it
     coefficients  (active elements * 2 p lanes,) float64: the rest, for elements that are not only constants
     integers      (whole numbers,) int64: token ids and the like
     tables        (entries,) int64: addresses, relative to an operand's base
@@ -131,20 +132,29 @@ def winner(memory, word, e):
 def max_groups(form, memory, word):
     """y_e = the largest of LENGTH elements of a, by the constant part."""
     for e in range(word[COUNT]):
-        best, _ = winner(memory, word, e)
-        rules.copy(form, y_at(form, memory, word, e), a_at(form, memory, word, e * word[LENGTH] + best))
+        y, first = y_at(form, memory, word, e), e * word[LENGTH]
+        if form.shared:
+            rules.copy(form, y, a_at(form, memory, word, first + winner(memory, word, e)[0]))
+        else:      # each lane has its own
+            y.constant = a_at(form, memory, word, first).constant
+            for m in range(1, word[LENGTH]):
+                gain = a_at(form, memory, word, first + m).constant - y.constant
+                y.constant = y.constant + gain * positive(gain)
 
 
 @rule
 def one_hot_groups(form, memory, word):
-    """1 at the largest of LENGTH elements of a, else 0; a constant."""
+    """1 at the first largest of LENGTH elements of a, else 0; a constant."""
     length = word[LENGTH]
     for e in range(word[COUNT] // length):
-        best, _ = winner(memory, word, e)
         for m in range(length):
             y = y_at(form, memory, word, e * length + m)
-            rules.clear(form, y)
-            y.constant = 1.0 if m == best else 0.0
+            y.constant = 1.0
+            for other in range(length):
+                ahead = a_at(form, memory, word, e * length + other).constant - a_at(form, memory, word, e * length + m).constant
+                y.constant = y.constant * (1.0 - positive(ahead))
+                if other < m:      # an equal one before it wins
+                    y.constant = y.constant * positive(0.0 - ahead)
 
 
 @rule
@@ -174,18 +184,19 @@ def scatter(form, memory, word):
 # checks --------------------------------------------------------------------------------------------------------------
 
 @rule
-def outside_domain(memory, word, numbers, begin, end):
+def outside_domain(form, memory, word, numbers, begin, end):
     """The first element whose value the gate cannot take, or -1. Kinks matter only where there are coefficients."""
     operation, smooth = word[OPERATION], word[SMOOTH] != 0
-    if operation == LOG or (operation == POWER and numbers[0] != math.floor(numbers[0])):
+    not_negative = operation == LOG or (operation == POWER and numbers[0] != math.floor(numbers[0]))
+    not_zero = operation == LOG or (operation == POWER and (smooth or numbers[0] < 0.0)) or (
+        smooth and (operation == RELU or operation == ABS or operation == STEP))
+    if not_negative or not_zero:
+        each = 1 if form.shared else form.lanes
         for e in range(begin, end):
-            x = memory.constants[word[A] + memory.tables[word[A_TABLE] + e]]
-            if x < 0.0 or (x == 0.0 and (smooth or operation == LOG)):
-                return e
-    elif operation == POWER or (smooth and (operation == RELU or operation == ABS or operation == STEP)):
-        for e in range(begin, end):
-            if memory.constants[word[A] + memory.tables[word[A_TABLE] + e]] == 0.0:
-                return e
+            first = (word[A] + memory.tables[word[A_TABLE] + e]) * each
+            for x in memory.constants[first:first + each]:
+                if (not_zero and x == 0.0) or (not_negative and x < 0.0):
+                    return e
     elif smooth and (operation == MAX or operation == ONE_HOT_MAX):
         for e in range(word[COUNT] if operation == MAX else word[COUNT] // word[LENGTH]):
             if winner(memory, word, e)[1]:
@@ -204,17 +215,21 @@ def missing_row(memory, word):
 
 
 @rule
+def finite(numbers, first, count):
+    for i in range(first, first + count):
+        if not math.isfinite(numbers[i]):
+            return False
+    return True
+
+
+@rule
 def not_finite(form, memory, word, begin, end, look_closely):
     """The first element of y that is NaN or infinite, or -1. Looking closely, in its coefficients too."""
+    each, width = 1 if form.shared else form.lanes, 2 * form.degree * form.lanes
     for e in range(begin, end):
         y = word[Y] + memory.tables[word[Y_TABLE] + e]
-        if not math.isfinite(memory.constants[y]):
+        if not finite(memory.constants, y * each, each) or (look_closely and not finite(memory.coefficients, y * width, width)):
             return e
-        if look_closely and form.degree > 0:
-            width = 2 * form.degree * form.lanes
-            for i in range(y * width, (y + 1) * width):
-                if not math.isfinite(memory.coefficients[i]):
-                    return e
     return -1
 
 

@@ -1,17 +1,14 @@
-"""The two kinds of value that the compiled rules calculate with, as types of numba. You may skip this file: rules.py reads
-without it, and plain.py says the same in thirty lines of NumPy.
+"""The numbers that the compiled rules calculate with, as types of numba. You may skip this file and elements.py: rules.py reads
+without them, and plain.py says the same in a page of NumPy.
 
-Lanes       one complex number per direction of a block: two machine vectors, real and imaginary parts. They add and multiply
-            like numbers, and each operation is one or a few vector instructions, whatever the compiler's heuristics think.
-Polynomial  where the coefficients of one element live: `u.constant` is the real constant part, shared by all directions, and
-            `u[r]`, r = 1..degree, the Lanes of order r. It points into a block's memory (`at`) or at the stack (`local`).
+Lanes  one complex number per direction of a block: two machine vectors, real and imaginary parts
+Reals  one real number per lane: constant parts that differ from lane to lane, when whole trainings run side by side
 
-A `Form` fixes degree and number of lanes; both are part of its *type*, so every kernel is compiled for exactly them: loops
-over orders unroll, accumulators stay in registers.
-
-Layout: element e of a block keeps its coefficients at coefficients[e * 2 p lanes:], as (order, real/imaginary, direction) with
-the directions innermost and contiguous: one order of one element is one or two machine registers.
+They add and multiply like numbers, and each operation is one or a few vector instructions, whatever the compiler's heuristics
+think. A `Form` fixes degree and number of lanes; they are part of its *type*, so every kernel is compiled for exactly them:
+loops over orders unroll, accumulators stay in registers.
 """
+import math
 import operator
 from functools import lru_cache
 from hashlib import sha256
@@ -19,9 +16,7 @@ from pathlib import Path
 
 from llvmlite import ir
 from numba import njit, types
-from numba.core import cgutils
-from numba.extending import (NativeValue, intrinsic, lower_setattr, models, overload, overload_attribute, register_model,
-                             typeof_impl, unbox)
+from numba.extending import NativeValue, intrinsic, models, overload, overload_attribute, register_model, typeof_impl, unbox
 
 # What the compiler may do with lanes: fuse and reorder, but never assume that NaN and infinity cannot occur.
 _FREE = ("contract", "reassoc", "nsz", "arcp")
@@ -34,10 +29,15 @@ rule = njit(error_model="numpy", nogil=True, no_cfunc_wrapper=True, _nrt=False, 
 # Form: degree and lanes as compile-time constants -------------------------------------------------------------------
 
 class Form:
-    """The form of a block's polynomials.   degree: highest power of t;   lanes: directions side by side."""
+    """The form of a block's polynomials.
 
-    def __init__(self, degree, lanes):
-        self.degree, self.lanes = degree, lanes
+    degree   highest power of t
+    lanes    directions side by side
+    shared   whether all lanes share the constant parts; if not, each lane is a calculation of its own
+    """
+
+    def __init__(self, degree, lanes, shared=True):
+        self.degree, self.lanes, self.shared = degree, lanes, shared
 
 
 @lru_cache(maxsize=None)
@@ -50,9 +50,9 @@ def _sources():
 
 
 class FormType(types.Type):
-    def __init__(self, degree, lanes):
-        self.degree, self.lanes = degree, lanes
-        super().__init__(f"Form({degree}, {lanes}) of {_sources()}")
+    def __init__(self, degree, lanes, shared):
+        self.degree, self.lanes, self.shared = degree, lanes, shared
+        super().__init__(f"Form({degree}, {lanes}, {shared}) of {_sources()}")
 
 
 register_model(FormType)(models.OpaqueModel)
@@ -60,7 +60,7 @@ register_model(FormType)(models.OpaqueModel)
 
 @typeof_impl.register(Form)
 def _type_of_form(form, context):
-    return FormType(form.degree, form.lanes)
+    return FormType(form.degree, form.lanes, form.shared)
 
 
 @unbox(FormType)
@@ -74,13 +74,19 @@ def _form_degree(form):
     return lambda form: degree
 
 
+@overload_attribute(FormType, "shared")
+def _form_shared(form):
+    shared = form.shared
+    return lambda form: shared
+
+
 @overload_attribute(FormType, "lanes")
 def _form_lanes(form):
     lanes = form.lanes
     return lambda form: lanes
 
 
-# Lanes: a complex number per direction ------------------------------------------------------------------------------
+# Lanes and Reals: vectors that behave like numbers ------------------------------------------------------------------
 
 class LanesType(types.Type):
     def __init__(self, lanes):
@@ -89,22 +95,37 @@ class LanesType(types.Type):
         super().__init__(f"Lanes({lanes})")
 
 
+class RealsType(types.Type):
+    def __init__(self, lanes):
+        self.lanes = lanes
+        self.vector = ir.VectorType(_DOUBLE, lanes)
+        super().__init__(f"Reals({lanes})")
+
+
 @register_model(LanesType)
 class _LanesModel(models.PrimitiveModel):
     def __init__(self, manager, lanes):
         super().__init__(manager, lanes, ir.LiteralStructType([lanes.vector] * 2))
 
 
-def _pair(builder, re, im):
-    pair = ir.Constant(ir.LiteralStructType([re.type] * 2), ir.Undefined)
-    return builder.insert_value(builder.insert_value(pair, re, 0), im, 1)
+@register_model(RealsType)
+class _RealsModel(models.PrimitiveModel):
+    def __init__(self, manager, reals):
+        super().__init__(manager, reals, reals.vector)
 
 
-def _parts(builder, lanes):
+def pair(builder, re, im):
+    """Lanes from their two vectors."""
+    lanes = ir.Constant(ir.LiteralStructType([re.type] * 2), ir.Undefined)
+    return builder.insert_value(builder.insert_value(lanes, re, 0), im, 1)
+
+
+def parts(builder, lanes):
+    """The two vectors of Lanes."""
     return builder.extract_value(lanes, 0), builder.extract_value(lanes, 1)
 
 
-def _spread(builder, number, vector):
+def spread(builder, number, vector):
     """A vector with the same number in every lane."""
     undefined = ir.Constant(vector, ir.Undefined)
     first = builder.insert_element(undefined, number, _INDEX(0))
@@ -117,169 +138,148 @@ def zero(context, form):
     lanes = LanesType(form.lanes)
 
     def generate(context, builder, signature, arguments):
-        return _pair(builder, ir.Constant(lanes.vector, None), ir.Constant(lanes.vector, None))
+        return pair(builder, ir.Constant(lanes.vector, None), ir.Constant(lanes.vector, None))
     return lanes(form), generate
 
 
-@intrinsic
-def _add(context, a, b):
-    def generate(context, builder, signature, arguments):
-        (re, im), (re2, im2) = (_parts(builder, x) for x in arguments)
-        return _pair(builder, builder.fadd(re, re2, flags=_FREE), builder.fadd(im, im2, flags=_FREE))
-    return a(a, b), generate
+def _lanewise(operation):
+    """Lanes + Lanes or Lanes - Lanes, part by part."""
+    @intrinsic
+    def calculate(context, a, b):
+        def generate(context, builder, signature, arguments):
+            (re, im), (re2, im2) = (parts(builder, x) for x in arguments)
+            step = getattr(builder, operation)
+            return pair(builder, step(re, re2, flags=_FREE), step(im, im2, flags=_FREE))
+        return a(a, b), generate
+    return calculate
+
+
+_add_lanes, _subtract_lanes = _lanewise("fadd"), _lanewise("fsub")
 
 
 @intrinsic
-def _subtract(context, a, b):
+def _multiply_lanes(context, a, b):
     def generate(context, builder, signature, arguments):
-        (re, im), (re2, im2) = (_parts(builder, x) for x in arguments)
-        return _pair(builder, builder.fsub(re, re2, flags=_FREE), builder.fsub(im, im2, flags=_FREE))
-    return a(a, b), generate
-
-
-@intrinsic
-def _multiply(context, a, b):
-    def generate(context, builder, signature, arguments):
-        (re, im), (re2, im2) = (_parts(builder, x) for x in arguments)
+        (re, im), (re2, im2) = (parts(builder, x) for x in arguments)
 
         def times(x, y):
             return builder.fmul(x, y, flags=_FREE)
-        return _pair(builder, builder.fsub(times(re, re2), times(im, im2), flags=_FREE),
-                     builder.fadd(times(re, im2), times(im, re2), flags=_FREE))
+        return pair(builder, builder.fsub(times(re, re2), times(im, im2), flags=_FREE),
+                    builder.fadd(times(re, im2), times(im, re2), flags=_FREE))
     return a(a, b), generate
 
 
 @intrinsic
-def _scale(context, number, lanes):
+def _scale_lanes(context, factor, lanes):
+    """A number, or a real number per lane, times Lanes."""
     def generate(context, builder, signature, arguments):
-        factor = _spread(builder, arguments[0], lanes.vector)
-        re, im = _parts(builder, arguments[1])
-        return _pair(builder, builder.fmul(factor, re, flags=_FREE), builder.fmul(factor, im, flags=_FREE))
-    return lanes(types.float64, lanes), generate
+        by, (re, im) = arguments[0], parts(builder, arguments[1])
+        by = by if isinstance(factor, RealsType) else spread(builder, by, lanes.vector)
+        return pair(builder, builder.fmul(by, re, flags=_FREE), builder.fmul(by, im, flags=_FREE))
+    return lanes(factor, lanes), generate
 
 
-@overload(operator.add)
-def _overload_add(a, b):
-    if isinstance(a, LanesType) and isinstance(b, LanesType):
-        return lambda a, b: _add(a, b)
+def _on_reals(operation, flags=()):
+    """An instruction on Reals; a number among the operands stands for all lanes. Strict, like the arithmetic of single floats."""
+    @intrinsic
+    def calculate(context, a, b):
+        reals = a if isinstance(a, RealsType) else b
+
+        def generate(context, builder, signature, arguments):
+            x, y = (v if isinstance(t, RealsType) else spread(builder, v, reals.vector) for t, v in zip((a, b), arguments))
+            return getattr(builder, operation)(x, y)
+        return reals(a, b), generate
+    return calculate
 
 
-@overload(operator.sub)
-def _overload_subtract(a, b):
-    if isinstance(a, LanesType) and isinstance(b, LanesType):
-        return lambda a, b: _subtract(a, b)
+_add_reals, _subtract_reals, _multiply_reals, _divide_reals = (_on_reals(name) for name in ("fadd", "fsub", "fmul", "fdiv"))
 
 
-@overload(operator.mul)
-def _overload_multiply(a, b):
-    if isinstance(a, LanesType) and isinstance(b, LanesType):
-        return lambda a, b: _multiply(a, b)
-    if isinstance(a, types.Number) and isinstance(b, LanesType):
-        return lambda a, b: _scale(float(a), b)
+def _overload_arithmetic(python, on_lanes, on_reals):
+    @overload(python)
+    def arithmetic(a, b):
+        kinds = [isinstance(a, (LanesType, RealsType)), isinstance(b, (LanesType, RealsType))]
+        if not any(kinds):
+            return None
+        if isinstance(a, LanesType) and isinstance(b, LanesType):
+            return on_lanes and (lambda a, b: on_lanes(a, b))
+        if isinstance(b, LanesType):
+            if python is not operator.mul:
+                return None
+            return (lambda a, b: _scale_lanes(a, b)) if isinstance(a, RealsType) else (lambda a, b: _scale_lanes(float(a), b))
+        if isinstance(a, types.Number):
+            return lambda a, b: on_reals(float(a), b)
+        if isinstance(b, types.Number):
+            return lambda a, b: on_reals(a, float(b))
+        return lambda a, b: on_reals(a, b)
 
 
-# Polynomial: the coefficients of one element ------------------------------------------------------------------------
-
-class PolynomialType(types.Type):
-    def __init__(self, degree, lanes):
-        self.degree, self.lanes = degree, LanesType(lanes)
-        super().__init__(f"Polynomial({degree}, {lanes})")
+_overload_arithmetic(operator.add, _add_lanes, _add_reals)
+_overload_arithmetic(operator.sub, _subtract_lanes, _subtract_reals)
+_overload_arithmetic(operator.mul, _multiply_lanes, _multiply_reals)
+_overload_arithmetic(operator.truediv, None, _divide_reals)
 
 
-@register_model(PolynomialType)
-class _PolynomialModel(models.StructModel):
-    def __init__(self, manager, polynomial):
-        pointer = types.CPointer(types.float64)
-        super().__init__(manager, polynomial, [("constant", pointer), ("coefficients", pointer)])
+# functions of constant parts: one number, or one per lane -----------------------------------------------------------
 
-
-def _width(form):
-    return 2 * form.degree * form.lanes
+@intrinsic
+def _lane(context, reals, i):
+    return types.float64(reals, types.intp), lambda context, builder, signature, a: builder.extract_element(a[0], a[1])
 
 
 @intrinsic
-def at(context, form, memory, element):
-    """The polynomial of one element of a block's memory."""
-    polynomial = PolynomialType(form.degree, form.lanes)
-    constants, coefficients = (memory.types[memory.fields.index(name)] for name in ("constants", "coefficients"))
-
+def _with_lane(context, reals, i, number):
     def generate(context, builder, signature, arguments):
-        _, block, element = arguments
-        u = cgutils.create_struct_proxy(polynomial)(context, builder)
-        for name, kind, stride in (("constant", constants, 1), ("coefficients", coefficients, _width(form))):
-            field = memory.fields.index("constants" if name == "constant" else name)
-            data = context.make_array(kind)(context, builder, builder.extract_value(block, field)).data
-            setattr(u, name, builder.gep(data, [builder.mul(element, element.type(stride))]))
-        return u._getvalue()
-    return polynomial(form, memory, types.intp), generate
+        reals, i, number = arguments
+        return builder.insert_element(reals, number, i)
+    return reals(reals, types.intp, types.float64), generate
 
 
-@intrinsic
-def local(context, form):
-    """A polynomial on the stack, for intermediate results; its content is undefined until written."""
-    polynomial = PolynomialType(form.degree, form.lanes)
+def _overload_function(function):
+    """A function of one number, taken lane by lane."""
+    @overload(function)
+    def by_lane(x):
+        if isinstance(x, RealsType):
+            count = x.lanes
 
-    def generate(context, builder, signature, arguments):
-        u = cgutils.create_struct_proxy(polynomial)(context, builder)
-        u.constant = cgutils.alloca_once(builder, _DOUBLE)
-        stack = cgutils.alloca_once(builder, ir.ArrayType(polynomial.lanes.vector, 2 * form.degree))
-        u.coefficients = builder.bitcast(stack, _DOUBLE.as_pointer())
-        return u._getvalue()
-    return polynomial(form), generate
-
-
-def _slots(context, builder, kind, polynomial, r):
-    """Pointers to the real and imaginary vectors of order r."""
-    u = cgutils.create_struct_proxy(kind)(context, builder, value=polynomial)
-    lanes = kind.lanes.lanes
-    start = builder.mul(builder.sub(r, r.type(1)), r.type(2 * lanes))
-    for offset in (start, builder.add(start, r.type(lanes))):
-        yield builder.bitcast(builder.gep(u.coefficients, [offset]), kind.lanes.vector.as_pointer())
+            def calculate(x):
+                y = x
+                for i in range(count):
+                    y = _with_lane(y, i, function(_lane(x, i)))
+                return y
+            return calculate
 
 
-@intrinsic
-def _coefficient(context, u, r):
-    def generate(context, builder, signature, arguments):
-        return _pair(builder, *(builder.load(slot, align=8) for slot in _slots(context, builder, u, *arguments)))
-    return u.lanes(u, types.intp), generate
+for _function in (math.exp, math.log, math.tanh, math.sin, math.cos, math.erf, math.erfc, math.sqrt):
+    _overload_function(_function)
 
 
-@intrinsic
-def _set_coefficient(context, u, r, value):
-    def generate(context, builder, signature, arguments):
-        polynomial, r, value = arguments
-        for part, slot in zip(_parts(builder, value), _slots(context, builder, u, polynomial, r)):
-            builder.store(part, slot, align=8)
-        return context.get_dummy_value()
-    return types.none(u, types.intp, u.lanes), generate
+@overload(operator.pow)
+def _overload_power(x, exponent):
+    if isinstance(x, RealsType):
+        count = x.lanes
+
+        def calculate(x, exponent):
+            y = x
+            for i in range(count):
+                y = _with_lane(y, i, _lane(x, i) ** exponent)
+            return y
+        return calculate
 
 
-@overload(operator.getitem)
-def _overload_getitem(u, r):
-    if isinstance(u, PolynomialType):
-        return lambda u, r: _coefficient(u, r)
+def positive(x):
+    """1.0 where x > 0, else 0.0."""
 
 
-@overload(operator.setitem)
-def _overload_setitem(u, r, value):
-    if isinstance(u, PolynomialType):
-        return lambda u, r, value: _set_coefficient(u, r, value)
+@overload(positive)
+def _overload_positive(x):
+    if isinstance(x, types.Float):
+        return lambda x: 1.0 if x > 0.0 else 0.0
+    count = x.lanes
 
-
-@intrinsic
-def _constant(context, u):
-    def generate(context, builder, signature, arguments):
-        return builder.load(cgutils.create_struct_proxy(u)(context, builder, value=arguments[0]).constant)
-    return types.float64(u), generate
-
-
-@overload_attribute(PolynomialType, "constant")
-def _overload_constant(u):
-    return lambda u: _constant(u)
-
-
-@lower_setattr(PolynomialType, "constant")
-def _set_constant(context, builder, signature, arguments):
-    kind, number = signature.args
-    u = cgutils.create_struct_proxy(kind)(context, builder, value=arguments[0])
-    builder.store(context.cast(builder, arguments[1], number, types.float64), u.constant)
+    def calculate(x):
+        y = x
+        for i in range(count):
+            y = _with_lane(y, i, 1.0 if _lane(x, i) > 0.0 else 0.0)
+        return y
+    return calculate

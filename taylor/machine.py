@@ -16,7 +16,8 @@ if config.DISABLE_JIT:
 
     compiled = rule
 else:
-    from .lanes import Form, at, rule, zero
+    from .elements import at
+    from .lanes import Form, rule, zero
 
     # Only what Python calls is cached on disk: it holds everything it calls in turn.
     compiled = njit(error_model="numpy", nogil=True, cache=True, _nrt=False)
@@ -34,8 +35,8 @@ class Forms(NamedTuple):
     linear: Form
 
     @classmethod
-    def of(cls, degree, lanes):
-        return cls(Form(degree, lanes), Form(0, lanes), Form(1, lanes))
+    def of(cls, degree, lanes, shared=True):
+        return cls(Form(degree, lanes, shared), Form(0, lanes, shared), Form(min(degree, 1), lanes, shared))
 
 
 class Schedule(NamedTuple):
@@ -58,7 +59,7 @@ def instruction(form, memory, word, numbers, begin, end, look_closely):
     element = missing_row(memory, word)
     if element >= 0:
         return NO_ROW, element
-    element = outside_domain(memory, word, numbers, begin, end)
+    element = outside_domain(form, memory, word, numbers, begin, end)
     if element >= 0:
         return OUTSIDE, element
     if word[OPERATION] >= EINSUM:
@@ -103,7 +104,8 @@ def load(forms, memory, weights, schedule, step):
     """The data of one step: real numbers, whole numbers, and example weights, each 1 - h_0 - t psi."""
     program = schedule.programs[step[PROGRAM]]
     for i in range(program[REAL_COUNT]):
-        memory.constants[program[REALS] + i] = schedule.reals[step[REAL_START] + i]
+        x = at(forms.constant, memory, program[REALS] + i)
+        x.constant = schedule.reals[step[REAL_START] + i]
     for i in range(program[INTEGER_COUNT]):
         memory.integers[program[INTEGERS] + i] = schedule.integers[step[INTEGER_START] + i]
     for i in range(program[WEIGHT_COUNT]):
@@ -111,7 +113,9 @@ def load(forms, memory, weights, schedule, step):
         u = at(forms.block, memory, program[WEIGHTS] + i)
         u.constant = weight.constant
         for r in range(1, forms.block.degree + 1):
-            u[r] = weight[1] if r == 1 else zero(forms.block)
+            u[r] = zero(forms.block)
+        if forms.block.degree > 0:
+            u[1] = weight[1]
 
 
 @compiled

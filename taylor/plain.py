@@ -1,12 +1,17 @@
-"""What lanes.py defines, in plain NumPy: used when numba's compiler is switched off (NUMBA_DISABLE_JIT=1), to step through
-the rules in a debugger or to read what they mean. Lanes are complex arrays; a polynomial is a pair of views.
+"""What lanes.py and elements.py define, in plain NumPy: used when numba's compiler is switched off (NUMBA_DISABLE_JIT=1), to step
+through the rules in a debugger or to read what they mean. Lanes are complex arrays, Reals real ones; a polynomial is a pair of views.
 """
+import types
+
 import numpy as np
+from scipy import special
+
+math = types.SimpleNamespace(exp=np.exp, log=np.log, tanh=np.tanh, sin=np.sin, cos=np.cos, sqrt=np.sqrt, erf=special.erf, erfc=special.erfc, pi=np.pi)
 
 
 class Form:
-    def __init__(self, degree, lanes):
-        self.degree, self.lanes = degree, lanes
+    def __init__(self, degree, lanes, shared=True):
+        self.degree, self.lanes, self.shared = degree, lanes, shared
 
 
 def rule(function):
@@ -14,18 +19,18 @@ def rule(function):
 
 
 class Polynomial:
-    """constant: a view of one number;   parts: a view of shape (degree, 2, lanes)."""
+    """constant: a view of one number, or of one per lane;   parts: a view of shape (degree, 2, lanes)."""
 
     def __init__(self, constant, parts):
         self._constant, self._parts = constant, parts
 
     @property
     def constant(self):
-        return float(self._constant[0])
+        return float(self._constant[0]) if len(self._constant) == 1 else self._constant.copy()
 
     @constant.setter
     def constant(self, number):
-        self._constant[0] = number
+        self._constant[:] = number
 
     def __getitem__(self, r):
         return self._parts[r - 1, 0] + 1j * self._parts[r - 1, 1]
@@ -35,15 +40,19 @@ class Polynomial:
 
 
 def at(form, memory, element):
-    width = 2 * form.degree * form.lanes
+    width, each = 2 * form.degree * form.lanes, 1 if form.shared else form.lanes
     parts = memory.coefficients[element * width:(element + 1) * width]
     # an element that is only ever a constant has no coefficients, and nobody asks for them
-    return Polynomial(memory.constants[element:element + 1], parts.reshape(-1, 2, form.lanes) if parts.size else parts)
+    return Polynomial(memory.constants[element * each:(element + 1) * each], parts.reshape(-1, 2, form.lanes) if parts.size else parts)
 
 
 def local(form):
-    return Polynomial(np.zeros(1), np.zeros((form.degree, 2, form.lanes)))
+    return Polynomial(np.zeros(1 if form.shared else form.lanes), np.zeros((form.degree, 2, form.lanes)))
 
 
 def zero(form):
     return np.zeros(form.lanes, complex)
+
+
+def positive(x):
+    return np.where(x > 0.0, 1.0, 0.0) if np.ndim(x) else 1.0 if x > 0.0 else 0.0

@@ -12,7 +12,7 @@ from circuit import CircuitError
 
 from . import kernels as k
 from .lower import Instruction, Lowering, Tensor
-from .machine import Schedule
+from .machine import Form
 from .storage import Storage
 
 ORDER_BY_ORDER = (k.COMBINE, k.COMBINE_CONSTANT, k.SCALE, k.SHIFT)
@@ -42,7 +42,9 @@ class Program:
     integers      (whole numbers,) int64: likewise
     active        how many elements, from 0 on, have coefficients
     origins       (instructions,): (circuit, wire) that each came from
+    form          of the polynomials it was made for
     """
+    form: Form
     tape: np.ndarray
     tables: np.ndarray
     numbers: np.ndarray
@@ -52,14 +54,17 @@ class Program:
     active: int
     origins: list
 
-    def memory(self, degree, lanes):
-        """A block's memory for this program, its coefficients zero, each order of an element on whole cache lines."""
-        size = self.active * 2 * degree * lanes
-        room = np.zeros(size + 8)
-        start = (-room.ctypes.data // 8) % 8
-        return k.Memory(self.constants.copy(), room[start:start + size], self.integers.copy(), self.tables, self.numbers)
+    @property
+    def each(self):
+        """Numbers per constant part: one, or one per lane where lanes do not share it."""
+        return 1 if self.form.shared else self.form.lanes
 
-    def explain(self, memory, degree, lanes, instruction, element, wrong, first_direction=0):
+    def memory(self):
+        """A block's memory, its coefficients zero, each order of an element on whole cache lines."""
+        size = self.active * 2 * self.form.degree * self.form.lanes
+        return k.Memory(aligned(np.repeat(self.constants, self.each)), aligned(np.zeros(size)), self.integers.copy(), self.tables, self.numbers)
+
+    def explain(self, memory, instruction, element, wrong, first_direction=0):
         """A sentence about what went wrong at an element of an instruction: gate, wire, index, order, direction, value."""
         row, (number, wire) = self.tape[instruction], self.origins[instruction]
         circuit = self.parts[number].circuit
@@ -68,35 +73,47 @@ class Program:
             return f"the new state is not finite at element {element}"
         entry = circuit.entries[wire - first]
         where = f"gate {entry.gate.name} at wire %{wire}"
-        spot = row[k.Y] + self.tables[row[k.Y_TABLE] + element] if wrong == k.NOT_FINITE else None
         if wrong == k.NO_ROW:
             ids = row[k.B] + self.tables[row[k.B_TABLE] + element]
             return f"{where}: row {memory.integers[ids]} of a table with rows 0..{row[k.LIMIT] - 1}"
+        constants = memory.constants.reshape(-1, self.each)
         if wrong == k.OUTSIDE:
             group = row[k.LENGTH] if entry.gate.name in ("max", "one_hot_max") else 1
-            seen = memory.constants[row[k.A] + self.tables[row[k.A_TABLE] + element * group:][:group]]
-            return f"{where}: {', '.join(map(str, seen))} at element {element}; {entry.gate.outside}"
+            seen = constants[row[k.A] + self.tables[row[k.A_TABLE] + element * group:][:group]]
+            return f"{where}: {', '.join(map(str, seen.ravel()[:8]))} at element {element}; {entry.gate.outside}"
+        spot = row[k.Y] + self.tables[row[k.Y_TABLE] + element]
         index = tuple(int(i) for i in np.unravel_index(element, entry.shape))
-        if not np.isfinite(memory.constants[spot]):
-            return f"{where} gives {memory.constants[spot]} at {index}"
-        orders = memory.coefficients.reshape(self.active, degree, 2, lanes)[spot]
+        if not np.isfinite(constants[spot]).all():
+            lane = int(np.argmin(np.isfinite(constants[spot])))
+            return f"{where} gives {constants[spot, lane]} at {index}" + f", training {first_direction + lane}" * (not self.form.shared)
+        orders = memory.coefficients.reshape(self.active, self.form.degree, 2, self.form.lanes)[spot]
         order, _, lane = np.argwhere(~np.isfinite(orders))[0]
         return f"{where} gives {complex(*orders[order, :, lane])} at {index}, order {order + 1}, direction {first_direction + lane}"
 
 
-def chunk_size(degree, lanes):
+def aligned(array):
+    """The same numbers, starting on a cache line."""
+    room = np.empty(array.size + 8)
+    start = (-room.ctypes.data // 8) % 8
+    room[start:start + array.size] = array
+    return room[start:start + array.size]
+
+
+def chunk_size(form):
     """Elements in a strip's turn: intermediate results of about 8 KiB each."""
-    return max(1, 8192 // (16 * max(degree, 1) * lanes))
+    per_element = 2 * form.degree * form.lanes + (1 if form.shared else form.lanes)
+    return max(1, 1024 // per_element)
 
 
 class Builder:
     """Builds a Program.
 
+    form     of the polynomials
     state    shapes of the state tensors: the first inputs of every circuit, and what its first outputs replace
     """
 
-    def __init__(self, degree, lanes, state=()):
-        self.degree, self.chunk = degree, chunk_size(degree, lanes)
+    def __init__(self, form, state=()):
+        self.form, self.chunk = form, chunk_size(form)
         self.lowering = Lowering()
         self.state = [self.lowering.new(shape, True, lasting=True) for shape in state]
         self.pending = []
@@ -166,7 +183,7 @@ class Builder:
                     words.append(strip_word(heads[i], self.lowering.instructions[i].y.size, self.chunk))
                     numbers.append((0.0, 0.0))
                     origins.append((number, -1))
-                words.append(word(self.lowering.instructions[i], place, tables, self.degree >= 1))
+                words.append(word(self.lowering.instructions[i], place, tables, self.form.degree >= 1))
                 numbers.append(self.lowering.instructions[i].numbers)
                 origins.append((number, self.lowering.instructions[i].wire))
             spots = [x.ids if role == "integer" else place[x.ids] for x, role in zip(inputs, roles)]
@@ -182,7 +199,7 @@ class Builder:
             if content is not None:
                 integers[start:start + content.size] = content.ravel()
         tape = np.array(words, np.int64).reshape(-1, k.WIDTH)
-        return Program(tape, tables.array(), np.array(numbers).reshape(-1, 2), parts, constants, integers, offset, origins)
+        return Program(self.form, tape, tables.array(), np.array(numbers).reshape(-1, 2), parts, constants, integers, offset, origins)
 
 
 def span(spots, roles, role):

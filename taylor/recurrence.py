@@ -16,6 +16,9 @@ from .machine import Forms, Schedule, repeat
 from .polynomial import to_lanes
 from .program import Builder
 
+TRAININGS = 16
+"""Plain trainings side by side in a block."""
+
 
 @dataclass(frozen=True)
 class Step:
@@ -26,14 +29,16 @@ class Step:
 
 
 class Recurrence:
-    """A sequence of steps, made ready for one degree.
+    """A sequence of steps, made ready for polynomials of one form.
 
     circuits   the different circuits;   steps: sequence of Step;   states: how many leading inputs are state
+    degree     of the polynomials; or None for trainings in plain numbers, each lane with weights of its own
     """
 
-    def __init__(self, circuits, steps, states, degree, lanes=LANES):
-        self.degree, self.lanes, self.states = degree, lanes, states
-        builder = Builder(degree, lanes, [x.shape for x in circuits[0].inputs[:states]])
+    def __init__(self, circuits, steps, states, degree):
+        self.forms = Forms.of(0, TRAININGS, shared=False) if degree is None else Forms.of(degree, LANES)
+        self.form, self.states = self.forms.block, states
+        builder = Builder(self.form, [x.shape for x in circuits[0].inputs[:states]])
         for circuit in circuits:
             kinds = [x.kind for x in circuit.inputs[states + 1:]]
             builder.add(circuit, ["state"] * states + ["weights"] + kinds)
@@ -54,11 +59,13 @@ class Recurrence:
         return Schedule(rows, np.array(starts, np.int64).reshape(-1, 4), data["real"].array(), data["integer"].array(),
                         data["weights"].array())
 
-    def block(self, state, base, lines, first=0):
+    def block(self, state, base, lines=None, first=0):
         """A Block at the start of the recurrence.
 
-        state   arrays, the state's constant parts;   base: (n,) weights;   lines: (directions <= lanes, n) complex
-        first   the number of its first direction, for messages
+        state   arrays, the state's constant parts
+        base    constant parts of the weights: (n,), or, for trainings in plain numbers, (trainings <= lanes, n)
+        lines   what multiplies t in the weights: (directions <= lanes, n) complex
+        first   the number of its first direction or training, for messages
         """
         return Block(self, state, base, lines, first)
 
@@ -83,39 +90,42 @@ class Ribbon:
 
 
 class Block:
-    """The state of one block of directions on its way through a recurrence."""
+    """The state of one block of directions, or of trainings in plain numbers, on its way through a recurrence."""
 
     def __init__(self, recurrence, state, base, lines, first):
-        self.recurrence, self.directions, self.first = recurrence, len(lines), first
-        degree, lanes, program = recurrence.degree, recurrence.lanes, recurrence.program
-        if not 1 <= self.directions <= lanes:
-            raise CircuitError(f"{self.directions} directions for a block of {lanes} lanes")
-        self.forms = Forms.of(degree, lanes)
-        self.memory = program.memory(degree, lanes)
-        self.spots = [spots.ravel() for spots in program.parts[0].inputs[:recurrence.states]]
+        self.recurrence, self.program, self.first = recurrence, recurrence.program, first
+        form, base = recurrence.form, np.asarray(base, float)
+        self.count = len(lines) if form.shared else len(base)
+        if not 1 <= self.count <= form.lanes:
+            raise CircuitError(f"{self.count} {'directions' if form.shared else 'trainings'} for a block of {form.lanes} lanes")
+        self.memory = self.program.memory()
+        self.spots = [spots.ravel() for spots in self.program.parts[0].inputs[:recurrence.states]]
         for spots, value in zip(self.spots, state):
-            self.memory.constants[spots] = np.ravel(value)
-        stored = to_lanes(np.asarray(lines, complex)[:, None, :], lanes)
-        self.weights = k.Memory(np.ascontiguousarray(base, float), stored, *self.memory[2:])
+            self.memory.constants.reshape(-1, self.program.each)[spots] = np.reshape(value, (-1, 1))
+        if form.shared:
+            constants, stored = base, to_lanes(np.asarray(lines, complex)[:, None, :], form.lanes)
+        else:      # unused lanes train with weight 1
+            constants, stored = np.ones((base.shape[1], form.lanes)), np.zeros(0)
+            constants[:, :self.count] = base.T
+        self.weights = k.Memory(np.ascontiguousarray(constants).ravel(), stored, *self.memory[2:])
 
     def constant(self, i):
-        """The constant part of state tensor i, flat."""
-        return self.memory.constants[self.spots[i]]
+        """The constant part of state tensor i: (elements,), or (trainings, elements) where each has its own."""
+        constants = self.memory.constants.reshape(-1, self.program.each)[self.spots[i]]
+        return constants[:, 0] if self.recurrence.form.shared else constants[:, :self.count].T
 
     def coefficients(self, i):
         """The coefficients of state tensor i: a view, (elements, degree, 2, lanes)."""
-        degree, lanes = self.recurrence.degree, self.recurrence.lanes
-        every = self.memory.coefficients.reshape(-1, degree, 2, lanes) if degree else np.zeros((len(self.memory.constants), 0, 2, lanes))
-        spots = self.spots[i]
+        form, spots = self.recurrence.form, self.spots[i]
+        every = self.memory.coefficients.reshape(self.program.active, form.degree, 2, form.lanes)
         return every[spots[0]:spots[0] + len(spots)] if len(spots) else every[:0]
 
     def run(self, begin, end, look_closely=False):
         """Steps begin..end. Raises DomainError naming step, gate and direction; `error.step` is the step's number."""
-        program, schedule = self.recurrence.program, self.recurrence.schedule
-        degree, lanes = self.recurrence.degree, self.recurrence.lanes
-        wrong, step, instruction, element = repeat(self.forms, self.memory, self.weights, program.tape, schedule, begin, end, look_closely)
+        wrong, step, instruction, element = repeat(self.recurrence.forms, self.memory, self.weights, self.program.tape,
+                                                   self.recurrence.schedule, begin, end, look_closely)
         if wrong:
-            error = DomainError(program.explain(self.memory, degree, lanes, instruction, element, wrong, self.first))
+            error = DomainError(self.program.explain(self.memory, instruction, element, wrong, self.first))
             error.step = step
             raise error
 

@@ -7,14 +7,15 @@ Three kinds of rule: linear (order by order), bilinear (the truncated convolutio
 equation y' = s x', whose coefficients follow from the slope series s by one recurrence, `chain`
 (Griewank & Walther, Evaluating Derivatives, 2nd ed., ch. 13). Every rule writes y and reads the others; y is no alias of them.
 """
-import math
-
 from numba import config
 
 if config.DISABLE_JIT:
-    from .plain import local, rule, zero
+    from .plain import local, math, positive, rule, zero
 else:
-    from .lanes import local, rule, zero
+    import math
+
+    from .elements import local
+    from .lanes import positive, rule, zero
 
 
 UNROLLED = 8
@@ -107,19 +108,46 @@ def convolve(form, total, a, b, r):
 
 
 @rule
-def multiply(form, y, a, b):
-    """y = a b."""
-    y.constant = a.constant * b.constant
-    for r in range(1, form.degree + 1):
-        y[r] = convolve(form, zero(form), a, b, r)
+def convolve_four(y, a, b, r):
+    """y_{r+i} += sum_{j=0..r+i} a_j b_{r+i-j} for i = 0..3, r >= 1: four orders share every coefficient they load."""
+    y0 = y[r] + a.constant * b[r] + b.constant * a[r]
+    y1 = y[r + 1] + a.constant * b[r + 1] + b.constant * a[r + 1] + a[r] * b[1]
+    y2 = y[r + 2] + a.constant * b[r + 2] + b.constant * a[r + 2] + a[r] * b[2] + a[r + 1] * b[1]
+    y3 = y[r + 3] + a.constant * b[r + 3] + b.constant * a[r + 3] + a[r] * b[3] + a[r + 1] * b[2] + a[r + 2] * b[1]
+    b1, b2, b3 = b[r], b[r + 1], b[r + 2]
+    for j in range(1, r):
+        a_j, b0 = a[j], b[r - j]
+        y0 = y0 + a_j * b0
+        y1 = y1 + a_j * b1
+        y2 = y2 + a_j * b2
+        y3 = y3 + a_j * b3
+        b1, b2, b3 = b0, b1, b2
+    y[r], y[r + 1], y[r + 2], y[r + 3] = y0, y1, y2, y3
 
 
 @rule
 def multiply_add(form, y, a, b):
     """y += a b."""
     y.constant = y.constant + a.constant * b.constant
-    for r in range(1, form.degree + 1):
+    first = 1
+    if form.degree > UNROLLED:
+        for r in range(1, form.degree - 2, 4):
+            convolve_four(y, a, b, r)
+        first = form.degree - form.degree % 4 + 1
+    for r in range(first, form.degree + 1):
         y[r] = convolve(form, y[r], a, b, r)
+
+
+@rule
+def multiply(form, y, a, b):
+    """y = a b."""
+    if form.degree > UNROLLED:
+        clear(form, y)
+        multiply_add(form, y, a, b)
+    else:
+        y.constant = a.constant * b.constant
+        for r in range(1, form.degree + 1):
+            y[r] = convolve(form, zero(form), a, b, r)
 
 
 @rule
@@ -271,7 +299,7 @@ def gelu(form, y, x):
     """y = x Phi(x); Phi has slope e^(-x^2/2) / sqrt(2 pi)."""
     e, cumulative = local(form), local(form)
     gaussian(form, e, x, 0.5)
-    cumulative.constant = 0.5 * math.erfc(-x.constant * math.sqrt(0.5))
+    cumulative.constant = 0.5 * math.erfc(x.constant * -math.sqrt(0.5))
     for r in range(1, form.degree + 1):
         cumulative[r] = 1.0 / math.sqrt(2.0 * math.pi) * chain(form, x, e, r)
     multiply(form, y, x, cumulative)
@@ -282,17 +310,17 @@ def gelu(form, y, x):
 @rule
 def relu(form, y, x):
     """y = x or 0. The branch not taken multiplies by 0, which keeps a NaN visible."""
-    scale(form, y, x, 1.0 if x.constant > 0.0 else 0.0)
+    scale(form, y, x, positive(x.constant))
 
 
 @rule
 def abs(form, y, x):
     """y = x or -x."""
-    scale(form, y, x, 1.0 if x.constant > 0.0 else -1.0)
+    scale(form, y, x, 2.0 * positive(x.constant) - 1.0)
 
 
 @rule
 def step(form, y, x):
     """y = 1 or 0, a constant."""
     clear(form, y)
-    y.constant = 1.0 if x.constant > 0.0 else 0.0
+    y.constant = positive(x.constant)

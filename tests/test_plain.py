@@ -11,7 +11,7 @@ HERE = Path(__file__).parent
 
 @pytest.mark.parametrize("file, tests", [
     ("test_gates.py", "slow_twin or kink"),
-    ("test_taylor.py", "every_kind or (read_before and 5) or names_the_step"),
+    ("test_taylor.py", "every_kind or (read_before and 5) or names_the_step or side_by_side or names_it"),
 ])
 def test_without_the_compiler(file, tests):
     result = subprocess.run([sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", str(HERE / file), "-k", tests],

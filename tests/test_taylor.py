@@ -187,6 +187,40 @@ def test_circuits_of_different_shape_share_the_state(rng):
     assert_close(found[None], run_naive(circuits, steps, state, np.ones(6), lines[0], 4)[0][None], 1e-11, "state")
 
 
+def test_trainings_side_by_side_are_one_by_one(rng):
+    """Lanes that do not share their constant parts: every kind of gate, weights of their own."""
+    def step(theta, w, x, ids):
+        rows = C.gather(theta.reshape(4, 3), ids)
+        h = C.tanh(rows) * C.sigmoid(x) + C.erf(rows) + C.gelu(rows) * w.reshape(-1, 1) + C.sin(rows) * C.cos(x) + C.abs(rows) + C.relu(x * rows)
+        y = C.softmax(h) + C.log(C.exp(h) + 1.0) * (h * h + 0.5) ** -0.5 + C.step(rows) * h ** 3 + (h * h + 1.0) ** 0.3 / (2.0 + h * h)
+        top = C.max(y, axis=1).reshape(-1, 1) * one_hot(y)
+        return theta - C.scatter(y + top @ np.eye(3), ids, 4).reshape(-1) * (0.01 + 0.001 * w.mean())
+
+    def one_hot(y):
+        return C.find_gate("one_hot_max")(y, axis=-1)
+    circuit = record(step, real(12), real(2), real(2, 3), integer(2))
+    steps = [Step(0, np.array([i % 3, (i + 1) % 3]), (rng.normal(size=(2, 3)), rng.integers(0, 4, 2))) for i in range(5)]
+    state, weights = rng.normal(size=12), rng.uniform(0.0, 1.0, (5, 3))
+    block = Recurrence([circuit], steps, 1, None).block([state], weights)
+    block.run(0, 5)
+    assert block.constant(0).shape == (5, 12)
+    for i in range(5):
+        theta = state
+        for s in steps:
+            theta = circuit(theta, weights[i][s.weights], *s.data)
+        np.testing.assert_allclose(block.constant(0)[i], theta, rtol=1e-12)
+
+
+def test_an_error_in_a_training_names_it():
+    circuit = record(lambda a, w: C.log(a * w.mean()), real(1), real(1))
+    recurrence = Recurrence([circuit], [Step(0, np.array([0]), ())] * 3, 1, None)
+    with pytest.raises(DomainError, match="gate log .*-50.0.*logarithm"):
+        recurrence.block([np.array([50.0])], np.array([[1.0], [-1.0]]), first=4).run(0, 3)
+    with pytest.raises(DomainError, match="gate exp .*inf at .*training 5"):
+        big = Recurrence([record(lambda a, w: C.exp(a * w.mean()), real(1), real(1))], [Step(0, np.array([0]), ())] * 3, 1, None)
+        big.block([np.array([5.0])], np.array([[0.0], [100.0]]), first=4).run(0, 3)
+
+
 def test_an_error_in_a_step_names_the_step():
     circuit = record(lambda a, w: C.log(a) * w.mean(), real(1), real(1))
     block = Recurrence([circuit], [Step(0, np.array([0]), ())] * 5, 1, 2).block([np.array([50.0])], np.ones(1), np.ones((1, 1)))
