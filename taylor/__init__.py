@@ -5,5 +5,6 @@ and program (a circuit made ready), machine (running it), evaluate and recurrenc
 the numbers that rules calculate with, compiled and in plain NumPy.
 """
 from .evaluate import LANES, Evaluator, checked_degree, evaluate
+from .flops import flops
 from .polynomial import Polynomial
 from .recurrence import TRAININGS, Recurrence, Step

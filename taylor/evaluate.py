@@ -98,7 +98,7 @@ class Evaluator:
     def run(self, first=0):
         """Calculate; on trouble once more, looking closely, to name the gate. `first` numbers the block's first direction."""
         def attempt(closely):
-            return repeat(self.forms, self.memory, _NO_WEIGHTS, self.program.tape, self.schedule, 0, 1, closely)
+            return repeat(self.forms, self.memory, _NO_WEIGHTS, self.program.tape, self.schedule, 0, 1, closely, _NOTHING)
 
         wrong, _, instruction, element = attempt(False)
         if not wrong and not all(np.isfinite(stored).all() for _, stored in self.outputs()):

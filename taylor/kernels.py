@@ -47,8 +47,10 @@ CHUNK = 11
 WIDTH = 23
 
 # Operations.
+OPERATIONS = ("strip lift combine combine_constant multiply multiply_constant scale shift power power_whole exp log tanh sigmoid "
+              "sin cos erf gelu relu abs step einsum einsum_constant sum max one_hot_max gather scatter").split()
 (STRIP, LIFT, COMBINE, COMBINE_CONSTANT, MULTIPLY, MULTIPLY_CONSTANT, SCALE, SHIFT, POWER, POWER_WHOLE, EXP, LOG, TANH, SIGMOID,
- SIN, COS, ERF, GELU, RELU, ABS, STEP, EINSUM, EINSUM_CONSTANT, SUM, MAX, ONE_HOT_MAX, GATHER, SCATTER) = range(28)
+ SIN, COS, ERF, GELU, RELU, ABS, STEP, EINSUM, EINSUM_CONSTANT, SUM, MAX, ONE_HOT_MAX, GATHER, SCATTER) = range(len(OPERATIONS))
 
 # What can be wrong: the second is a value outside the gate's domain, the third a row that a table does not have.
 FINE, NOT_FINITE, OUTSIDE, NO_ROW = range(4)

@@ -26,6 +26,15 @@ _DOUBLE, _INDEX = ir.DoubleType(), ir.IntType(32)
 rule = njit(error_model="numpy", nogil=True, no_cfunc_wrapper=True, _nrt=False, forceinline=True)
 
 
+@intrinsic
+def ticks(context):
+    """The processor's clock."""
+    def generate(context, builder, signature, arguments):
+        counter = builder.module.declare_intrinsic("llvm.readcyclecounter", fnty=ir.FunctionType(ir.IntType(64), []))
+        return builder.call(counter, [])
+    return types.int64(), generate
+
+
 # Form: degree and lanes as compile-time constants -------------------------------------------------------------------
 
 class Form:

@@ -12,12 +12,12 @@ from .kernels import (ACTIVE, CHUNK, COUNT, EINSUM, FINE, GATHER, LENGTH, LIMIT,
                       elementwise, missing_row, not_finite, outside_domain, whole)
 
 if config.DISABLE_JIT:
-    from .plain import Form, at, rule, zero
+    from .plain import Form, at, rule, ticks, zero
 
     compiled = rule
 else:
     from .elements import at
-    from .lanes import Form, rule, zero
+    from .lanes import Form, rule, ticks, zero
 
     # Only what Python calls is cached on disk: it holds everything it calls in turn.
     compiled = njit(error_model="numpy", nogil=True, cache=True, _nrt=False)
@@ -80,7 +80,7 @@ def dispatch(forms, memory, word, numbers, begin, end, look_closely):
 
 
 @rule
-def tape_between(forms, memory, tape, first, last, look_closely):
+def tape_between(forms, memory, tape, first, last, look_closely, clock):
     """Instructions first..last. A strip takes its elementwise instructions through a chunk of elements at a time, so that
     intermediate results stay in the nearest cache."""
     i = first
@@ -92,7 +92,10 @@ def tape_between(forms, memory, tape, first, last, look_closely):
         for begin in range(0, head[COUNT], chunk):
             end = min(begin + chunk, head[COUNT])
             for j in range(begin_member, end_member):
+                start = ticks() if len(clock) else 0
                 wrong, element = dispatch(forms, memory, tape[j], memory.numbers[j], begin, end, look_closely)
+                if len(clock):
+                    clock[tape[j, OPERATION]] += ticks() - start
                 if wrong:
                     return wrong, j, element
         i = end_member
@@ -119,18 +122,19 @@ def load(forms, memory, weights, schedule, step):
 
 
 @compiled
-def repeat(forms, memory, weights, tape, schedule, begin, end, look_closely):
+def repeat(forms, memory, weights, tape, schedule, begin, end, look_closely, clock):
     """Steps begin..end of a schedule.
 
     memory    the block's Memory, holding the state;   weights: a Memory of linear polynomials, one per example weight
     tape      (instructions, WIDTH) int64
+    clock     (operations,) int64, to which each operation's time is added; or empty
 
     Returns (what is wrong, step, instruction, element): all zero, or where the first error is.
     """
     for s in range(begin, end):
         load(forms, memory, weights, schedule, schedule.steps[s])
         program = schedule.programs[schedule.steps[s, PROGRAM]]
-        wrong, i, element = tape_between(forms, memory, tape, program[FIRST], program[LAST], look_closely)
+        wrong, i, element = tape_between(forms, memory, tape, program[FIRST], program[LAST], look_closely, clock)
         if wrong:
             return wrong, s, i, element
     return FINE, 0, 0, 0

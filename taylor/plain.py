@@ -1,6 +1,7 @@
 """What lanes.py and elements.py define, in plain NumPy: used when numba's compiler is switched off (NUMBA_DISABLE_JIT=1), to step
 through the rules in a debugger or to read what they mean. Lanes are complex arrays, Reals real ones; a polynomial is a pair of views.
 """
+import time
 import types
 
 import numpy as np
@@ -56,3 +57,7 @@ def zero(form):
 
 def positive(x):
     return np.where(x > 0.0, 1.0, 0.0) if np.ndim(x) else 1.0 if x > 0.0 else 0.0
+
+
+def ticks():
+    return time.perf_counter_ns()

@@ -19,6 +19,8 @@ from .program import Builder
 TRAININGS = 16
 """Plain trainings side by side in a block."""
 
+NO_CLOCK = np.zeros(0, np.int64)
+
 
 @dataclass(frozen=True)
 class Step:
@@ -120,10 +122,13 @@ class Block:
         every = self.memory.coefficients.reshape(self.program.active, form.degree, 2, form.lanes)
         return every[spots[0]:spots[0] + len(spots)] if len(spots) else every[:0]
 
-    def run(self, begin, end, look_closely=False):
-        """Steps begin..end. Raises DomainError naming step, gate and direction; `error.step` is the step's number."""
+    def run(self, begin, end, look_closely=False, clock=NO_CLOCK):
+        """Steps begin..end. Raises DomainError naming step, gate and direction; `error.step` is the step's number.
+
+        clock   (number of operations,) int64: each operation's time, in the processor's ticks, is added to it
+        """
         wrong, step, instruction, element = repeat(self.recurrence.forms, self.memory, self.weights, self.program.tape,
-                                                   self.recurrence.schedule, begin, end, look_closely)
+                                                   self.recurrence.schedule, begin, end, look_closely, clock)
         if wrong:
             error = DomainError(self.program.explain(self.memory, instruction, element, wrong, self.first))
             error.step = step
