@@ -1,9 +1,14 @@
-"""What every benchmark shares: running with clear errors, facts about the machine, where results go."""
+"""What every benchmark shares: running with clear errors, facts about the machine, timing, where results go."""
+import json
 import os
 import platform
+import resource
 import sys
+import time
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+
+import numpy as np
 
 from circuit import CircuitError
 
@@ -45,6 +50,36 @@ def versions(*more):
         except PackageNotFoundError:
             continue
     return found
+
+
+def seconds(call, repeats=5):
+    """Sorted times of `repeats` calls: [0] is the best, the middle one the median."""
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        call()
+        times.append(time.perf_counter() - start)
+    return sorted(times)
+
+
+def peak_gflops(repeats=5):
+    """The most that NumPy's double-precision matrix product reaches on this machine's cores now, GFLOP/s."""
+    best = 0.0
+    for n in (1024, 2048, 3072):
+        a, b, out = (np.random.default_rng(n).normal(size=(n, n)) for _ in range(3))
+        best = max(best, 2e-9 * n ** 3 / seconds(lambda: np.matmul(a, b, out=out), repeats)[0])
+    return best
+
+
+def peak_memory():
+    """The largest resident memory of this process so far, bytes."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def write_json(path, peak, rows, *more):
+    """A benchmark's results as one object: machine, versions, peak_gflops, rows."""
+    content = {"machine": machine(), "versions": versions(*more), "peak_gflops": peak, "rows": rows}
+    Path(path).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
 def output_folder(path):
