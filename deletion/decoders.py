@@ -1,50 +1,74 @@
-"""Decoders: from coefficients along directions to the terms T_r(h) of a deletion set.
+"""Decoders: from coefficients along directions to the terms T_r(h) of deletion sets.
 
-For directions uniform on the complex unit sphere of C^n, and s(psi) = sum_i conj(psi_i) h_i (the direction is conjugated),
+The paper's: for directions uniform on the complex unit sphere of C^n, and s(psi) = sum_i conj(psi_i) h_i,
 
     T_r(h) = C(n + r - 1, r) E[ s(psi)^r c_r(psi) ]          (Gunn, How to sketch a learning algorithm)
 
 because the r-fold symmetric tensors are an irreducible representation of the unitary group; for a real measurement the real
-part is taken. n counts the units that directions live in, not those deleted.
+part is taken. n counts the units that directions live in, not those deleted. The average over directions is unbiased; the median
+of the averages of k groups bears a few that are wildly off. And one of ours:
+
+    least squares: the posterior mean under the prior of kernel.py. It is exact wherever the directions determine the answer, and
+    shrinks towards zero, without adding noise, where they say nothing.
+
+A decoder is fitted to coefficients (m, p, q) of q measurements, and called with Sets.
 """
 import math
+from typing import NamedTuple, Optional
 
 import numpy as np
 from scipy.special import gammaln
 
 from .directions import UNITARILY_INVARIANT
 from .learner import LearnerError
+from .terms import Sets, Tables, terms
+
+SELF_WEIGHTS = (0.0, 1.0, 10.0, 100.0, 1000.0)
+"""The prior's w: how much more a unit interacts with itself than with others. Integrated over."""
 
 
-def single_estimates(psi, coefficients, h):
-    """The estimate of each T_r(h), r = 1..p, by each direction alone: (directions, degree) + measurement's shape, real.
+class Estimates(NamedTuple):
+    """terms (sets, p, q);   change (sets, q);   error (sets, q): the standard error of the change, or None where nobody asked."""
+    terms: np.ndarray
+    change: np.ndarray
+    error: Optional[np.ndarray]
 
-    psi (m, n) complex;   coefficients (m, p) + shape, complex;   h (n,) real.
+
+def scaled(psi, coefficients):
+    """(root psi, alpha): the paper's estimate of each direction alone is Re sum_r s^r alpha_r.
+
+    alpha_r = C(n+r-1, r) root^-r c_r. Binomials overflow long before their product with s^r does; root, the p-th root of the
+    last of them, balances the two.
     """
-    n, (m, p) = psi.shape[1], coefficients.shape[:2]
-    s = psi.conj() @ h
-    orders = np.arange(1, p + 1)
-    # C^(1/r) s to the power r: binomials overflow long before their product with s^r does
-    root = np.exp((gammaln(n + orders) - gammaln(orders + 1.0) - gammaln(n)) / orders)
-    factors = (s[:, None] * root) ** orders
-    return np.real(factors.reshape((m, p) + (1,) * (coefficients.ndim - 2)) * coefficients)
+    n, orders = psi.shape[1], np.arange(1, coefficients.shape[1] + 1)
+    logs = gammaln(n + orders) - gammaln(orders + 1.0) - gammaln(n)
+    root = logs[-1] / orders[-1] if len(logs) else 0.0
+    return psi * math.exp(root), coefficients * np.exp(logs - orders * root)[:, None]
 
 
-def _invariant(directions, decoder):
-    if directions.design not in UNITARILY_INVARIANT:
-        raise LearnerError(f"the {decoder} is unbiased only for directions that are uniform on the sphere, or Haar; these are "
-                           f"{directions.design!r}")
+class Mean:
+    """The average over directions, the paper's estimator; its standard error from their spread."""
+    name = "mean"
 
+    def __init__(self, directions, coefficients):
+        _invariant(directions, self.name)
+        psi, alpha = scaled(directions.psi, coefficients)
+        self.tables, self.count, self.psi = Tables.of(psi, alpha / len(psi)), len(psi), directions.psi
 
-def mean(directions, coefficients, h, groups=None):
-    """(terms, total change, standard error): the average over directions, the paper's estimator."""
-    _invariant(directions, "mean")
-    if groups is not None:
-        raise LearnerError("the mean has no groups; ask for decoder='median of means'")
-    each = single_estimates(directions.psi, coefficients, h)
-    terms, totals = each.mean(axis=0), each.sum(axis=1)
-    error = totals.std(axis=0, ddof=1) / math.sqrt(len(totals)) if len(totals) > 1 else np.full(totals.shape[1:], np.nan)
-    return terms, totals.mean(axis=0), error
+    def __call__(self, sets, errors=True):
+        found, squares = terms(sets, self.tables, spread=errors)
+        found = found[:, 0]
+        change, error = found.sum(axis=1), None
+        if errors:      # of X_j / m: their squares' sum, less m times the square of their mean
+            spread = np.maximum(squares - change ** 2 / self.count, 0.0)
+            error = np.sqrt(spread * self.count / (self.count - 1)) if self.count > 1 else np.full(change.shape, np.nan)
+        return Estimates(found, change, error)
+
+    def weights(self, downweight):
+        """What each coefficient counts at a downweight (n,): g (m, p) complex, T_r = Re sum_j g_jr c_r(psi_j)."""
+        degree = self.tables.alpha.shape[1]
+        psi, binomials = scaled(self.psi, np.ones((self.count, degree, 1)))
+        return (psi.conj() @ downweight)[:, None] ** np.arange(1, degree + 1) * binomials[..., 0] / self.count
 
 
 def group_count(failure):
@@ -54,24 +78,88 @@ def group_count(failure):
     return 2 * (math.ceil(8.0 * math.log(1.0 / failure)) // 2) + 1
 
 
-def median_of_means(directions, coefficients, h, groups=None):
-    """(terms, total change, standard error): directions in k groups by index, the median of the k means.
+class MedianOfMeans:
+    """Directions in k groups by index; the median of the k means.
 
-    The total is the median of the groups' predictions; the terms are medians of their own and need not add up to it. Its
+    The change is the median of the groups' predictions; the terms are medians of their own and need not add up to it. Its
     standard error is that of a median of k numbers, sqrt(pi/2) sigma / sqrt(k), with sigma from their median deviation.
     """
-    _invariant(directions, "median of means")
-    m = len(directions)
-    k = min(group_count(0.05), m if m % 2 else m - 1) if groups is None else groups
-    if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or not 1 <= k <= m:
-        raise LearnerError(f"{groups!r} groups for {m} directions: between 1 and {m}, best odd")
-    each = single_estimates(directions.psi, coefficients, h)
-    means = np.stack([group.mean(axis=0) for group in np.array_split(each, k)])
-    totals = means.sum(axis=1)
-    total = np.median(totals, axis=0)
-    sigma = 1.4826 * np.median(np.abs(totals - total), axis=0)
-    error = math.sqrt(math.pi / 2.0) * sigma / math.sqrt(k) if k > 1 else np.full(total.shape, np.nan)
-    return np.median(means, axis=0), total, error
+    name = "median of means"
+
+    def __init__(self, directions, coefficients, groups=None):
+        _invariant(directions, self.name)
+        m = len(directions)
+        self.groups = k = min(group_count(0.05), m if m % 2 else m - 1) if groups is None else groups
+        if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or not 1 <= k <= m:
+            raise LearnerError(f"{groups!r} groups for {m} directions: between 1 and {m}, best odd")
+        sizes = np.array([len(group) for group in np.array_split(np.arange(m), k)])
+        psi, alpha = scaled(directions.psi, coefficients)
+        self.tables = Tables.of(psi, alpha / np.repeat(sizes, sizes)[:, None, None], groups=np.concatenate([[0], np.cumsum(sizes)]))
+
+    def __call__(self, sets, errors=True):
+        means, _ = terms(sets, self.tables)
+        totals = means.sum(axis=2)
+        change, error = np.median(totals, axis=1), None
+        if errors:
+            sigma = 1.4826 * np.median(np.abs(totals - change[:, None]), axis=1)
+            error = math.sqrt(math.pi / 2.0 / self.groups) * sigma if self.groups > 1 else np.full(change.shape, np.nan)
+        return Estimates(np.median(means, axis=1), change, error)
 
 
-DECODERS = {"mean": mean, "median of means": median_of_means}
+class LeastSquares:
+    """Kernel least squares at every order, its scales by marginal likelihood; see kernel.py."""
+    name = "least squares"
+
+    def __init__(self, directions, coefficients):
+        self.kernel = directions.kernel
+        m, p, q = coefficients.shape
+        alpha, beta = np.zeros((m, p, q), complex), np.zeros((directions.psi.shape[1], p, q))
+        self.fits = []      # per order: [(w, its probability (q,), s (q,))]
+        for r in range(p):
+            observed, fits = coefficients[:, r], self._fit(r + 1, coefficients[:, r])
+            for w, probability, _ in fits:
+                solved = self.kernel.solve(r + 1, w, observed) * probability
+                alpha[:, r] += solved
+                if w:
+                    beta[:, r] += w * (directions.psi.conj().T ** (r + 1) @ solved).real
+            self.fits.append(fits)
+        self.tables = Tables.of(directions.psi, alpha, beta)
+
+    def _fit(self, order, observed):
+        """[(w, probability (q,), s (q,))]: the posterior of w under equal odds, pooled over measurements; what is negligible left out."""
+        choices = SELF_WEIGHTS if order > 1 else (0.0,)
+        found = [self.kernel.likelihood(order, w, observed) for w in choices]
+        pooled = np.array([likelihood.sum() for likelihood, _ in found])
+        odds = np.exp(pooled - pooled.max())
+        odds /= odds.sum()
+        return [(w, odd, scale) for w, odd, (_, scale) in zip(choices, odds, found) if odd > 0.01]
+
+    def __call__(self, sets, errors=True):
+        found = terms(sets, self.tables)[0][:, 0]
+        error = None
+        if errors:
+            variance = np.zeros((len(sets), found.shape[2]))
+            for r, fits in enumerate(self.fits):
+                for w, probability, scale in fits:
+                    variance += self.kernel.variance(sets, r + 1, w)[:, None] * (probability * scale)
+            error = np.sqrt(variance)
+        return Estimates(found, found.sum(axis=1), error)
+
+    def weights(self, downweight):
+        """What each coefficient counts at a downweight (n,): g (m, p) complex, T_r = Re sum_j g_jr c_r(psi_j)."""
+        sets, m = Sets.of(downweight), len(self.kernel.psi)
+        g = np.zeros((m, len(self.fits)), complex)
+        for r, fits in enumerate(self.fits):
+            for w, probability, _ in fits:
+                k = self.kernel.between(sets, r + 1, w)[0]
+                g[:, r] += probability * self.kernel.solve(r + 1, w, (k[:m] + 1j * k[m:])[:, None])[:, 0].conj()
+        return g
+
+
+def _invariant(directions, decoder):
+    if directions.design not in UNITARILY_INVARIANT:
+        raise LearnerError(f"the {decoder} is unbiased only for directions that are uniform on the sphere, or Haar; these are "
+                           f"{directions.design!r}")
+
+
+DECODERS = {decoder.name: decoder for decoder in (Mean, MedianOfMeans, LeastSquares)}

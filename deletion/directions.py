@@ -2,15 +2,25 @@
 
 Each random direction has a generator of its own, SeedSequence(seed, spawn_key=(index,)): workers cannot repeat each other's
 directions, and a sketch can grow. NumPy promises no equal streams between versions, so sketches keep the directions themselves.
+
+    sphere     uniform on the complex unit sphere: the paper's; mean and median of means are unbiased
+    haar       the same law, orthonormal in blocks: a whole block determines degree 1
+    pairs      every unit in one direction, with few others, far from it in training: their own curves, nearly free of interactions
+    given      the real indicators of planned deletion sets, say: their curves are exact
+    mixture    several of these, one after the other
 """
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
+from .kernel import Kernel
 from .learner import LearnerError
 
 UNITARILY_INVARIANT = ("sphere", "haar")
 """Designs whose law no unitary rotation changes: the only ones for which mean and median of means are unbiased."""
+
+DESIGNS = ("auto", "sphere", "haar", "pairs")
 
 
 @dataclass(frozen=True)
@@ -22,16 +32,78 @@ class Directions:
     def __len__(self):
         return len(self.psi)
 
+    @cached_property
+    def kernel(self):
+        """What least squares knows about these directions, whatever is measured."""
+        return Kernel(self.psi)
+
+
+def draw(design, count, learner, degree, seed):
+    """`count` directions of a named design for a learner: Directions.
+
+    'auto' takes the sphere where dense directions determine all pairwise interactions, 2 m >= n (n + 1) / 2, else pairs.
+    """
+    units = learner.unit_count
+    _check(count, units)
+    if design == "auto":
+        design = "sphere" if 4 * count >= units * (units + 1) else "pairs"
+    if design == "sphere":
+        return sphere(count, units, seed)
+    if design == "haar":
+        return haar(count, units, seed)
+    if design == "pairs":
+        return pairs(count, np.argsort(learner.first_steps(), kind="stable"), degree, seed)
+    raise LearnerError(f"no design {design!r}; there are {', '.join(map(repr, DESIGNS))}")
+
 
 def sphere(count, units, seed):
     """`count` directions, independent and uniform on the complex unit sphere of C^units."""
     _check(count, units)
-    psi = np.empty((count, units), complex)
-    for index in range(count):
-        rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(index,)))
-        z = rng.standard_normal((2, units))
-        psi[index] = (z[0] + 1j * z[1]) / np.sqrt(np.sum(z * z))
-    return Directions(psi, "sphere")
+    psi = np.stack([_normal(_generator(seed, index), units) for index in range(count)])
+    return Directions(psi / np.linalg.norm(psi, axis=1, keepdims=True), "sphere")
+
+
+def haar(count, units, seed):
+    """`count` directions in blocks of `units`, each block orthonormal: the columns of a Haar-random unitary matrix.
+
+    Columns of Q from the QR of a complex normal matrix, times the phases of R's diagonal.
+    """
+    _check(count, units)
+    blocks = []
+    for first in range(0, count, units):
+        rows = min(units, count - first)
+        q, r = np.linalg.qr(np.stack([_normal(_generator(seed, first + j), units) for j in range(rows)], axis=1))
+        blocks.append((q * (np.diag(r) / np.abs(np.diag(r)))).T)
+    return Directions(np.concatenate(blocks), "haar")
+
+
+def pairs(count, order, degree, seed):
+    """Units shared out among directions: unit number k of the training goes into direction k mod m, so that companions lie far apart.
+
+    order    (units,): the units in the order in which training first meets them
+    degree   highest power of t that will be kept
+
+    Up to 2 m units a direction is e_a, or e_a + e^{i phi} e_b with phi = pi / (4 (p + 1)). From the one complex coefficient
+    c_r = A_r + e^{i r phi} B_r + interactions, both self-terms follow, up to 1 / cos(phi) times the interaction at r = 2: a small
+    angle keeps that near its least, 1, and costs only digits. Beyond 2 m units a direction holds more than two, at random phases,
+    and no longer tells them apart. Directions that are left when each unit has one of its own become pairs drawn at random,
+    which tell of interactions.
+    """
+    order = np.asarray(order)
+    units, phi = len(order), np.pi / (4 * (degree + 1))
+    _check(count, units)
+    psi = np.zeros((count, units), complex)
+    own = min(count, units)
+    for k, unit in enumerate(order):
+        if units <= 2 * count:
+            phase = phi * (k // own)
+        else:
+            phase = _generator(seed, k).uniform(0.0, 2.0 * np.pi)
+        psi[k % own, unit] = np.exp(1j * phase)
+    for j in range(own, count):
+        chosen = _generator(seed, j).permutation(units)[:2]
+        psi[j, chosen] = np.exp(1j * phi * np.arange(len(chosen)))
+    return Directions(psi, "pairs")
 
 
 def given(psi):
@@ -42,6 +114,23 @@ def given(psi):
         where = np.argwhere(~np.isfinite(psi))[0]
         raise LearnerError(f"direction {where[0]} holds {psi[tuple(where)]} at unit {where[1]}")
     return Directions(psi, "given")
+
+
+def mixture(*parts):
+    """Several Directions over the same units, one after the other."""
+    if len({part.psi.shape[1] for part in parts}) != 1:
+        raise LearnerError(f"a mixture of directions over {[part.psi.shape[1] for part in parts]} units: the same number is wanted")
+    designs = {part.design for part in parts}
+    return Directions(np.concatenate([part.psi for part in parts]), designs.pop() if designs == {"sphere"} else "mixture")
+
+
+def _generator(seed, index):
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(index,)))
+
+
+def _normal(generator, units):
+    real, imaginary = generator.standard_normal((2, units))
+    return real + 1j * imaginary
 
 
 def _check(count, units):

@@ -6,6 +6,7 @@ still happens, the schedule goes on, the optimiser's moments decay (mode "zero-w
 """
 import pickle
 from hashlib import sha256
+from itertools import chain
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from circuit import CircuitError, DomainError, concatenate, evaluate, gradient, 
 from taylor import Recurrence, Step
 
 from .parameters import Layout
+from .terms import Sets
 
 
 class LearnerError(CircuitError):
@@ -44,6 +46,7 @@ class Learner:
         self.schedule = self._checked_schedule(schedule)
         self.labels = None if labels is None else [str(x) for x in labels]
         self.units, self.unit_of = self._units(units, all_units)
+        self._place = {label: i for i, label in enumerate(self.units)}
         self.states = [self.layout.initial] + [np.asarray(x, float) for x in optimizer.state(self.layout.size)]
         self.circuits, self._kinds, self._recurrences = [], {}, {}
         self.steps = self._steps()
@@ -141,26 +144,42 @@ class Learner:
 
     def unit_indices(self, deletion_set):
         """The numbers of the units in a deletion set: a unit's label, or several. Raises LearnerError for unknown or repeated ones."""
-        if isinstance(deletion_set, (str, int, np.integer)):
-            deletion_set = [deletion_set]
-        wanted = [x.item() if isinstance(x, np.generic) else x for x in deletion_set]
-        place = {label: i for i, label in enumerate(self.units)}
-        for x in wanted:
-            if isinstance(x, bool) or x not in place:
-                known = f"0 to {self.unit_count - 1}" if self.units == list(range(self.unit_count)) else ", ".join(map(repr, self.units[:30]))
-                raise LearnerError(f"no unit {x!r} to delete; the learner's units are {known}")
-        if len(set(wanted)) != len(wanted):
-            twice = next(x for x in wanted if wanted.count(x) > 1)
-            raise LearnerError(f"unit {twice!r} stands in the deletion set more than once")
-        return np.array([place[x] for x in wanted], int)
+        return self.deletion_sets([[deletion_set] if isinstance(deletion_set, (str, int, np.integer)) else deletion_set]).units
+
+    def deletion_sets(self, deletion_sets, weight=0.0):
+        """Many deletion sets as Sets: a sequence of sequences of units' labels, or an array (sets, size).
+
+        weight   what is left of the units' weight. Raises LearnerError for unknown units, and for repeated ones in a set.
+        """
+        if not np.isfinite(weight) or not 0.0 <= weight <= 1.0:
+            raise LearnerError(f"a deleted unit keeps a weight from 0 to 1, not {weight}")
+        if isinstance(deletion_sets, str) or any(isinstance(s, (str, int, np.integer)) for s in deletion_sets):
+            raise LearnerError(f"deletion sets are a sequence of sets, each a sequence of units, such as [[{self.units[0]!r}]], not {deletion_sets!r:.60}")
+        listed = [s.tolist() if isinstance(s, np.ndarray) else list(s) for s in deletion_sets]
+        flat = [x.item() if isinstance(x, np.generic) else x for x in chain.from_iterable(listed)]
+        units = np.array([-1 if isinstance(x, (bool, float)) else self._place.get(x, -1) for x in flat], np.int64)
+        if units.min(initial=0) < 0:
+            known = f"0 to {self.unit_count - 1}" if self.units == list(range(self.unit_count)) else ", ".join(map(repr, self.units[:30]))
+            raise LearnerError(f"no unit {flat[units.argmin()]!r} to delete; the learner's units are {known}")
+        starts = np.concatenate([[0], np.cumsum([len(s) for s in listed], dtype=np.int64)])
+        inside = np.sort(np.repeat(np.arange(len(listed)), np.diff(starts)) * self.unit_count + units)
+        if (inside[1:] == inside[:-1]).any():
+            twice = inside[1:][inside[1:] == inside[:-1]][0] % self.unit_count
+            raise LearnerError(f"unit {self.units[twice]!r} stands in a deletion set more than once")
+        return Sets(starts, units, np.full(len(units), 1.0 - weight))
 
     def downweight(self, deletion_set, weight=0.0):
         """h, one number per unit: 1 - weight on the deletion set, 0 elsewhere. weight 0 deletes, 1 changes nothing."""
-        if not np.isfinite(weight) or not 0.0 <= weight <= 1.0:
-            raise LearnerError(f"a deleted unit keeps a weight from 0 to 1, not {weight}")
-        h = np.zeros(self.unit_count)
-        h[self.unit_indices(deletion_set)] = 1.0 - weight
-        return h
+        if isinstance(deletion_set, (str, int, np.integer)):
+            deletion_set = [deletion_set]
+        return self.deletion_sets([deletion_set], weight).dense(self.unit_count)[0]
+
+    def first_steps(self):
+        """(units,): the step that first uses each unit; the number of steps for those never used."""
+        first = np.full(self.unit_count, len(self.steps))
+        for number in range(len(self.steps) - 1, -1, -1):
+            first[self.unit_of[self.steps[number].weights]] = number
+        return first
 
     def example_weights(self, downweight):
         """1 - h of each example's unit: (..., units) -> (..., examples)."""

@@ -1,30 +1,43 @@
 """A measured sketch, and predictions from it."""
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Optional
 
 import numpy as np
 
-from . import decoders
+from .calibration import Calibration, ErrorModel
+from .decoders import DECODERS, LeastSquares, Mean, MedianOfMeans
+from .directions import UNITARILY_INVARIANT
 from .learner import LearnerError
+from .terms import Sets
+from .verdict import judge
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a measurement would be, had the deletion set never been there.
+    """What a measurement would be, had the deletion set never been there; in the measurement's own units.
 
     value            predicted measurement of the retrained model
     change           value - f(0), f(0) being the measurement of the model as trained
     terms            (p + 1, ...): the contribution of each degree; terms[0] = f(0)
-    standard_error   of the value, from the spread over directions
-    interval, level  (low, high) at a stated level, where known
-    verdict, reasons whether to trust it, where known
+    standard_error   of the value by sampling, as the decoder states it
+    interval, level  (low, high), which holds the retrained value with probability `level`; None without calibration sets
+    sampling, truncation   standard deviations of the error, the two parts of the interval, as calibrated
+    decoder          which decoder it was
+    verdict          'trust', 'raise degree' or 'do not trust'; None without calibration sets
+    reasons          why, in words
+
+    Predictions of many sets are one such object: every array has a leading axis of sets, verdict is a list.
     """
     value: np.ndarray
     change: np.ndarray
     terms: np.ndarray
-    standard_error: np.ndarray
+    standard_error: Optional[np.ndarray] = None
     interval: Optional[tuple] = None
     level: Optional[float] = None
+    sampling: Optional[np.ndarray] = None
+    truncation: Optional[np.ndarray] = None
+    decoder: str = ""
     verdict: Optional[str] = None
     reasons: tuple = ()
 
@@ -35,35 +48,59 @@ class Measured:
 
     value          f(0), the measurement of the model as trained
     coefficients   (directions, degree) + shape of the measurement, complex
+    downweight     (units,): where the sketch expands; predictions need 0
+    calibration    the measurement of the sketch's exactly retrained random sets; or None
     """
     learner: object
     directions: object
     value: np.ndarray
     coefficients: np.ndarray
     downweight: np.ndarray
+    calibration: Optional[Calibration] = None
+    _fitted: dict = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def degree(self):
         return self.coefficients.shape[1]
 
-    def predict(self, deletion_set, *, weight=0.0, decoder="mean", groups=None):
-        """The measurement with a deletion set's examples at another weight.
+    # questions -------------------------------------------------------------------------------------------------------
+
+    def predict(self, deletion_set, *, weight=0.0, decoder="auto", groups=None, level=0.95):
+        """The measurement with a deletion set's examples at another weight: a Prediction.
 
         deletion_set   a unit's label, or several, each at most once; nothing deleted predicts exactly f(0)
         weight         what is left of their weight: 0 deletes them, 1 changes nothing
-        decoder        'mean' or 'median of means' (for sphere and Haar directions)
+        decoder        'auto', 'least squares', 'mean' or 'median of means' (the last two for sphere and Haar directions)
         groups         number of groups of the median of means; default: for a failure probability of 5%
+        level          of the interval
 
-        Returns a Prediction, in the measurement's own units. Raises LearnerError for unknown or repeated units.
+        Raises LearnerError for unknown or repeated units.
         """
-        h = self.learner.downweight(deletion_set, weight)
-        if np.any(self.downweight):
-            raise LearnerError("this sketch expands around a downweight of its own; predictions are made from sketches around 0")
-        if decoder not in decoders.DECODERS:
-            raise LearnerError(f"no decoder {decoder!r}; there are {', '.join(map(repr, decoders.DECODERS))}")
-        terms, total, error = decoders.DECODERS[decoder](self.directions, self.coefficients, h, groups)
-        change = total if np.any(h) else np.zeros_like(total)
-        return Prediction(self.value + change, change, np.concatenate([self.value[None], terms]), error)
+        return self.predict_downweights(self.learner.downweight(deletion_set, weight), decoder=decoder, groups=groups, level=level)
+
+    def predict_downweights(self, h, *, decoder="auto", groups=None, level=0.95):
+        """Predictions for any real downweights: (units,), or (k, units) for k predictions at once."""
+        h = np.asarray(h, float)
+        if h.ndim not in (1, 2) or h.shape[-1] != self.learner.unit_count or not np.isfinite(h).all():
+            raise LearnerError(f"downweights are finite, (units,) or (k, units) with {self.learner.unit_count} units, not {h.shape}")
+        many = self._predict(Sets.of(h), decoder, groups, level, True)
+        return many if h.ndim == 2 else self._only(many)
+
+    def predict_many(self, deletion_sets, *, weight=0.0, decoder="auto", groups=None, level=0.95, intervals=True):
+        """Predictions for many deletion sets at once: one Prediction whose arrays have a leading axis of sets.
+
+        deletion_sets   sequence of sequences of units' labels, or an array (sets, size)
+        intervals       False leaves out standard errors, intervals and verdicts, and is faster
+        """
+        return self._predict(self.learner.deletion_sets(deletion_sets, weight), decoder, groups, level, intervals)
+
+    def leave_one_out(self, **options):
+        """Predictions for every unit alone, in the order of the learner's units: as predict_many."""
+        return self.predict_many([[unit] for unit in self.learner.units], **options)
+
+    def curve(self, deletion_set, weights=np.linspace(0.0, 1.0, 11), **options):
+        """Predictions of one set at several weights: arrays with a leading axis of weights."""
+        return self.predict_downweights(np.stack([self.learner.downweight(deletion_set, w) for w in weights]), **options)
 
     def along(self, direction, t):
         """The truncated series along one of the sketch's own directions, for weights 1 - t psi: t real, any shape.
@@ -76,3 +113,90 @@ class Measured:
         terms = (t[:, None] ** orders).reshape(t.shape + orders.shape + (1,) * self.value.ndim) * c
         start = np.broadcast_to(self.value, (len(t), 1) + self.value.shape)
         return np.cumsum(np.concatenate([start.astype(complex), terms], axis=1), axis=1)
+
+    # how they are answered ---------------------------------------------------------------------------------------------
+
+    @cached_property
+    def choice(self):
+        """(the decoder that 'auto' takes, why): the one whose predictions of the calibration sets are nearest to the truth.
+
+        A set's error counts in proportion to 1 / |h|, so that small and large sets count alike. Without calibration sets it is
+        least squares, which never adds noise.
+        """
+        invariant = self.directions.design in UNITARILY_INVARIANT
+        if self.calibration is None or not invariant or not self.degree:
+            return LeastSquares.name, "no other decoder is unbiased for these directions" if not invariant else "no calibration sets"
+        truth, each = self._calibration_changes(), 1.0 / np.sqrt(np.square(self.calibration.downweights).sum(axis=1))
+        error = {}
+        for name in DECODERS:
+            found = self._decoder(name, None)(self.calibration.sets, errors=False).change
+            error[name] = (np.abs(found - truth) * each[:, None]).sum() / (np.abs(truth) * each[:, None]).sum()
+        best = min(error, key=error.get)
+        return best, "relative error on the calibration sets: " + ", ".join(f"{name} {e:.3g}" for name, e in error.items())
+
+    def decoder(self, name="auto", groups=None):
+        """A decoder fitted to this measurement, kept for the next question."""
+        if name == "auto":
+            name = self.choice[0]
+        if name not in DECODERS:
+            raise LearnerError(f"no decoder {name!r}; there are 'auto', {', '.join(map(repr, DECODERS))}")
+        if groups is not None and name != MedianOfMeans.name:
+            raise LearnerError(f"groups are for the median of means, not for decoder {name!r}")
+        return self._decoder(name, groups)
+
+    def _decoder(self, name, groups):
+        if (name, groups) not in self._fitted:
+            flat = self.coefficients.reshape(self.coefficients.shape[:2] + (-1,))
+            more = {} if groups is None else {"groups": groups}
+            self._fitted[name, groups] = DECODERS[name](self.directions, flat, **more)
+        return self._fitted[name, groups]
+
+    def _calibration_changes(self):
+        return (self.calibration.values - self.value).reshape(len(self.calibration.values), -1)
+
+    def error_model(self, decoder="auto", groups=None):
+        """The ErrorModel of a decoder, from the calibration sets."""
+        fitted = self.decoder(decoder, groups)
+        if (fitted, "errors") not in self._fitted:
+            found = fitted(self.calibration.sets)
+            self._fitted[fitted, "errors"] = ErrorModel(found.change - self._calibration_changes(), found.error, self.calibration.sets.squares())
+        return self._fitted[fitted, "errors"]
+
+    @cached_property
+    def typical(self):
+        """How far exact retraining moves the measurement, by size of the set: an ErrorModel of 'no change'."""
+        changes = self._calibration_changes()
+        return ErrorModel(changes, np.zeros_like(changes), self.calibration.sets.squares())
+
+    def _predict(self, sets, decoder, groups, level, intervals):
+        if np.any(self.downweight):
+            raise LearnerError("this sketch expands around a downweight of its own; predictions are made from sketches around 0")
+        if not 0.0 < level < 1.0:
+            raise LearnerError(f"the level of an interval lies between 0 and 1, not {level}")
+        fitted = self.decoder(decoder, groups)
+        found, shape = fitted(sets, errors=intervals), (len(sets),) + self.value.shape
+        change = found.change.reshape(shape)
+        start = np.broadcast_to(self.value, shape)[:, None]
+        terms = np.concatenate([start, found.terms.reshape((len(sets), self.degree) + self.value.shape)], axis=1)
+        if not intervals:
+            return Prediction(self.value + change, change, terms, decoder=fitted.name)
+        error = found.error.reshape(shape)
+        if self.calibration is None:
+            return Prediction(self.value + change, change, terms, error, decoder=fitted.name,
+                              reasons=("no interval and no verdict: the sketch was made without calibration sets",))
+        model, squares = self.error_model(decoder, groups), sets.squares()
+        half = model.half_width(found.error, squares, level).reshape(shape)
+        sampling, truncation = model.deviations(found.error, squares)
+        verdict, reasons = judge(self, sets, sampling, truncation)
+        return Prediction(self.value + change, change, terms, error, (self.value + change - half, self.value + change + half), level,
+                          sampling.reshape(shape), truncation.reshape(shape), fitted.name, verdict, reasons)
+
+    @staticmethod
+    def _only(many):
+        """The one prediction among many."""
+        def first(x):
+            return x if x is None else x[0]
+
+        return Prediction(many.value[0], many.change[0], many.terms[0], first(many.standard_error),
+                          many.interval and tuple(x[0] for x in many.interval), many.level, first(many.sampling), first(many.truncation),
+                          many.decoder, first(many.verdict), many.reasons[0] if many.verdict else many.reasons)
