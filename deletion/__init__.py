@@ -7,4 +7,5 @@ from .learner import Learner, LearnerError
 from .measured import Measured, Prediction
 from .optimizer import SGD, Adam, LinearDecay, Momentum
 from .retrain import retrain
-from .sketch import Sketch, precompute
+from .sketch import Sketch, load, precompute
+from .store import StoreError

@@ -50,6 +50,10 @@ class Learner:
         self.states = [self.layout.initial] + [np.asarray(x, float) for x in optimizer.state(self.layout.size)]
         self.circuits, self._kinds, self._recurrences = [], {}, {}
         self.steps = self._steps()
+        self.recipe = None      # how `deletion.recipe.make` makes this learner again, where it did
+
+    def __getstate__(self):
+        return self.__dict__ | {"_recurrences": {}}      # quicker to make again than to send
 
     # what a step is --------------------------------------------------------------------------------------------------
 
@@ -229,15 +233,35 @@ class Learner:
 
     # what it promises ------------------------------------------------------------------------------------------------
 
+    def fingerprint_parts(self):
+        """Hashes of everything that decides the result, by what it is: circuits (model, loss, regulariser and optimiser), data,
+        initial state, schedule, learning rates (all constants of the steps), units."""
+        constants = [len(self.optimizer.constants(s, len(self.steps))) for s in range(len(self.steps))]
+        known = {}      # arrays come round again every epoch: each is hashed once
+
+        def hashed(x):
+            if id(x) not in known:
+                known[id(x)] = sha256(f"{x.shape} {x.dtype.str}".encode() + x.tobytes()).digest()
+            return known[id(x)]
+
+        contents = {
+            "circuits": (c.fingerprint().encode() for c in self.circuits),
+            "data": (hashed(x) for step, n in zip(self.steps, constants) for x in step.data[n:]),
+            "initial state": (x.tobytes() for x in self.states),
+            "schedule": (repr(step.circuit).encode() + step.weights.tobytes() for step in self.steps),
+            "learning rates": (np.float64(x).tobytes() for step, n in zip(self.steps, constants) for x in step.data[:n]),
+            "units": (repr(self.units).encode(), self.unit_of.tobytes())}
+        parts = {}
+        for name, pieces in contents.items():
+            digest = sha256()
+            for piece in pieces:
+                digest.update(piece)
+            parts[name] = digest.hexdigest()
+        return parts
+
     def fingerprint(self):
-        """A hash of everything that decides the result: circuits, data, initial state, schedule, units."""
-        digest = sha256("".join(c.fingerprint() for c in self.circuits).encode())
-        for x in self.states:
-            digest.update(x.tobytes())
-        for step in self.steps:
-            digest.update(repr(step.circuit).encode() + step.weights.tobytes() + b"".join(np.asarray(x).tobytes() for x in step.data))
-        digest.update(repr(self.units).encode() + self.unit_of.tobytes())
-        return digest.hexdigest()
+        """A hash of everything that decides the result."""
+        return sha256("".join(self.fingerprint_parts().values()).encode()).hexdigest()
 
     def check(self, steps=20):
         """Raise LearnerError unless the learner is deterministic, analytic along its first steps, and can be pickled.

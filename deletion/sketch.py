@@ -4,42 +4,52 @@
     measured = sketch.measure(lambda parameters: ...)
     measured.predict(deletion_set)
 
-Nothing in a sketch depends on what will be deleted or measured.
+Nothing in a sketch depends on what will be deleted or measured. Made in a folder (out=...) it outlives kills: see store.py.
 """
 import os
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Optional
 
 import numpy as np
 
-from circuit import CircuitError, DomainError
+from circuit import CircuitError
 from taylor import LANES, Evaluator, checked_degree
 
+from .blocks import Blocks, Filed, block_name, checked_dtype, packed
 from .directions import Directions, given, sphere
+from .estimate import estimate
+from .identity import Identity, begun, reopened, same_learner
 from .learner import Learner, LearnerError
 from .measured import Measured
-from .progress import Progress
-
-CHECKED = 100
-"""Steps between two looks at whether every coefficient is still a number."""
+from .pushing import Plan, push_all
+from .store import Folder, StoreError, writing
 
 
 @dataclass(frozen=True)
 class Sketch:
     """theta(t psi_j) for every direction j, truncated after t^degree.
 
+    learner      None for a sketch opened without: it can be merged, not measured
     directions   the psi, (m, units), and their design
     theta        (parameters,) float64: theta_0, the trained parameters, the same for every direction
-    blocks       list of (parameters, degree, 2, lanes) float64: theta_1 .. theta_p of `lanes` directions each: order,
+    blocks       sequence of (parameters, degree, 2, lanes) float64: theta_1 .. theta_p of `lanes` directions each: order,
                  real/imaginary part, direction; the last block may have unused lanes
     downweight   (units,): where the expansion is made; zero is ordinary training
+    folder       where it is stored, None in memory
     """
-    learner: Learner
+    learner: Optional[Learner]
     directions: Directions
     degree: int
     theta: np.ndarray
-    blocks: list
+    blocks: Sequence
     downweight: np.ndarray
+    folder: Optional[Folder] = None
+
+    def learner_parts(self):
+        """The parts of its learner's fingerprint."""
+        return self.folder.manifest["learner"]["fingerprint"] if self.folder else self.learner.fingerprint_parts()
 
     def measure(self, measurement, threads=None):
         """The coefficients of a measurement along every direction, as a Measured: one inference per direction, once.
@@ -48,6 +58,8 @@ class Sketch:
 
         Raises CircuitError where the measurement is piecewise constant (an argmax, an accuracy), with advice.
         """
+        if self.learner is None:
+            raise LearnerError("this sketch was opened without its learner: open it with load(path, learner)")
         circuit = self.learner.measurement(measurement)
         shared = Evaluator(circuit, {0}, self.degree)
         if not shared.part.active[0]:
@@ -72,55 +84,109 @@ class Sketch:
         return Measured(self.learner, self.directions, constants[0], coefficients, self.downweight)
 
 
-def precompute(learner, directions=64, degree=3, seed=0, *, downweight=None, threads=None, progress=True):
+def precompute(learner, directions=64, degree=3, seed=0, *, design="sphere", downweight=None, out=None, executor=None, threads=None,
+               dry_run=False, dtype="float64", progress=True):
     """The sketch of a learner.
 
-    directions   how many, drawn uniformly from the complex sphere; or Directions; or an array (directions, units) of given ones
+    directions   how many to draw; or Directions; or an array (directions, units) of given ones
     degree       highest power of t kept, from 0 on
     seed         of the random directions
+    design       how they are drawn: 'sphere', uniformly from the complex sphere
     downweight   (units,) real: the point h_0 around which to expand; default 0, ordinary training
-    threads      blocks of directions pushed at a time; default: the machine's cores
+    out          a folder to make the sketch in; killed at any moment, the same call goes on from the blocks that are finished, and
+                 ends with the same bits. The sketch returned reads it by memory map. Default: in memory
+    executor     any concurrent.futures.Executor (processes, a cluster); default: threads
+    threads      blocks of directions pushed at a time without an executor; default: the machine's cores
+    dry_run      make nothing, and return an Estimate of time, disk and memory, measured on a few steps
+    dtype        of stored coefficients: 'float64', or 'float32', half of the size, balanced between orders
 
-    Raises LearnerError for input that makes no sense, and DomainError, naming step, example, gate and direction, as soon as
-    anything is not a number.
+    Raises LearnerError for input that makes no sense or a folder of something else, StoreError for a folder that cannot be written,
+    and DomainError, naming step, example, gate and direction, as soon as anything is not a number.
     """
-    degree = checked_degree(degree)
-    if not isinstance(directions, Directions):
-        directions = sphere(directions, learner.unit_count, seed) if np.ndim(directions) == 0 else given(directions)
-    if directions.psi.shape[1] != learner.unit_count:
-        raise LearnerError(f"directions of {directions.psi.shape[1]} units for a learner with {learner.unit_count}")
+    degree, dtype = checked_degree(degree), checked_dtype(dtype)
+    chosen, seed = choose(learner, directions, design, seed)
     base = np.zeros(learner.unit_count) if downweight is None else np.asarray(downweight, float)
     if base.shape != (learner.unit_count,) or not np.isfinite(base).all():
         raise LearnerError(f"a downweight is one real number per unit ({learner.unit_count}), not {base.shape}")
-    learner.recurrence(degree)      # made once, before threads ask for it
-    firsts = range(0, len(directions), LANES)
-    with Progress(len(learner.steps) * len(firsts), "precompute", progress) as report, ThreadPoolExecutor(threads or os.cpu_count()) as pool:
-        try:
-            results = list(pool.map(lambda first: push(learner, directions.psi[first:first + LANES], degree, base, first, report), firsts))
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
-    return Sketch(learner, directions, degree, results[0][0], [stored for _, stored in results], base)
+    plan = Plan(learner, chosen, degree, base)
+    if out is None:
+        if dry_run:
+            return estimate(plan, range(len(plan)), dtype, None, threads)
+        return in_memory(plan, dtype, executor=executor, threads=threads, progress=progress)
+    identity = Identity(learner.fingerprint_parts(), learner.recipe, chosen, seed, degree, base, dtype, learner.layout.size)
+    if dry_run:
+        folder, _ = reopened(out, identity)
+        wanted = [b for b in range(len(plan)) if folder is None or folder.trouble(block_name(b), thorough=False)]
+        return estimate(plan, wanted, dtype, out, threads)
+    with writing(out):
+        folder, identity = begun(out, identity)
+        in_folder(folder, Plan(learner, identity.directions, degree, base), dtype, executor=executor, threads=threads, progress=progress)
+    return load(out, learner)
 
 
-def push(learner, psi, degree, downweight, first=0, report=lambda steps: None):
-    """Push a block of at most `lanes` directions through the training: every example's weight is 1 - h_0 - t psi.
+def choose(learner, directions, design, seed):
+    """(Directions to push, their seed or None)."""
+    if isinstance(directions, Directions):
+        chosen, seed = directions, None
+    elif np.ndim(directions):
+        chosen, seed = given(directions), None
+    elif design != "sphere":
+        raise LearnerError(f"no design {design!r}; there is 'sphere'")
+    elif isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
+        raise LearnerError(f"a seed is a whole number >= 0, not {seed!r}")
+    else:
+        chosen, seed = sphere(directions, learner.unit_count, int(seed)), int(seed)
+    if chosen.psi.shape[1] != learner.unit_count:
+        raise LearnerError(f"directions of {chosen.psi.shape[1]} units for a learner with {learner.unit_count}")
+    return chosen, seed
 
-    Returns (theta_0, coefficients): (parameters,) and (parameters, degree, 2, lanes).
+
+def in_memory(plan, dtype, **how):
+    """The Sketch of a plan, in memory."""
+    stored, thetas, units = [None] * len(plan), {}, plan.learner.unit_count
+
+    def keep(b, theta, coefficients, seconds):
+        stored[b], thetas[0] = packed(coefficients, dtype, units, b * LANES), theta
+
+    push_all(plan, range(len(plan)), keep, **how)
+    return Sketch(plan.learner, plan.directions, plan.degree, thetas[0], Blocks(stored, units), plan.downweight)
+
+
+def in_folder(folder, plan, dtype, **how):
+    """Make every block of a plan that its folder does not hold whole."""
+    def keep(b, theta, coefficients, seconds):
+        if folder.trouble("theta"):
+            folder.write("theta", theta)
+        folder.write(block_name(b), packed(coefficients, dtype, plan.learner.unit_count, b * LANES), seconds=round(seconds, 3))
+
+    wanted = [b for b in range(len(plan)) if not folder.whole(block_name(b))]
+    if not folder.whole("theta") and not wanted:
+        wanted = [0]      # the trained parameters come with any block
+    push_all(plan, wanted, keep, **how)
+
+
+def load(path, learner=None):
+    """The sketch in a folder, read by memory map; each block's checksum is verified when it is first read.
+
+    learner   the one it was made of; without, the sketch can be merged but not measured
+
+    Raises StoreError for a folder that is unfinished, damaged or no sketch, and LearnerError, naming the parts that differ, for
+    another learner.
     """
-    def start():
-        return learner.recurrence(degree).block(learner.states, learner.example_weights(downweight), -psi[:, learner.unit_of], first)
-
-    block, count = start(), len(learner.steps)
-    try:
-        for begin in range(0, count, CHECKED):
-            end = min(begin + CHECKED, count)
-            block.run(begin, end)
-            if not block.finite():      # somewhere in these steps: go there again and look at every gate
-                block = start()
-                block.run(0, begin)
-                block.run(begin, end, look_closely=True)
-            report(end - begin)
-    except DomainError as error:
-        raise DomainError(f"{learner.where(error.step)}: {error}") from None
-    return block.constant(0).copy(), block.coefficients(0).copy()
+    folder = Folder.open(path)
+    if learner is not None:
+        same_learner(folder, learner.fingerprint_parts())
+    facts = folder.facts
+    count = -(-facts["directions"] // LANES)
+    names = [block_name(b) for b in range(count)]
+    finished = [name for name in names if name in folder.arrays]
+    if len(finished) < count:
+        raise StoreError(f"the sketch in {path} is not finished: {len(finished)} of {count} blocks. Precompute into this folder again: it goes on "
+                         "from there")
+    for name in names:
+        trouble = folder.trouble(name, thorough=False)
+        if trouble:
+            raise StoreError(f"{trouble}. Precompute into this folder again: what is whole is kept")
+    theta, psi, downweight = (np.asarray(folder.read(name)) for name in ("theta", "directions", "downweight"))
+    return Sketch(learner, Directions(psi, facts["design"]), facts["degree"], theta, Blocks(Filed(folder, count), facts["units"]),
+                  downweight, folder)
