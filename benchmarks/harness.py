@@ -76,9 +76,9 @@ def peak_memory():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
-def write_json(path, peak, rows, *more):
-    """A benchmark's results as one object: machine, versions, peak_gflops, rows."""
-    content = {"machine": machine(), "versions": versions(*more), "peak_gflops": peak, "rows": rows}
+def write_json(path, peak, rows, jobs=(), packages=()):
+    """A benchmark's results as one object: machine, versions, peak_gflops, rows; jobs are what has other columns than the rows."""
+    content = {"machine": machine(), "versions": versions(*packages), "peak_gflops": peak, "rows": rows, "jobs": list(jobs)}
     Path(path).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 

@@ -2,7 +2,7 @@
 
 Reading order: learner (with parameters and optimizer), directions, sketch, measured, decoders, retrain.
 """
-from .directions import Directions, given, sphere
+from .directions import Directions, given, haar, mixture, pairs, sphere
 from .learner import Learner, LearnerError
 from .measured import Measured, Prediction
 from .optimizer import SGD, Adam, LinearDecay, Momentum

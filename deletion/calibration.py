@@ -4,13 +4,20 @@ A sketch keeps the parameters of a few dozen exact retrainings, of random sets o
 predictions there tell how wide an interval must be, and which decoder is best: evidence, where a bound would be vacuous.
 Nothing about later questions enters, so they may be asked freely.
 """
+import logging
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.stats import t as student
 
+from circuit import DomainError
+
+from .kinks import crossings
 from .learner import LearnerError
+from .retrain import retrain
 from .terms import Sets
+
+log = logging.getLogger("deletion")
 
 SETS = 48
 """Calibration sets in a sketch."""
@@ -51,9 +58,28 @@ class Calibration:
         return Sets.of(self.downweights)
 
     @property
+    def finite(self):
+        """Whether all of it is numbers: otherwise nothing can be learned from it."""
+        return bool(np.isfinite(self.values).all())
+
+    @property
     def reach(self):
         """The largest |h|^2 there is: the size of the largest set."""
         return float(np.square(self.downweights).sum(axis=1).max())
+
+
+def calibrate(learner, downweights, progress=True):
+    """The Calibration of a learner, by exact retraining; None without sets. NaN in the place of trainings that left their domain."""
+    if not len(downweights):
+        return None
+    try:
+        values = retrain(learner, weights=1.0 - downweights, progress=progress)
+        crossed = crossings(learner, learner.example_weights(downweights))
+    except DomainError as error:
+        log.warning("a calibration set cannot be retrained, and no prediction will be trusted: %s", error)
+        values = np.full((len(downweights), learner.layout.size), np.nan)
+        crossed = np.zeros(len(downweights), int)
+    return Calibration(downweights, values, crossed)
 
 
 class ErrorModel:

@@ -18,7 +18,7 @@ log = logging.getLogger("deletion")
 
 NAMES = {"degree": "degree", "directions": "number of directions", "design": "design of the directions", "seed": "seed",
          "dtype": "number format", "downweight": "downweight expanded around", "lanes": "partition into blocks",
-         "units": "number of units", "parameters": "number of parameters"}
+         "calibration": "number of calibration sets", "units": "number of units", "parameters": "number of parameters"}
 """What a sketch's facts are called; `psi`, the directions themselves, is spoken of apart."""
 
 
@@ -33,13 +33,14 @@ class Identity:
     downweight: np.ndarray
     dtype: str
     parameters: int
+    calibration: int
 
     @property
     def facts(self):
         """All that the content of the files depends on, besides the learner."""
         count, units = self.directions.psi.shape
         return {"degree": self.degree, "directions": count, "design": self.directions.design, "seed": self.seed, "dtype": self.dtype,
-                "lanes": LANES, "units": units, "parameters": self.parameters, "psi": checksum(self.directions.psi),
+                "lanes": LANES, "calibration": self.calibration, "units": units, "parameters": self.parameters, "psi": checksum(self.directions.psi),
                 "downweight": checksum(self.downweight)}
 
 

@@ -59,9 +59,9 @@ class Kernel:
     def between(self, sets, order, w):
         """Covariance (sets, 2m) of T_r at real downweights with the observations, at s = 1.   sets: Sets."""
         h = csr_array((sets.values, sets.units, sets.starts), shape=(len(sets), self.psi.shape[1]))
-        k = (h @ self.psi.conj()) ** order
+        k = (h @ self.psi.conj().T) ** order
         if w:
-            k = k + w * (h.power(order) @ self.psi.conj() ** order)
+            k = k + w * (h.power(order) @ self.psi.conj().T ** order)
         return np.concatenate([k.real, -k.imag], axis=1)
 
     def variance(self, sets, order, w):

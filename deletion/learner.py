@@ -5,6 +5,7 @@ deletion rescales, and gives it to an optimiser. Deleting an example sets its we
 still happens, the schedule goes on, the optimiser's moments decay (mode "zero-weight", the paper's).
 """
 import pickle
+from collections.abc import Hashable
 from hashlib import sha256
 from itertools import chain
 
@@ -161,7 +162,7 @@ class Learner:
             raise LearnerError(f"deletion sets are a sequence of sets, each a sequence of units, such as [[{self.units[0]!r}]], not {deletion_sets!r:.60}")
         listed = [s.tolist() if isinstance(s, np.ndarray) else list(s) for s in deletion_sets]
         flat = [x.item() if isinstance(x, np.generic) else x for x in chain.from_iterable(listed)]
-        units = np.array([-1 if isinstance(x, (bool, float)) else self._place.get(x, -1) for x in flat], np.int64)
+        units = np.array([self._number(x) for x in flat], np.int64)
         if units.min(initial=0) < 0:
             known = f"0 to {self.unit_count - 1}" if self.units == list(range(self.unit_count)) else ", ".join(map(repr, self.units[:30]))
             raise LearnerError(f"no unit {flat[units.argmin()]!r} to delete; the learner's units are {known}")
@@ -171,6 +172,12 @@ class Learner:
             twice = inside[1:][inside[1:] == inside[:-1]][0] % self.unit_count
             raise LearnerError(f"unit {self.units[twice]!r} stands in a deletion set more than once")
         return Sets(starts, units, np.full(len(units), 1.0 - weight))
+
+    def _number(self, label):
+        """A unit's number by its label, -1 if there is none."""
+        if isinstance(label, bool) and not isinstance(self.units[0], bool) or not isinstance(label, Hashable):
+            return -1      # True is not unit 1
+        return self._place.get(label, -1)
 
     def downweight(self, deletion_set, weight=0.0):
         """h, one number per unit: 1 - weight on the deletion set, 0 elsewhere. weight 0 deletes, 1 changes nothing."""

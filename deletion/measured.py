@@ -10,7 +10,7 @@ from .decoders import DECODERS, LeastSquares, Mean, MedianOfMeans
 from .directions import UNITARILY_INVARIANT
 from .learner import LearnerError
 from .terms import Sets
-from .verdict import judge
+from .verdict import NOT, judge
 
 
 @dataclass(frozen=True)
@@ -124,8 +124,8 @@ class Measured:
         least squares, which never adds noise.
         """
         invariant = self.directions.design in UNITARILY_INVARIANT
-        if self.calibration is None or not invariant or not self.degree:
-            return LeastSquares.name, "no other decoder is unbiased for these directions" if not invariant else "no calibration sets"
+        if self.calibration is None or not self.calibration.finite or not invariant or not self.degree:
+            return LeastSquares.name, "no other decoder is unbiased for these directions" if not invariant else "nothing to calibrate by"
         truth, each = self._calibration_changes(), 1.0 / np.sqrt(np.square(self.calibration.downweights).sum(axis=1))
         error = {}
         for name in DECODERS:
@@ -184,6 +184,9 @@ class Measured:
         if self.calibration is None:
             return Prediction(self.value + change, change, terms, error, decoder=fitted.name,
                               reasons=("no interval and no verdict: the sketch was made without calibration sets",))
+        if not self.calibration.finite:
+            return Prediction(self.value + change, change, terms, error, decoder=fitted.name, verdict=[NOT] * len(sets),
+                              reasons=[("retraining a random set did not end in numbers: no interval",)] * len(sets))
         model, squares = self.error_model(decoder, groups), sets.squares()
         half = model.half_width(found.error, squares, level).reshape(shape)
         sampling, truncation = model.deviations(found.error, squares)

@@ -51,9 +51,7 @@ class Plan:
     @cached_property
     def begins(self):
         """For every block, the first step that uses an example with a nonzero entry; the number of steps if none does."""
-        used = np.full(self.learner.unit_count, len(self.learner.steps))
-        for number in range(len(self.learner.steps) - 1, -1, -1):
-            used[self.learner.unit_of[self.learner.steps[number].weights]] = number
+        used = self.learner.first_steps()
         return [int(used[self.psi(b).any(axis=0)].min(initial=len(self.learner.steps))) for b in range(len(self))]
 
     def steps(self, wanted):

@@ -9,22 +9,29 @@ Nothing in a sketch depends on what will be deleted or measured. Made in a folde
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Optional
 
 import numpy as np
 
-from circuit import CircuitError
+from circuit import CircuitError, evaluate
 from taylor import LANES, Evaluator, checked_degree
 
 from .blocks import Blocks, Filed, block_name, checked_dtype, packed
-from .directions import Directions, given, sphere
+from .calibration import SETS, Calibration, calibrate, random_sets
+from .directions import Directions, draw, given
 from .estimate import estimate
 from .identity import Identity, begun, reopened, same_learner
 from .learner import Learner, LearnerError
 from .measured import Measured
 from .pushing import Plan, push_all
 from .store import Folder, StoreError, writing
+
+COORDINATES = 64
+"""Parameters that decide the decoder of all of them."""
+
+CALIBRATION = ("downweights", "values", "crossings")
+"""Arrays of a calibration, as they are called in a folder."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +44,7 @@ class Sketch:
     blocks       sequence of (parameters, degree, 2, lanes) float64: theta_1 .. theta_p of `lanes` directions each: order,
                  real/imaginary part, direction; the last block may have unused lanes
     downweight   (units,): where the expansion is made; zero is ordinary training
+    calibration  exact retrainings of random sets, from which intervals and verdicts come; None if there are none
     folder       where it is stored, None in memory
     """
     learner: Optional[Learner]
@@ -45,6 +53,7 @@ class Sketch:
     theta: np.ndarray
     blocks: Sequence
     downweight: np.ndarray
+    calibration: Optional[Calibration] = None
     folder: Optional[Folder] = None
 
     def learner_parts(self):
@@ -81,17 +90,57 @@ class Sketch:
         count = min(threads or os.cpu_count(), len(self.blocks))
         with ThreadPoolExecutor(count) as pool:
             constants = list(pool.map(measure_blocks, range(count), [count] * count))
-        return Measured(self.learner, self.directions, constants[0], coefficients, self.downweight)
+        return Measured(self.learner, self.directions, constants[0], coefficients, self.downweight, self._calibrated(circuit))
+
+    def _calibrated(self, circuit):
+        """The exact retrainings, measured."""
+        if self.calibration is None:
+            return None
+        finite = np.isfinite(self.calibration.values).all(axis=1)
+        values = np.full((len(finite),) + circuit.shapes[circuit.outputs[0]], np.nan)
+        if finite.any():
+            values[finite] = evaluate(circuit, [self.calibration.values[finite]])[0]
+        return replace(self.calibration, values=values)
+
+    def parameters(self, deletion_set, *, weight=0.0, decoder="auto"):
+        """The approximate parameters of the model trained without a deletion set - an unlearned model -, as the learner's loss takes them.
+
+        decoder   'auto', 'least squares' or 'mean': one that is linear in the coefficients
+
+        'auto' judges by 64 of the parameters. Raises LearnerError for unknown or repeated units.
+        """
+        if self.learner is None:
+            raise LearnerError("this sketch was opened without its learner: open it with load(path, learner)")
+        h = self.learner.downweight(deletion_set, weight)
+        some = np.unique(np.linspace(0, len(self.theta) - 1, COORDINATES).astype(int))
+        fitted = self._coordinates(some).decoder(decoder)
+        if not hasattr(fitted, "weights"):
+            raise LearnerError(f"the {fitted.name} gives no parameters: it is not linear. Use 'least squares' or 'mean'")
+        if np.any(self.downweight):
+            raise LearnerError("this sketch expands around a downweight of its own; parameters are predicted from sketches around 0")
+        theta, counts = self.theta.copy(), fitted.weights(h)
+        for b in range(len(self.blocks)):
+            g, block = counts[b * LANES:(b + 1) * LANES].T, self.blocks[b][..., :len(counts) - b * LANES]
+            theta += np.einsum("erxl,rxl->e", block, np.stack([g.real, -g.imag], axis=1))
+        return self.learner.layout.split(theta)
+
+    def _coordinates(self, some):
+        """A few of the parameters themselves, as a Measured."""
+        pieces = [self.blocks[b][some] for b in range(len(self.blocks))]
+        stored = np.concatenate([piece[:, :, 0] + 1j * piece[:, :, 1] for piece in pieces], axis=-1)[..., :len(self.directions)]
+        calibration = self.calibration and replace(self.calibration, values=self.calibration.values[:, some])
+        return Measured(self.learner, self.directions, self.theta[some], np.moveaxis(stored, (2, 1), (0, 1)), self.downweight, calibration)
 
 
-def precompute(learner, directions=64, degree=3, seed=0, *, design="sphere", downweight=None, out=None, executor=None, threads=None,
-               dry_run=False, dtype="float64", progress=True):
+def precompute(learner, directions=64, degree=3, seed=0, *, design="auto", calibration=None, downweight=None, out=None, executor=None,
+               threads=None, dry_run=False, dtype="float64", progress=True):
     """The sketch of a learner.
 
     directions   how many to draw; or Directions; or an array (directions, units) of given ones
     degree       highest power of t kept, from 0 on
     seed         of the random directions
-    design       how they are drawn: 'sphere', uniformly from the complex sphere
+    design       how they are drawn: 'sphere', 'haar', 'pairs', or 'auto'; see directions.py
+    calibration  how many random sets to retrain exactly, for intervals and verdicts; default 48, or none around another downweight
     downweight   (units,) real: the point h_0 around which to expand; default 0, ordinary training
     out          a folder to make the sketch in; killed at any moment, the same call goes on from the blocks that are finished, and
                  ends with the same bits. The sketch returned reads it by memory map. Default: in memory
@@ -104,56 +153,58 @@ def precompute(learner, directions=64, degree=3, seed=0, *, design="sphere", dow
     and DomainError, naming step, example, gate and direction, as soon as anything is not a number.
     """
     degree, dtype = checked_degree(degree), checked_dtype(dtype)
-    chosen, seed = choose(learner, directions, design, seed)
+    chosen, seed = choose(learner, directions, design, degree, seed)
     base = np.zeros(learner.unit_count) if downweight is None else np.asarray(downweight, float)
     if base.shape != (learner.unit_count,) or not np.isfinite(base).all():
         raise LearnerError(f"a downweight is one real number per unit ({learner.unit_count}), not {base.shape}")
+    if calibration is None:
+        calibration = 0 if base.any() else SETS
+    sets = random_sets(learner.unit_count, calibration, seed or 0)
     plan = Plan(learner, chosen, degree, base)
     if out is None:
         if dry_run:
             return estimate(plan, range(len(plan)), dtype, None, threads)
-        return in_memory(plan, dtype, executor=executor, threads=threads, progress=progress)
-    identity = Identity(learner.fingerprint_parts(), learner.recipe, chosen, seed, degree, base, dtype, learner.layout.size)
+        return in_memory(plan, sets, dtype, executor=executor, threads=threads, progress=progress)
+    identity = Identity(learner.fingerprint_parts(), learner.recipe, chosen, seed, degree, base, dtype, learner.layout.size, calibration)
     if dry_run:
         folder, _ = reopened(out, identity)
         wanted = [b for b in range(len(plan)) if folder is None or folder.trouble(block_name(b), thorough=False)]
         return estimate(plan, wanted, dtype, out, threads)
     with writing(out):
         folder, identity = begun(out, identity)
-        in_folder(folder, Plan(learner, identity.directions, degree, base), dtype, executor=executor, threads=threads, progress=progress)
+        in_folder(folder, Plan(learner, identity.directions, degree, base), sets, dtype, executor=executor, threads=threads, progress=progress)
     return load(out, learner)
 
 
-def choose(learner, directions, design, seed):
+def choose(learner, directions, design, degree, seed):
     """(Directions to push, their seed or None)."""
     if isinstance(directions, Directions):
         chosen, seed = directions, None
     elif np.ndim(directions):
         chosen, seed = given(directions), None
-    elif design != "sphere":
-        raise LearnerError(f"no design {design!r}; there is 'sphere'")
     elif isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
         raise LearnerError(f"a seed is a whole number >= 0, not {seed!r}")
     else:
-        chosen, seed = sphere(directions, learner.unit_count, int(seed)), int(seed)
+        chosen, seed = draw(design, directions, learner, degree, int(seed)), int(seed)
     if chosen.psi.shape[1] != learner.unit_count:
         raise LearnerError(f"directions of {chosen.psi.shape[1]} units for a learner with {learner.unit_count}")
     return chosen, seed
 
 
-def in_memory(plan, dtype, **how):
-    """The Sketch of a plan, in memory."""
+def in_memory(plan, sets, dtype, **how):
+    """The Sketch of a plan, in memory.   sets: downweights of the calibration sets."""
     stored, thetas, units = [None] * len(plan), {}, plan.learner.unit_count
 
     def keep(b, theta, coefficients, seconds):
         stored[b], thetas[0] = packed(coefficients, dtype, units, b * LANES), theta
 
     push_all(plan, range(len(plan)), keep, **how)
-    return Sketch(plan.learner, plan.directions, plan.degree, thetas[0], Blocks(stored, units), plan.downweight)
+    return Sketch(plan.learner, plan.directions, plan.degree, thetas[0], Blocks(stored, units), plan.downweight,
+                  calibrate(plan.learner, sets, how["progress"]))
 
 
-def in_folder(folder, plan, dtype, **how):
-    """Make every block of a plan that its folder does not hold whole."""
+def in_folder(folder, plan, sets, dtype, **how):
+    """Make every block of a plan that its folder does not hold whole, and the calibration."""
     def keep(b, theta, coefficients, seconds):
         if folder.trouble("theta"):
             folder.write("theta", theta)
@@ -163,6 +214,10 @@ def in_folder(folder, plan, dtype, **how):
     if not folder.whole("theta") and not wanted:
         wanted = [0]      # the trained parameters come with any block
     push_all(plan, wanted, keep, **how)
+    if len(sets) and not all([folder.whole(f"calibration-{name}") for name in CALIBRATION]):
+        made = calibrate(plan.learner, sets, how["progress"])
+        for name in CALIBRATION:
+            folder.write(f"calibration-{name}", getattr(made, name))
 
 
 def load(path, learner=None):
@@ -187,6 +242,9 @@ def load(path, learner=None):
         trouble = folder.trouble(name, thorough=False)
         if trouble:
             raise StoreError(f"{trouble}. Precompute into this folder again: what is whole is kept")
+    calibration = None
+    if facts["calibration"]:
+        calibration = Calibration(*(np.asarray(folder.read(f"calibration-{name}")) for name in CALIBRATION))
     theta, psi, downweight = (np.asarray(folder.read(name)) for name in ("theta", "directions", "downweight"))
     return Sketch(learner, Directions(psi, facts["design"]), facts["degree"], theta, Blocks(Filed(folder, count), facts["units"]),
-                  downweight, folder)
+                  downweight, calibration, folder)
