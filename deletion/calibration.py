@@ -25,7 +25,7 @@ SETS = 48
 LARGEST = 0.3
 """The largest calibration sets' share of the units."""
 
-SHARES = np.concatenate([[0.0, 1.0], 1.0 / (1.0 + 10.0 ** np.linspace(-3.0, 3.0, 25))])
+SHARES = np.concatenate([[0.0, 1.0], 1.0 / (1.0 + 10.0 ** np.linspace(-4.0, 8.0, 49))])
 GROWTH = np.linspace(0.5, 8.0, 16)
 
 

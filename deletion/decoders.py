@@ -131,8 +131,8 @@ class LeastSquares:
         found = [self.kernel.likelihood(order, w, observed) for w in choices]
         pooled = np.array([likelihood.sum() for likelihood, _ in found])
         odds = np.exp(pooled - pooled.max())
-        odds /= odds.sum()
-        return [(w, odd, scale) for w, odd, (_, scale) in zip(choices, odds, found) if odd > 0.01]
+        odds[odds < 0.01] = 0.0
+        return [(w, odd, scale) for w, odd, (_, scale) in zip(choices, odds / odds.sum(), found) if odd]
 
     def __call__(self, sets, errors=True):
         found = terms(sets, self.tables)[0][:, 0]

@@ -5,7 +5,8 @@ directions, and a sketch can grow. NumPy promises no equal streams between versi
 
     sphere     uniform on the complex unit sphere: the paper's; mean and median of means are unbiased
     haar       the same law, orthonormal in blocks: a whole block determines degree 1
-    pairs      every unit in one direction, with few others, far from it in training: their own curves, nearly free of interactions
+    pairs      every unit alone in a direction, or with another, far from it in training: curves of its own, nearly free of
+               interactions; what is left over is dense
     given      the real indicators of planned deletion sets, say: their curves are exact
     mixture    several of these, one after the other
 """
@@ -41,12 +42,13 @@ class Directions:
 def draw(design, count, learner, degree, seed):
     """`count` directions of a named design for a learner: Directions.
 
-    'auto' takes the sphere where dense directions determine all pairwise interactions, 2 m >= n (n + 1) / 2, else pairs.
+    'auto' takes pairs, unless only the sphere gives the 2 m numbers that determine degree 2: all n (n + 1) / 2 pairwise interactions.
     """
     units = learner.unit_count
     _check(count, units)
     if design == "auto":
-        design = "sphere" if 4 * count >= units * (units + 1) else "pairs"
+        left = max(count - units, 0)      # what pairs leave to dense directions
+        design = "sphere" if 4 * count >= units * (units + 1) and 4 * left < units * (units - 1) else "pairs"
     if design == "sphere":
         return sphere(count, units, seed)
     if design == "haar":
@@ -86,24 +88,18 @@ def pairs(count, order, degree, seed):
     Up to 2 m units a direction is e_a, or e_a + e^{i phi} e_b with phi = pi / (4 (p + 1)). From the one complex coefficient
     c_r = A_r + e^{i r phi} B_r + interactions, both self-terms follow, up to 1 / cos(phi) times the interaction at r = 2: a small
     angle keeps that near its least, 1, and costs only digits. Beyond 2 m units a direction holds more than two, at random phases,
-    and no longer tells them apart. Directions that are left when each unit has one of its own become pairs drawn at random,
-    which tell of interactions.
+    and no longer tells them apart. Directions that are left when each unit has one of its own are drawn from the sphere: they tell
+    of interactions.
     """
     order = np.asarray(order)
     units, phi = len(order), np.pi / (4 * (degree + 1))
     _check(count, units)
-    psi = np.zeros((count, units), complex)
     own = min(count, units)
+    psi = np.zeros((own, units), complex)
     for k, unit in enumerate(order):
-        if units <= 2 * count:
-            phase = phi * (k // own)
-        else:
-            phase = _generator(seed, k).uniform(0.0, 2.0 * np.pi)
+        phase = phi * (k // own) if units <= 2 * count else _generator(seed, k).uniform(0.0, 2.0 * np.pi)
         psi[k % own, unit] = np.exp(1j * phase)
-    for j in range(own, count):
-        chosen = _generator(seed, j).permutation(units)[:2]
-        psi[j, chosen] = np.exp(1j * phi * np.arange(len(chosen)))
-    return Directions(psi, "pairs")
+    return Directions(psi if own == count else np.concatenate([psi, sphere(count - own, units, seed).psi]), "pairs")
 
 
 def given(psi):

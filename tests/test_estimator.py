@@ -7,10 +7,25 @@ import pytest
 from learners import logistic, tiny
 from scipy.special import comb
 
-from deletion import Directions, LearnerError, given, precompute, sphere
-from deletion.decoders import group_count, mean, median_of_means, single_estimates
+from deletion import Directions, LearnerError, given, haar, mixture, pairs, precompute, retrain, sphere
+from deletion.calibration import ErrorModel
+from deletion.decoders import LeastSquares, Mean, MedianOfMeans, group_count, scaled
+from deletion.kernel import Kernel
+from deletion.terms import Sets, Tables, terms
 
 COUNT = 20_000
+
+
+def single_estimates(psi, coefficients, h):
+    """The paper's estimate of each term by each direction alone, (directions, degree): a twin of the compiled sums."""
+    turned, alpha = scaled(psi, coefficients.reshape(coefficients.shape[:2] + (-1,)))
+    s = turned.conj() @ h
+    return (s[:, None, None] ** np.arange(1, alpha.shape[1] + 1)[:, None] * alpha).real.reshape(coefficients.shape)
+
+
+def flat(measured):
+    """Coefficients as decoders take them: (directions, degree, 1)."""
+    return measured.coefficients[..., None]
 
 
 @pytest.fixture(scope="module")
@@ -22,12 +37,12 @@ def exact_and_random():
     def measure(w):
         return (w * w).sum()
     exact = precompute(learner, given(h), 3).measure(measure).coefficients[0].real
-    dense = precompute(learner, COUNT, 3, seed=11, progress=False)
+    dense = precompute(learner, COUNT, 3, seed=11, design="sphere", progress=False)
     rng = np.random.default_rng(12)
     real = rng.normal(size=(COUNT, 6))
     real /= np.linalg.norm(real, axis=1, keepdims=True)
-    flat = precompute(learner, given(real), 3, progress=False)
-    return exact, h, dense.directions.psi, dense.measure(measure).coefficients, real, flat.measure(measure).coefficients
+    along_real = precompute(learner, given(real), 3, progress=False)
+    return exact, h, dense.directions.psi, dense.measure(measure).coefficients, real, along_real.measure(measure).coefficients
 
 
 def deviations(estimates, exact):
@@ -79,24 +94,166 @@ def test_directions_are_uniform_on_the_sphere_and_each_has_a_seed_of_its_own():
 def test_standard_errors_are_those_of_repetition():
     """200 sketches of 50 directions: the stated standard error is the spread of the predictions, within 20%."""
     learner = logistic(steps=10)
-    measured = precompute(learner, 10_000, 2, seed=3, progress=False).measure(lambda w: w.sum())
-    h, psi, c = learner.downweight([1, 4]), measured.directions.psi, measured.coefficients
-    for estimator in (mean, median_of_means):
-        parts = [estimator(Directions(psi[i:i + 50], "sphere"), c[i:i + 50], h) for i in range(0, 10_000, 50)]
-        spread, stated = np.std([total for _, total, _ in parts]), np.mean([error for _, _, error in parts])
+    measured = precompute(learner, 10_000, 2, seed=3, design="sphere", progress=False).measure(lambda w: w.sum())
+    h, psi, c = Sets.of(learner.downweight([1, 4])), measured.directions.psi, flat(measured)
+    for decoder in (Mean, MedianOfMeans):
+        parts = [decoder(Directions(psi[i:i + 50], "sphere"), c[i:i + 50])(h) for i in range(0, 10_000, 50)]
+        spread, stated = np.std([part.change for part in parts]), np.mean([part.error for part in parts])
         assert stated == pytest.approx(spread, rel=0.2)
 
 
 def test_median_of_means_survives_outliers_and_the_mean_does_not():
+    """5 of 500 spoilt with 37 groups, 25 of 500 with 57; where more than half of the groups are hit, it breaks down too."""
     learner = logistic(steps=10)
-    measured = precompute(learner, 500, 2, seed=4, progress=False).measure(lambda w: w.sum())
-    h = learner.downweight([1, 4])
-    clean_mean, clean_median = (f(measured.directions, measured.coefficients, h) for f in (mean, median_of_means))
-    spoilt = measured.coefficients.copy()
-    spoilt[[3, 99, 210, 333, 480]] *= 1e6
-    _, total, _ = median_of_means(measured.directions, spoilt, h, groups=37)
-    assert abs(total - clean_median[1]) < 3 * clean_median[2]
-    assert abs(mean(measured.directions, spoilt, h)[1] - clean_mean[1]) > 100 * clean_mean[2]
+    measured = precompute(learner, 500, 2, seed=4, design="sphere", progress=False).measure(lambda w: w.sum())
+    h, c, rng = Sets.of(learner.downweight([1, 4])), flat(measured), np.random.default_rng(5)
+
+    def off(decoder, count, **options):
+        """Deviation from the clean estimate, in its standard errors, with `count` directions spoilt."""
+        clean, spoilt = decoder(measured.directions, c, **options)(h), c.copy()
+        spoilt[rng.permutation(500)[:count]] *= 1e6
+        return abs(decoder(measured.directions, spoilt, **options)(h).change - clean.change).item() / clean.error.item()
+
+    assert off(MedianOfMeans, 5, groups=37) < 3.0 and off(MedianOfMeans, 25, groups=57) < 3.0
+    assert off(Mean, 5) > 100.0 and off(MedianOfMeans, 250, groups=57) > 100.0
+
+
+# least squares ---------------------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("directions", [sphere(30, 6, 1), haar(30, 6, 1), mixture(sphere(28, 6, 1), given(np.eye(6)))],
+                         ids=["sphere", "haar", "mixture"])
+def test_least_squares_is_exact_where_the_directions_determine_the_term(directions):
+    """T_3 of 6 units has 56 numbers, 30 complex directions give 60."""
+    learner = tiny()
+    h = learner.downweight([1, 3, 4])
+
+    def measure(w):
+        return (w * w).sum()
+    exact = precompute(learner, given(h), 3).measure(measure).coefficients[0].real
+    measured = precompute(learner, directions, 3, progress=False).measure(measure)
+    p = measured.predict([1, 3, 4], decoder="least squares")
+    np.testing.assert_allclose(p.terms[1:], exact, rtol=1e-8)
+    assert p.standard_error < 1e-5 * abs(p.change)
+
+
+def test_pairs_give_every_unit_its_own_first_order_exactly_and_its_curve_nearly():
+    learner = tiny()
+    measured = precompute(learner, 3, 3, design="pairs", progress=False).measure(lambda w: (w * w).sum())
+    exact = precompute(learner, given(np.eye(6)), 3, progress=False).measure(lambda w: (w * w).sum()).coefficients.real
+    found = measured.leave_one_out(decoder="least squares").terms
+    np.testing.assert_allclose(found[:, 1], exact[:, 0], rtol=1e-8)
+    indicators = precompute(learner, 6, 3, design="pairs", progress=False).measure(lambda w: (w * w).sum())
+    np.testing.assert_allclose(indicators.leave_one_out().terms[:, 1:], exact, rtol=1e-8)
+
+
+def test_pairs_put_every_unit_into_one_direction_far_from_its_companions():
+    psi = pairs(5, np.arange(10)[::-1], 3, 0).psi
+    assert ((psi != 0).sum(axis=0) == 1).all() and ((psi != 0).sum(axis=1) == 2).all()
+    assert all(abs(np.subtract(*np.nonzero(row)[0])) == 5 for row in psi)
+    crowded, roomy = pairs(4, np.arange(10), 3, 0).psi, pairs(9, np.arange(6), 3, 0).psi
+    assert ((crowded != 0).sum(axis=0) == 1).all() and np.array_equal((roomy != 0).sum(axis=1), [1] * 6 + [6] * 3)
+
+
+def test_haar_directions_are_orthonormal_in_blocks_and_their_mean_is_exact_at_degree_1():
+    directions = haar(12, 6, 3)
+    np.testing.assert_allclose(directions.psi[:6] @ directions.psi[:6].conj().T, np.eye(6), atol=1e-12)
+    learner = tiny()
+    measured = precompute(learner, directions, 1, progress=False).measure(lambda w: w.sum())
+    exact = precompute(learner, given(learner.downweight([2, 5])), 1).measure(lambda w: w.sum()).coefficients[0].real
+    np.testing.assert_allclose(measured.predict([2, 5], decoder="mean").terms[1:], exact, rtol=1e-10)
+
+
+def test_the_kernel_is_the_prior_it_says(rng):
+    """Gram matrix of the real observations, from the definition with explicit features: one per monomial, and one per unit's power."""
+    psi, order, w = sphere(4, 3, 2).psi, 2, 7.0
+
+    def features(x):
+        return np.concatenate([np.outer(x, x).ravel(), math.sqrt(w) * x ** 2])
+    rows = np.array([features(x) for x in psi])
+    real = np.concatenate([rows.real, rows.imag])      # T = <features, real Gaussian>: Re T and Im T
+    wanted = real @ real.T
+    values, vectors = Kernel(psi).eigen(order, w)
+    np.testing.assert_allclose((vectors * values) @ vectors.T, wanted, atol=1e-12)
+    h = rng.normal(size=(2, 3))
+    np.testing.assert_allclose(Kernel(psi).between(Sets.of(h), order, w), np.array([features(x) for x in h]) @ real.T, atol=1e-12)
+    k = np.array([features(x) for x in h])
+    left = (k * k).sum(axis=1) - np.einsum("ia,ab,ib->i", k @ real.T, np.linalg.pinv(wanted, rcond=1e-13), k @ real.T)
+    np.testing.assert_allclose(Kernel(psi).variance(Sets.of(h), order, w), left, atol=1e-10)
+
+
+def test_least_squares_states_its_error_honestly_under_its_own_prior(rng):
+    """Quadratic and cubic forms drawn from the prior: squared errors over stated variances average 1 +- 0.2 (400 draws; a correct
+    one fails once in a thousand seeds)."""
+    n, m, draws, w = 8, 6, 400, 10.0
+    directions = mixture(sphere(3, n, 5), pairs(3, np.arange(n), 2, 0))
+    h = np.array([1.0, 1, 0, 0, 1, 0, 0, 0])
+    c, truth = np.zeros((m, 2, draws), complex), np.zeros(draws)
+    linear, square, own = rng.normal(size=(draws, n)), rng.normal(size=(draws, n, n)), math.sqrt(w) * rng.normal(size=(draws, n))
+    for x, put in [(directions.psi[j], c[j]) for j in range(m)] + [(h, None)]:
+        first, second = linear @ x, np.einsum("dab,a,b->d", square, x, x) + own @ x ** 2
+        if put is None:
+            truth = first + second
+        else:
+            put[0], put[1] = first, second
+    found = LeastSquares(directions, c)(Sets.of(h))
+    assert np.mean((found.change[0] - truth) ** 2) / np.mean(found.error[0] ** 2) == pytest.approx(1.0, abs=0.2)
+
+
+# sums and intervals ----------------------------------------------------------------------------------------------------
+
+def test_compiled_sums_are_those_of_numpy(rng):
+    """Groups, powers, several values and the units' own part, against the formula written out."""
+    psi, alpha = sphere(10, 7, 1).psi, rng.normal(size=(10, 3, 2)) + 1j * rng.normal(size=(10, 3, 2))
+    beta, h = rng.normal(size=(7, 3, 2)), np.where(rng.random((150, 7)) < 0.4, rng.normal(size=(150, 7)), 0.0)
+    found, squares = terms(Sets.of(h), Tables.of(psi, alpha, beta, groups=[0, 4, 10]), spread=True, threads=2)
+    s = h @ psi.conj().T
+    each = np.stack([(s ** r)[..., None] * alpha[:, r - 1] for r in (1, 2, 3)], axis=2).real      # (sets, directions, orders, values)
+    own = np.stack([h ** r @ beta[:, r - 1] for r in (1, 2, 3)], axis=1)
+    np.testing.assert_allclose(found[:, 0], each[:, :4].sum(axis=1) + own, atol=1e-12)
+    np.testing.assert_allclose(found[:, 1], each[:, 4:].sum(axis=1), atol=1e-12)
+    np.testing.assert_allclose(squares, (each.sum(axis=2) ** 2).sum(axis=1), atol=1e-12)
+
+
+def test_many_predictions_are_single_ones():
+    learner = logistic()
+    measured = precompute(learner, 40, 3, design="sphere", progress=False).measure(lambda w: w * 2.0)
+    sets = [[1], [2, 7], [], [3, 4, 5]]
+    for decoder in ("mean", "median of means", "least squares"):
+        many = measured.predict_many(sets, decoder=decoder)
+        for k, one in enumerate(sets):
+            single = measured.predict(one, decoder=decoder)
+            for name in ("value", "change", "terms", "standard_error", "sampling", "truncation"):
+                np.testing.assert_allclose(getattr(many, name)[k], getattr(single, name), rtol=1e-9, atol=1e-15)
+            assert many.verdict[k] == single.verdict
+    assert measured.predict_many(np.array([[1, 2], [3, 4]])).value.shape == (2, 3)
+
+
+def test_calibrated_errors_recover_a_known_law(rng):
+    """Errors drawn with a sampling part and a tail growing like |h|^4: half-widths hold 95% of new ones, +- 3%."""
+    squares = np.geomspace(1.0, 100.0, 60)
+
+    def draw(squares, count):
+        stated = np.full((len(squares), count), 0.3)
+        return stated, rng.normal(size=stated.shape) * np.sqrt(0.3 ** 2 + (0.01 * squares[:, None] ** 2) ** 2)
+    stated, errors = draw(squares, 50)
+    model = ErrorModel(errors, stated, squares)
+    fresh, new = draw(np.repeat(squares, 20), 50)
+    assert (np.abs(new) < model.half_width(fresh, np.repeat(squares, 20), 0.95)).mean() == pytest.approx(0.95, abs=0.03)
+    sampling, tail = model.deviations(np.array([[0.3]] * 2)[:, [0] * 50], np.array([1.0, 100.0]))
+    assert np.median(sampling[0]) == pytest.approx(0.3, rel=0.2) and np.median(tail[1]) == pytest.approx(100.0, rel=0.3)
+
+
+def test_intervals_hold_the_retrained_truth():
+    """300 random sets of three sizes: 95% intervals hold 90% to 99.5% of them; a sketch refuses sets far larger than it was calibrated on."""
+    learner = logistic(steps=20)
+    measured = precompute(learner, 15, 2, design="pairs", progress=False).measure(lambda w: w * 1.0)
+    rng = np.random.default_rng(8)
+    sets = [rng.choice(learner.unit_count, size, replace=False) for size in (1, 3, 6) for _ in range(100)]
+    truth, many = retrain(learner, sets, lambda w: w * 1.0, progress=False), measured.predict_many(sets)
+    held = (many.interval[0] <= truth) & (truth <= many.interval[1])
+    assert 0.90 <= held.mean() <= 0.995
+    large = measured.predict(range(learner.unit_count - 1))
+    assert large.verdict == "do not trust" and "retrained" in large.reasons[0]
 
 
 def test_groups_from_a_failure_probability():
