@@ -1,0 +1,79 @@
+"""Truth and how predictions are scored against it: a bank of exact retrainings, measurements joined in a vector, LDS and error."""
+from dataclasses import dataclass
+from hashlib import sha256
+
+import numpy as np
+from scipy.stats import rankdata
+
+from circuit import concatenate, evaluate
+from deletion import retrain
+
+from . import harness
+
+
+@dataclass(frozen=True)
+class Several:
+    """Scalar measurements joined in one vector."""
+    measurements: tuple
+
+    def __call__(self, parameters):
+        return concatenate([measure(parameters).reshape(1) for measure in self.measurements])
+
+
+class Bank:
+    """Exact retrainings of a learner, kept in a folder so that no benchmark does them twice.
+
+    folder   where; None keeps nothing. Files are named by a hash of the learner and of the downweights.
+    """
+
+    def __init__(self, learner, folder=None):
+        self.learner, self.folder = learner, folder and harness.output_folder(folder)
+
+    def parameters(self, downweights):
+        """The retrained parameters (k, parameters) for downweights (k, units)."""
+        name = sha256(self.learner.fingerprint().encode() + np.ascontiguousarray(downweights).tobytes()).hexdigest()[:24]
+        file = self.folder and self.folder / f"{name}.npy"
+        if file and file.exists():
+            return np.load(file)
+        theta = retrain(self.learner, weights=1.0 - downweights)
+        if file:
+            np.save(file.with_suffix(".part.npy"), theta)
+            file.with_suffix(".part.npy").rename(file)
+        return theta
+
+    def values(self, sets, measure):
+        """The measurement (k, ...) after retraining without each of k deletion sets."""
+        downweights = self.learner.deletion_sets(sets).dense(self.learner.unit_count)
+        return evaluate(self.learner.measurement(measure), [self.parameters(downweights)])[0]
+
+
+def random_sets(units, sizes, count, seed):
+    """{size: `count` random sets of that many units}: lists of labels."""
+    rng = np.random.default_rng(seed)
+    return {size: [[units[i] for i in rng.choice(len(units), size, replace=False)] for _ in range(count)] for size in sizes}
+
+
+def lds(predicted, true):
+    """Linear datamodeling score: the rank correlation over sets, averaged over measurements.   (sets, measurements) each."""
+    a, b = (rankdata(x, axis=0) - (len(x) + 1) / 2 for x in (predicted, true))
+    norm = np.sqrt((a * a).sum(axis=0) * (b * b).sum(axis=0))
+    return float(np.mean((a * b).sum(axis=0) / np.where(norm > 0, norm, 1.0)))
+
+
+def error(predicted, true):
+    """sum |predicted - true change| / sum |true change|: "no change" scores 1."""
+    return float(np.abs(predicted - true).sum() / np.abs(true).sum())
+
+
+def bootstrap(score, predicted, true, draws=400, seed=0):
+    """(score, low, high): with a 95% interval over the choice of sets."""
+    rng = np.random.default_rng(seed)
+    found = [score(predicted[chosen], true[chosen]) for chosen in rng.integers(0, len(true), (draws, len(true)))]
+    return score(predicted, true), *np.quantile(found, [0.025, 0.975])
+
+
+def advantage(better, worse, true, draws=2000, seed=0):
+    """The share of resampled banks of sets in which `better` has a smaller error than `worse`: paired bootstrap."""
+    rng, n = np.random.default_rng(seed), len(true)
+    gain = (np.abs(worse - true) - np.abs(better - true)).sum(axis=1)
+    return float(np.mean(gain[rng.integers(0, n, (draws, n))].sum(axis=1) > 0))
