@@ -1,0 +1,208 @@
+"""python -m benchmarks.peers: this library and other ways to the same numbers, side by side.
+
+The training is microgpt's on first names, the degree 3. The peers: polynomials in pure Python, one object per number; JAX's
+Taylor mode; Taylor coefficients from JAX trainings at complex points on a circle; and, for exact retraining, this library's own
+plain evaluator and JAX. Each must first reproduce this library's numbers. Then every repetition runs the library and the peer
+one after the other; a ratio is peer's seconds / library's seconds of one repetition: median, lowest and highest are reported.
+JAX's batch sizes and threads are swept and the fastest is taken; compiling is never timed.
+"""
+import argparse
+import os
+from functools import partial
+
+import numpy as np
+
+from circuit import CircuitError, tanh
+from deletion import given, precompute, retrain, sphere
+from microgpt import NameLearner, names
+
+from . import harness, parity, peer_scalar
+
+DEGREE = 3
+TYPICAL = 6
+"""Letters of a name of average length: 7 predictions a step, where the 1,000 names have 6.96."""
+
+EXACT, CONTOUR = 1e-10, 1e-6
+"""Largest errors allowed, relative to the largest number of the same order: of rounding, and of a contour of five points."""
+
+
+# both sides ----------------------------------------------------------------------------------------------------------
+
+def typical(steps):
+    """A learner of names of average length only, so that all steps cost the same."""
+    every = names(steps=1000)
+    documents = [name for name in every.documents if len(name) == TYPICAL]
+    return NameLearner(documents[:steps], every.tokenizer, every.layout.split(every.layout.initial), steps=steps)
+
+
+def tanh_gelu(x):
+    """The GELU of the contour peer, in gates."""
+    return x * (tanh((x + x * x * x * 0.044715) * (2.0 / np.pi) ** 0.5) + 1.0) * 0.5
+
+
+def with_tanh_gelu(learner):
+    """The same learner with tanh-GELU in place of GELU."""
+    return NameLearner(learner.documents, learner.tokenizer, learner.layout.split(learner.layout.initial), activation=tanh_gelu)
+
+
+def coefficients(sketch):
+    """All of a sketch's coefficients: (directions, parameters, degree + 1) complex."""
+    stored = np.concatenate([block[:, :, 0] + 1j * block[:, :, 1] for block in sketch.blocks], axis=2)[..., :len(sketch.directions)]
+    constant = np.broadcast_to(sketch.theta[:, None, None], (len(sketch.theta), 1, stored.shape[2]))
+    return np.moveaxis(np.concatenate([constant, stored], axis=1), 2, 0)
+
+
+def pushed(learner, psi, threads=None):
+    return precompute(learner, given(psi), DEGREE, threads=threads, progress=False)
+
+
+def verified(name, found, wanted, tolerance):
+    """The largest relative error of any order (last axis). Raises CircuitError above the tolerance."""
+    error = float(parity.errors(found, wanted).max())
+    print(f"{name}: largest relative error {error:.1e}", flush=True)
+    if not error <= tolerance:      # a NaN does not pass
+        raise CircuitError(f"{name}: relative error {error:.1e}, {tolerance:g} allowed; what is not right is not timed")
+    return error
+
+
+def interleaved(calls, repeats):
+    """Seconds of each call, (calls, repeats), one after the other in every repetition."""
+    return np.array([[harness.seconds(call, 1)[0] for call in calls] for _ in range(repeats)]).T
+
+
+def row(name, peer, ours, note, equations=1.0, **more):
+    """A result.   peer, ours: seconds per direction-step of each repetition;   equations: per direction, ours over the peer's."""
+    ratios = equations * peer / ours
+    return {"name": name, "seconds_per_direction_step": float(np.median(peer)), "ours": float(np.median(ours)),
+            "ratio": float(np.median(ratios)), "ratio_min": float(ratios.min()), "ratio_max": float(ratios.max()), "note": note, **more}
+
+
+# the peers -----------------------------------------------------------------------------------------------------------
+
+def scalar_row(options):
+    """Pure Python against one thread of this library."""
+    few, directions = (2, 8) if options.quick else (10, 16)
+    learner, ours = typical(few), typical(100)
+    psi = sphere(directions, 100, 0).psi
+    first = sphere(1, few, 0).psi
+    error = verified("pure Python", np.array(peer_scalar.train(learner, first[0], DEGREE, few)), coefficients(pushed(learner, first))[0], EXACT)
+    pushed(ours, psi[:1])      # compiles
+    mine, peer = interleaved([lambda: pushed(ours, psi, threads=1), lambda: peer_scalar.train(learner, first[0], DEGREE, few)], options.repeats)
+    return [row("pure Python", peer / few, mine / (100 * directions), f"per core: library on one thread; {few} steps", error=error)]
+
+
+def swept(make, batches, learner):
+    """The fastest peer: make(batch, threads) for every batch size, on one thread and on all.
+
+    Tried on a few steps of the commonest length; seconds per direction-step are printed.
+    """
+    lengths = [len(example[0]) for example in learner.examples]
+    numbers = [i for i, n in enumerate(lengths) if n == max(set(lengths), key=lengths.count)][:25]
+    results = []
+    for batch in batches:
+        for threads in sorted({1, os.cpu_count()}):
+            peer = make(batch, threads)
+            peer.run(numbers[:1])      # compiles
+            best = harness.seconds(lambda: peer.run(numbers), 3)[0] / (len(numbers) * batch * threads)
+            results.append((best, batch, threads, peer))
+            print(f"   batch {batch:3d} on {threads} threads: {1e6 * best:7.0f} us", flush=True)
+    return min(results, key=lambda result: result[0])[1:]
+
+
+def series_row(name, make, batches, learner, twin, psi, tolerance, options, note, equations=1.0):
+    """A peer that makes coefficients.   make(psi, threads);   twin: the learner that calculates as the peer does;   psi: its directions."""
+    print(f"{name}: seconds per direction-step by batch size and threads")
+    batch, threads, peer = swept(lambda batch, threads: make(psi[:batch * threads], threads), batches, learner)
+    error = verified(name, peer.run(), coefficients(pushed(twin, psi[:batch * threads])), tolerance)
+    steps, directions = len(learner.steps), sphere(32 if options.quick else 128, learner.unit_count, 0).psi
+    pushed(learner, directions[:1])      # compiles
+    mine, other = interleaved([lambda: pushed(learner, directions), peer.run], options.repeats)
+    return [row(name, other / (steps * batch * threads), mine / (steps * len(directions)), f"{note}; {steps} steps", equations,
+                batch=batch, threads=threads, error=error)]
+
+
+def jet_row(options):
+    """jax.experimental.jet, per real equation: our complex direction gives two of them."""
+    from .peer_jax import Jet
+    learner = typical(20) if options.quick else names(steps=100)
+    psi = sphere(128, learner.unit_count, 1).psi.real
+    return series_row("JAX jet", partial(Jet, learner, degree=DEGREE), [8] if options.quick else [4, 8, 16, 64], learner, learner, psi, EXACT,
+                      options, "per real equation (library's time halved): real directions only, as JAX has no complex erf; "
+                      "15 operations a product, not 42", equations=2.0)
+
+
+def contour_row(options):
+    """Complex trainings on a circle, five per direction."""
+    from .peer_jax import Contour
+    learner = typical(20) if options.quick else names(steps=100)
+    psi = sphere(128, learner.unit_count, 1).psi
+    return series_row("JAX contour", partial(Contour, learner, degree=DEGREE), [2, 4] if options.quick else [1, 4, 16, 64], learner,
+                      with_tanh_gelu(learner), psi, CONTOUR, options, "five complex trainings a direction with tanh-GELU (checked against "
+                      "the library with the same); library timed with its exact GELU")
+
+
+def retraining_rows(options):
+    """Exact retraining: seconds per training and step, all against this library's batches."""
+    learner = typical(50) if options.quick else names(steps=1000)
+    steps, trainings = len(learner.steps), 64
+    weights = (np.random.default_rng(0).random((128, learner.unit_count)) > 0.05).astype(float)
+    truth = retrain(learner, weights=weights, progress=False)
+    calls, sizes = [lambda: retrain(learner, weights=weights[:trainings], progress=False), lambda: learner.train(weights[0])], [trainings, 1]
+    rows = [("library, batched", {"batch": trainings, "note": "deletion.retrain: what the others are compared with"}),
+            ("library, one at a time", {"note": "learner.train(), NumPy", "error": verified(
+                "library, one at a time", learner.train(weights[0])[0][:, None], truth[0][:, None], EXACT)})]
+    if jax_installed():
+        from .peer_jax import Trainings
+        print("JAX trainings: seconds per training-step by batch size and threads")
+        batch, threads, peer = swept(lambda batch, threads: Trainings(learner, weights[:batch * threads], threads),
+                                     [8, 32] if options.quick else [4, 8, 16, 64], learner)
+        single = Trainings(learner, weights[:1], 1)
+        rows += [("JAX, batched", {"batch": batch, "threads": threads, "note": "jitted, vmapped", "error": verified(
+                     "JAX, batched", peer.run()[..., None], truth[:batch * threads, :, None], EXACT)}),
+                 ("JAX, one at a time", {"batch": 1, "threads": 1, "note": "jitted", "error": verified(
+                     "JAX, one at a time", single.run()[..., None], truth[:1, :, None], EXACT)})]
+        calls, sizes = calls + [peer.run, single.run], sizes + [batch * threads, 1]
+    times = interleaved(calls, options.repeats) / (steps * np.array(sizes))[:, None]
+    return [row(f"retraining: {name}", own, times[0], **more) for (name, more), own in zip(rows, times)]
+
+
+def jax_installed():
+    try:
+        import jax.experimental.jet      # noqa: F401
+    except ImportError:
+        return False
+    return True
+
+
+def show(rows):
+    """The rows as a table, with their notes below."""
+    cells = [(r["name"], f"{1e6 * r['seconds_per_direction_step']:,.1f}", f"{1e6 * r['ours']:.1f}", f"{r['ratio']:,.2f}", f"{r['ratio_min']:,.2f}",
+              f"{r['ratio_max']:,.2f}", r.get("batch", ""), r.get("threads", ""), f"{r['error']:.0e}" if "error" in r else "") for r in rows]
+    print("\nmicroseconds per direction-step (retrainings: per training-step); ratio = peer / library")
+    print(harness.table(["", "peer", "library", "ratio", "lowest", "highest", "batch", "threads", "error"], cells))
+    print("\n".join(f"{r['name']}: {r['note']}" for r in rows))
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.peers", description=__doc__.split("\n")[0])
+    parser.add_argument("--quick", action="store_true", help="few steps, names of average length only")
+    parser.add_argument("--repeats", type=int, default=5, help="repetitions of library and peer (default %(default)s)")
+    parser.add_argument("--json", metavar="FILE", help="also write the results there")
+    options = parser.parse_args()
+    if options.repeats < 1:
+        raise CircuitError(f"--repeats is at least 1, not {options.repeats}")
+    print(f"microgpt, degree {DEGREE}; {harness.machine()}")
+    rows = scalar_row(options)
+    if jax_installed():
+        rows += jet_row(options) + contour_row(options)
+    else:
+        print("JAX is not installed: its rows are skipped (pip install '.[peers]')")
+    rows += retraining_rows(options)
+    show(rows)
+    if options.json:
+        harness.write_json(options.json, harness.peak_gflops(), rows, "jax", "jaxlib")
+    return 0
+
+
+if __name__ == "__main__":
+    harness.run(main)
