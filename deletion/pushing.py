@@ -210,7 +210,8 @@ def gather(tasks, submit, keep, done=lambda task: None):
                 waiting[submit(task)] = task
             if not waiting:
                 return
-            for future in wait(waiting, return_when=FIRST_COMPLETED).done:
+            finished = wait(waiting, return_when=FIRST_COMPLETED).done
+            for future in sorted(finished, key=lambda future: future.exception() is not None):      # what succeeded is kept first
                 task = waiting.pop(future)
                 keep(task.block, *future.result())
                 done(task)

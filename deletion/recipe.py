@@ -33,7 +33,7 @@ def make(factory, **arguments):
     given = {name: resolve(x["function"], beside) if isinstance(x, dict) and set(x) == {"function"} else x for name, x in arguments.items()}
     try:
         inspect.signature(function).bind(**given)
-    except TypeError as error:
+    except (TypeError, ValueError) as error:      # ValueError: what is written in C has no signature
         raise LearnerError(f"{factory} does not take these arguments: {error}") from None
     learner = function(**given)
     if not isinstance(learner, Learner):

@@ -1,0 +1,481 @@
+"""Sketches in folders: resumed after any kill to the same bits, damage named, merged, made by threads, processes and a cluster."""
+import json
+import logging
+import os
+import random
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from learners import logistic, network, tiny
+
+import microgpt
+from circuit import CircuitError, DomainError
+from deletion import SGD, Learner, LearnerError, Momentum, StoreError, given, load, merge, precompute, sphere
+from deletion.blocks import packed, roots, unpacked
+from deletion.pushing import Plan, Task, push
+from deletion.store import Folder, writing
+
+
+def measure(p):
+    return p["w1"].sum() + p["w2"].mean()
+
+
+def contents(folder):
+    """Every array's bytes."""
+    return {path.name: path.read_bytes() for path in Path(folder).glob("*.npy")}
+
+
+@pytest.fixture(scope="module")
+def learner():
+    return network()
+
+
+@pytest.fixture(scope="module")
+def original(learner, tmp_path_factory):
+    """A finished sketch of 20 directions: blocks of 8, 8 and 4."""
+    path = tmp_path_factory.mktemp("sketch") / "original"
+    precompute(learner, 20, 2, seed=5, out=path)
+    return path
+
+
+@pytest.fixture
+def folder(original, tmp_path):
+    """A copy of it, to damage."""
+    return Path(shutil.copytree(original, tmp_path / "copy"))
+
+
+# what is in a folder ---------------------------------------------------------------------------------------------------
+
+def test_a_folder_holds_the_same_sketch_as_memory(learner, original):
+    memory, disk = precompute(learner, 20, 2, seed=5), load(original, learner)
+    assert len(disk.blocks) == 3 and isinstance(disk.blocks[1], np.memmap) and disk.blocks[1].shape == (learner.layout.size, 2, 2, 8)
+    assert all(np.array_equal(a, b) for a, b in zip(memory.blocks, disk.blocks)) and np.array_equal(memory.theta, disk.theta)
+    assert not disk.blocks[2][..., 4:].any()
+    a, b = memory.measure(measure).predict([3, 7]), disk.measure(measure).predict([3, 7])
+    assert a.value == b.value and a.standard_error == b.standard_error
+    assert memory.directions.design == disk.directions.design == "sphere" and np.array_equal(memory.directions.psi, disk.directions.psi)
+
+
+def test_equal_runs_write_equal_files(learner, original, tmp_path):
+    precompute(learner, 20, 2, seed=5, out=tmp_path / "again", threads=1)
+    assert contents(tmp_path / "again") == contents(original)
+    assert not list(original.glob("*.part"))
+
+
+def test_a_finished_sketch_is_not_made_again(learner, folder):
+    before = {path.name: path.stat().st_mtime_ns for path in folder.glob("*.npy")}
+    precompute(learner, 20, 2, seed=5, out=folder)
+    assert before == {path.name: path.stat().st_mtime_ns for path in folder.glob("*.npy")}
+
+
+@pytest.mark.parametrize("degree", [0, 1])
+def test_the_lowest_degrees(learner, tmp_path, degree):
+    sketch = precompute(learner, 9, degree, out=tmp_path)
+    assert [b.shape[1] for b in sketch.blocks] == [degree] * 2
+    np.testing.assert_allclose(sketch.theta, learner.train()[0], rtol=1e-12)
+
+
+def test_given_directions_and_a_downweight_are_kept(tmp_path):
+    learner = tiny()
+    psi, base = np.eye(6)[:3] * (1 + 2j), np.full(6, 0.25)
+    precompute(learner, psi, 2, downweight=base, out=tmp_path)
+    sketch = load(tmp_path, learner)
+    assert np.array_equal(sketch.directions.psi, psi) and np.array_equal(sketch.downweight, base) and sketch.directions.design == "given"
+    with pytest.raises(LearnerError, match="its directions differ"):
+        precompute(learner, psi * 2, 2, downweight=base, out=tmp_path)
+    with pytest.raises(LearnerError, match="downweight expanded around differs"):
+        precompute(learner, psi, 2, out=tmp_path)
+
+
+# interrupted -----------------------------------------------------------------------------------------------------------
+
+CHILD = """
+    import logging, os, sys, time
+    sys.path.insert(0, sys.argv[2])
+    from learners import network
+    from deletion import precompute
+    logging.basicConfig(level=logging.DEBUG, format="%(message)s", stream=sys.stdout)
+    fsync = os.fsync
+    def slowly(file):      # so that a kill can hit the writing
+        fsync(file)
+        time.sleep(0.03)
+    os.fsync = slowly
+    precompute(network(), 96, 2, seed=5, out=sys.argv[1])
+    print("finished")
+"""
+
+
+def started(script, *arguments, **more):
+    command = [sys.executable, "-u", "-c", textwrap.dedent(script), *map(str, arguments)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **more)
+
+
+def test_kill_9_at_ten_moments_ends_with_the_same_bits(learner, tmp_path):
+    chance, inside = random.Random(7), 0
+    for attempt in range(10):
+        child = started(CHILD, tmp_path / "killed", Path(__file__).parent)
+        lines, wanted = [], chance.randrange(1, 3)      # kill while, or some time after, so many blocks are begun to be written
+        for line in child.stdout:
+            lines.append(line.strip())
+            if sum(line.startswith("writing block") for line in lines) == wanted:
+                break
+        time.sleep(0.0 if attempt % 2 else chance.uniform(0.0, 0.2))
+        child.kill()
+        lines += [line.strip() for line in child.stdout]
+        assert child.wait() == -signal.SIGKILL and "finished" not in lines, lines
+        inside += lines[-1].startswith("writing block")
+        assert not (tmp_path / "killed" / "manifest.json").exists() or Folder.open(tmp_path / "killed")
+    assert inside >= 3
+    begun = len(Folder.open(tmp_path / "killed").arrays)
+    assert 4 < begun < 15
+    precompute(learner, 96, 2, seed=5, out=tmp_path / "killed")
+    precompute(learner, 96, 2, seed=5, out=tmp_path / "straight")
+    assert contents(tmp_path / "killed") == contents(tmp_path / "straight")
+    assert not list((tmp_path / "killed").glob("*.part"))
+
+
+def test_what_fails_in_the_middle_keeps_finished_blocks(learner, tmp_path):
+    psi = np.array(sphere(24, 20, 0).psi)
+    psi[20] = 1e200      # overflows in the last block
+    with pytest.raises(DomainError, match="direction 20"):
+        precompute(learner, given(psi), 2, out=tmp_path, threads=1)
+    assert {"block-00000", "block-00001"} <= set(Folder.open(tmp_path).arrays)
+    with pytest.raises(StoreError, match="not finished: 2 of 3 blocks. Precompute into this folder again"):
+        load(tmp_path, learner)
+
+
+def test_one_process_writes_at_a_time(learner, folder):
+    with writing(folder):
+        with pytest.raises(StoreError, match="this process is already writing to"):
+            precompute(learner, 20, 2, seed=5, out=folder)
+    script = "import sys\nfrom deletion.store import writing\nwith writing(sys.argv[1]):\n    print('held')\n    sys.stdin.read()"
+    other = started(script, folder, stdin=subprocess.PIPE)
+    assert other.stdout.readline() == "held\n"
+    with pytest.raises(StoreError, match=f"process {other.pid} on .* is writing to"):
+        precompute(learner, 20, 2, seed=5, out=folder)
+    load(folder, learner)      # reading is free
+    other.kill()
+    other.wait()
+    precompute(learner, 20, 2, seed=5, out=folder)
+
+
+# damaged ---------------------------------------------------------------------------------------------------------------
+
+def flip(path):
+    """One bit in the middle of a file."""
+    content = bytearray(path.read_bytes())
+    content[len(content) * 3 // 4] ^= 16
+    path.write_bytes(content)
+
+
+def edit(**changes):
+    def change(path):
+        manifest = json.loads(path.read_text())
+        path.write_text(json.dumps(manifest | changes))
+    return change
+
+
+DAMAGES = {
+    "a flipped bit": ("block-00001.npy", flip, "block-00001.npy is damaged: its checksum"),
+    "a truncated block": ("block-00001.npy", lambda path: os.truncate(path, 1000), "block-00001.npy is damaged: 1000 bytes long"),
+    "an empty block": ("block-00002.npy", lambda path: os.truncate(path, 0), "block-00002.npy is damaged: 0 bytes"),
+    "a missing block": ("block-00000.npy", lambda path: path.unlink(), "block-00000.npy is missing"),
+    "damaged parameters": ("theta.npy", flip, "theta.npy is damaged"),
+    "damaged directions": ("directions.npy", flip, "directions.npy is damaged"),
+    "a manifest that is no JSON": ("manifest.json", lambda path: os.truncate(path, 300), "manifest.json cannot be read"),
+    "no manifest": ("manifest.json", lambda path: path.unlink(), "holds no sketch"),
+    "another program's manifest": ("manifest.json", lambda path: path.write_text("{}"), "not the manifest of a sketch"),
+    "a later format": ("manifest.json", edit(format=2), "format 2; this version reads format 1"),
+    "an edited manifest": ("manifest.json", edit(facts={"degree": 3}), "damaged or was edited"),
+    "a manifest without arrays": ("manifest.json", edit(arrays=None), "'arrays' is None"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_damage_is_named(learner, folder, damage):
+    file, do, words = DAMAGES[damage]
+    do(folder / file)
+    with pytest.raises(StoreError, match=words):
+        load(folder, learner).measure(measure)
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_precompute_makes_damaged_arrays_again_and_touches_nothing_else(learner, original, folder, caplog, damage):
+    file, do, words = DAMAGES[damage]
+    do(folder / file)
+    if file == "manifest.json":
+        with pytest.raises(StoreError, match=words):
+            precompute(learner, 20, 2, seed=5, out=folder)
+    else:
+        with caplog.at_level(logging.WARNING, "deletion"):
+            precompute(learner, 20, 2, seed=5, out=folder)
+        assert words in caplog.text and "making it again" in caplog.text
+    assert contents(folder) == contents(original)
+
+
+def test_what_is_no_sketch(learner, tmp_path):
+    with pytest.raises(StoreError, match="no such folder"):
+        load(tmp_path / "nothing", learner)
+    (tmp_path / "letter.txt").write_text("dear")
+    for call in (lambda path: load(path, learner), lambda path: precompute(learner, 8, 2, out=path)):
+        with pytest.raises(StoreError, match="holds no sketch"):
+            call(tmp_path)
+        with pytest.raises(StoreError, match="not a folder|cannot write|not an empty folder"):
+            call(tmp_path / "letter.txt")
+    assert (tmp_path / "letter.txt").read_text() == "dear"
+
+
+# of another learner ----------------------------------------------------------------------------------------------------
+
+def test_another_learner_is_told_by_the_part_that_differs(learner, folder):
+    changed = network()
+    changed.examples[3][0][0] += 1e-9
+    examples = [tuple(np.array(x) for x in e) for e in changed.examples]
+    start = learner.layout.split(learner.layout.initial * 1.5)
+
+    def rebuilt(parameters=None, examples=learner.examples, optimizer=Momentum(0.05), schedule=learner.schedule, **more):
+        return Learner(parameters or learner.layout.split(learner.layout.initial), examples, learner.loss, optimizer, schedule, **more)
+
+    assert load(folder, rebuilt())
+    for other, words in ((rebuilt(optimizer=Momentum(0.05, 0.8)), "circuits differ"), (rebuilt(examples=examples), "data differ"),
+                         (rebuilt(start), "initial state differ"), (rebuilt(schedule=learner.schedule[::-1]), "schedule differ"),
+                         (rebuilt(optimizer=Momentum(0.06)), "learning rates differ"), (rebuilt(units=[0, 1] * 10), "units differ"),
+                         (rebuilt(start, optimizer=Momentum(0.06)), "initial state and learning rates differ")):
+        with pytest.raises(LearnerError, match=words):
+            load(folder, other)
+        with pytest.raises(LearnerError, match=words):
+            precompute(other, 20, 2, seed=5, out=folder)
+
+
+def test_another_sketch_of_the_same_learner_is_refused(learner, original, folder):
+    arguments = dict(directions=20, degree=2, seed=5, out=folder)
+    for change, words in ((dict(degree=3), r"degree differs \(2, not 3\)"), (dict(seed=6), r"seed differs \(5, not 6\)"),
+                          (dict(directions=21), r"number of directions differs \(20, not 21\)"), (dict(dtype="float32"), "number format differs"),
+                          (dict(downweight=np.full(20, 0.1)), "downweight expanded around differs"),
+                          (dict(directions=given(np.ones((20, 20)))), "design of the directions differs")):
+        with pytest.raises(LearnerError, match=words):
+            precompute(learner, **(arguments | change))
+        with pytest.raises(LearnerError, match=words):
+            precompute(learner, **(arguments | change), dry_run=True)
+    assert contents(folder) == contents(original)
+
+
+def test_directions_in_the_folder_count_whatever_numpy_draws(learner, original, folder, caplog, monkeypatch):
+    (folder / "block-00001.npy").unlink()
+    monkeypatch.setattr("deletion.sketch.sphere", lambda count, units, seed: sphere(count, units, seed + 1))
+    with caplog.at_level(logging.WARNING, "deletion"):
+        precompute(learner, 20, 2, seed=5, out=folder)
+    assert "NumPy draws other directions" in caplog.text and contents(folder) == contents(original)
+
+
+def test_seeds_and_designs_and_formats_that_make_no_sense(learner):
+    for arguments, words in ((dict(seed=-1), "seed is a whole number"), (dict(seed=None), "seed is a whole number"), (dict(design="cube"), "no design 'cube'"),
+                             (dict(dtype="float16"), "float64 or float32, not float16"), (dict(executor=3), "an executor has the methods")):
+        with pytest.raises(CircuitError, match=words):
+            precompute(learner, 4, 1, **arguments)
+
+
+# full and read-only disks ----------------------------------------------------------------------------------------------
+
+def test_a_full_disk_keeps_what_is_finished(learner, original, tmp_path):
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "block-00001.npy.part").symlink_to("/dev/full")
+    tidy, Folder.tidy = Folder.tidy, lambda folder: None      # which would remove our disk
+    try:
+        with pytest.raises(StoreError, match="cannot write .*block-00001.npy: No space left on device. Everything finished is kept"):
+            precompute(learner, 20, 2, seed=5, out=tmp_path / "full", threads=1)
+    finally:
+        Folder.tidy = tidy
+    assert "block-00000" in Folder.open(tmp_path / "full").arrays
+    precompute(learner, 20, 2, seed=5, out=tmp_path / "full")
+    assert contents(tmp_path / "full") == contents(original)
+
+
+def test_a_limit_on_the_size_of_files(learner, tmp_path):
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4000, limit[1]))      # a block is larger, everything else is smaller
+    try:
+        with pytest.raises(StoreError, match="cannot write .*block-00000.npy: File too large"):
+            precompute(learner, 8, 2, seed=5, out=tmp_path / "limited")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+    assert not list((tmp_path / "limited").glob("block-*")) and {"directions", "theta"} <= set(Folder.open(tmp_path / "limited").arrays)
+    for name in ("limited", "free"):
+        precompute(learner, 8, 2, seed=5, out=tmp_path / name)
+    assert contents(tmp_path / "limited") == contents(tmp_path / "free")
+
+
+def test_a_folder_that_cannot_be_made(learner):
+    with pytest.raises(StoreError, match="cannot write to /proc/sketch"):
+        precompute(learner, 20, 2, seed=5, out="/proc/sketch")
+
+
+# single precision ------------------------------------------------------------------------------------------------------
+
+def test_float32_is_half_as_large_and_nearly_the_same(learner, original, tmp_path):
+    exact, single = load(original, learner), precompute(learner, 20, 2, seed=5, out=tmp_path, dtype="float32")
+    assert (tmp_path / "block-00000.npy").stat().st_size < 0.52 * (original / "block-00000.npy").stat().st_size
+    for a, b in zip(exact.blocks, single.blocks):
+        assert b.dtype == float
+        for r in range(2):
+            np.testing.assert_allclose(b[:, r], a[:, r], rtol=0, atol=1e-7 * np.abs(a[:, r]).max())
+    a, b = exact.measure(measure).predict([3]), single.measure(measure).predict([3])
+    np.testing.assert_allclose(b.terms, a.terms, rtol=1e-5)
+    memory = precompute(learner, 20, 2, seed=5, dtype=np.float32)
+    assert memory.dtype == single.dtype == "float32" and all(np.array_equal(a, b) for a, b in zip(memory.blocks, single.blocks))
+
+
+def test_float32_is_balanced_between_orders_and_refuses_what_it_cannot_hold(rng):
+    size = roots(1000, 60)      # up to 1e51, far outside of single precision
+    coefficients = rng.normal(size=(50, 60, 2, 8)) / size[:, None, None]
+    stored = packed(coefficients, "float32", 1000)
+    assert stored.dtype == np.float32 and np.isfinite(stored).all()
+    np.testing.assert_allclose(unpacked(stored, 1000), coefficients, rtol=1e-7)
+    learner = tiny()
+    for scale in (1e-20, 1e25):
+        with pytest.raises(LearnerError, match="float32 cannot hold order 2 along direction 0: .* Store float64"):
+            precompute(learner, given(sphere(8, 6, 0).psi * scale), 2, dtype="float32")
+
+
+# merged ----------------------------------------------------------------------------------------------------------------
+
+def test_merged_sketches_are_one_precomputed_along_all_directions(learner, original, tmp_path):
+    other = precompute(learner, 13, 2, seed=6)
+    psi = np.concatenate([load(original).directions.psi, other.directions.psi])
+    whole = precompute(learner, given(psi), 2)
+    memory, disk = merge([load(original, learner), other]), merge([original, other], out=tmp_path / "merged")
+    for merged in (memory, disk):
+        assert merged.directions.design == "sphere" and np.array_equal(merged.directions.psi, psi) and merged.learner is not None
+        assert all(np.array_equal(a, b) for a, b in zip(whole.blocks, merged.blocks)) and len(merged.blocks) == 5
+    assert disk.measure(measure).predict([3]).value == memory.measure(measure).predict([3]).value
+    before = contents(tmp_path / "merged")
+    merge([original, other], out=tmp_path / "merged")
+    assert contents(tmp_path / "merged") == before
+    assert merge([disk, precompute(learner, np.eye(20)[:2], 2)]).directions.design == "given+sphere"
+
+
+def test_merging_what_does_not_belong_together(learner, original, tmp_path):
+    with pytest.raises(LearnerError, match="of different learners: learning rates differ"):
+        merge([original, precompute(network(optimizer=Momentum(0.06)), 8, 2, seed=6)], out=tmp_path)
+    with pytest.raises(LearnerError, match="differ in degree: 1 and 2"):
+        merge([original, precompute(learner, 8, 1, seed=6)], out=tmp_path)
+    with pytest.raises(LearnerError, match="direction 0 of sketch 2 is direction 0 of sketch 1.* again: .*different seeds"):
+        merge([original, precompute(learner, 8, 2, seed=5)], out=tmp_path)
+    with pytest.raises(LearnerError, match="different downweights"):
+        merge([original, precompute(learner, 8, 2, seed=6, downweight=np.full(20, 0.1))], out=tmp_path)
+    with pytest.raises(LearnerError, match="two sketches"):
+        merge([original], out=tmp_path)
+    with pytest.raises(LearnerError, match="give out="):
+        merge([original, precompute(learner, 8, 2, seed=6, out=tmp_path).folder.path])
+
+
+def test_a_sketch_without_its_learner_cannot_be_measured(original):
+    with pytest.raises(LearnerError, match="opened without its learner"):
+        load(original).measure(measure)
+
+
+# late starts -----------------------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("learner", [microgpt.names(steps=30), logistic(), tiny()], ids=["microgpt", "full batches", "epochs"])
+def test_a_late_start_changes_no_bit(learner, rng):
+    n = learner.unit_count
+    psi = rng.normal(size=(24, n)) + 1j * rng.normal(size=(24, n))
+    psi[:8, :n // 2], psi[8:16, :n - 2], psi[16:] = 0.0, 0.0, 0.0
+    plan = Plan(learner, given(psi), 2, np.full(n, 0.125))
+    assert plan.begins == ([0, 0, 40] if learner.schedule.ndim == 2 else [n // 2, n - 2, len(learner.steps)])
+    sketch = precompute(learner, given(psi), 2, downweight=plan.downweight)
+    for b in range(3):
+        theta, coefficients = push(learner, Task(b, psi[8 * b:8 * b + 8], 2, plan.downweight))
+        assert np.array_equal(theta, sketch.theta) and np.array_equal(coefficients, sketch.blocks[b])
+
+
+# who does the work -----------------------------------------------------------------------------------------------------
+
+def test_threads_and_processes_of_the_user(learner, original, tmp_path):
+    with ThreadPoolExecutor(2) as pool:
+        precompute(learner, 20, 2, seed=5, out=tmp_path / "threads", executor=pool)
+        assert pool.submit(int).result() == 0      # it is the user's, and still open
+    with ProcessPoolExecutor(2) as pool:
+        precompute(learner, 20, 2, seed=5, out=tmp_path / "processes", executor=pool)
+        with pytest.raises(DomainError, match="step .* direction 0"):
+            precompute(learner, np.full((1, 20), 1e200), 2, executor=pool)
+        with pytest.raises(LearnerError, match="cannot be sent to other processes"):
+            precompute(Learner(np.ones(1), [np.ones(1)], lambda w, x: (w * x).sum(), SGD(0.1), [0]), 4, 1, executor=pool)
+    assert contents(tmp_path / "threads") == contents(tmp_path / "processes") == contents(original)
+
+
+def kill_after_first_block(folder, pid, found):
+    """Kill a process as soon as a folder holds a block; notes how many there were."""
+    while not (blocks := list(Path(folder).glob("block-*.npy"))):
+        time.sleep(0.002)
+    os.kill(pid, signal.SIGKILL)
+    found.append(len(blocks))
+
+
+def test_a_killed_process_of_a_pool_loses_nothing_that_is_finished(tmp_path):
+    learner, found = microgpt.names(steps=250), []
+    with ProcessPoolExecutor(2) as pool:
+        list(pool.map(abs, range(10)))      # starts both
+        killer = threading.Thread(target=kill_after_first_block, args=(tmp_path / "killed", next(iter(pool._processes)), found))
+        killer.start()
+        with pytest.raises(StoreError, match="a worker process died .*the same call with a new executor goes on"):
+            precompute(learner, 64, 2, seed=5, out=tmp_path / "killed", executor=pool)
+        killer.join()
+    kept = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "killed").glob("block-*.npy")}
+    assert 1 <= len(kept) < 8
+    precompute(learner, 64, 2, seed=5, out=tmp_path / "killed")
+    precompute(learner, 64, 2, seed=5, out=tmp_path / "straight")
+    assert contents(tmp_path / "killed") == contents(tmp_path / "straight")
+    assert all((tmp_path / "killed" / name).stat().st_mtime_ns == t for name, t in kept.items())
+
+
+def test_a_cluster_loses_a_worker_in_the_middle_and_nothing_else(tmp_path):
+    distributed = pytest.importorskip("distributed", reason="the extra `distributed` is not installed")
+    learner, found = microgpt.names(steps=250), []
+    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster, \
+            distributed.Client(cluster) as client:
+        workers = list(client.run(os.getpid).values())
+        assert len(set(workers) - {os.getpid()}) == 2
+        killer = threading.Thread(target=kill_after_first_block, args=(tmp_path / "cluster", workers[0], found))
+        killer.start()
+        precompute(learner, 64, 2, seed=5, out=tmp_path / "cluster", executor=client.get_executor())
+        killer.join()
+        assert found[0] < 7 and set(client.run(os.getpid).values()) != set(workers)      # it was in the middle, and one is new
+    precompute(learner, 64, 2, seed=5, out=tmp_path / "straight")
+    assert contents(tmp_path / "cluster") == contents(tmp_path / "straight")
+
+
+# beforehand ------------------------------------------------------------------------------------------------------------
+
+def test_a_dry_run_tells_what_it_will_take_and_makes_nothing(learner, original, folder, tmp_path):
+    estimate = precompute(learner, 20, 2, seed=5, out=tmp_path / "none", dry_run=True)
+    assert not (tmp_path / "none").exists()
+    taken = sum(path.stat().st_size for path in original.iterdir())
+    assert abs(estimate.disk - taken) < 0.1 * taken + 1000
+    assert (estimate.blocks, estimate.finished, estimate.steps) == (3, 0, 90) and estimate.free > estimate.disk
+    assert 0 < estimate.seconds <= estimate.core_seconds and estimate.memory > 1e7
+    for word in ("time", "disk", "memory", "3 blocks"):
+        assert word in str(estimate)
+    (folder / "block-00001.npy").unlink()
+    again = precompute(learner, 20, 2, seed=5, out=folder, dry_run=True)
+    assert (again.finished, again.steps) == (2, 30) and not (folder / "block-00001.npy").exists()
+    assert precompute(learner, 20, 2, dry_run=True).free is None
+
+
+def test_a_dry_run_is_about_right():
+    learner = microgpt.names(steps=300)
+    estimate = precompute(learner, 32, 2, dry_run=True)
+    start = time.perf_counter()
+    precompute(learner, 32, 2)
+    taken = time.perf_counter() - start
+    assert taken / 10 < estimate.seconds < 10 * taken      # other work on the machine comes and goes
