@@ -29,11 +29,12 @@ def sampled(learner, count, wanted, seed):
     each = max(1, round(wanted * total)) if wanted < 1 else int(wanted)
     if not 1 <= each <= total or wanted <= 0:
         raise LearnerError(f"--size {wanted}: a set has 1 to {total} units, or a part of them below 1")
-    sets = {}
-    for number in range(count):
-        chosen = sorted(rng.choice(total, each, replace=False).tolist())
-        sets[f"#{number + 1} {','.join(names[i] for i in chosen[:2])}{',...' if each > 2 else ''}"] = [learner.units[i] for i in chosen]
-    return sets
+    drawn = {}      # as keys: different sets, in order; where there are too few, fewer
+    for _ in range(20 * count):
+        if len(drawn) < count:
+            drawn[tuple(sorted(rng.choice(total, each, replace=False).tolist()))] = None
+    return {f"#{number} {','.join(names[i] for i in chosen[:2])}{',...' if each > 2 else ''}": [learner.units[i] for i in chosen]
+            for number, chosen in enumerate(drawn, 1)}
 
 
 def score(rows):
