@@ -145,7 +145,7 @@ def info_command(options):
     names = ["theta", "directions", "downweight", *(block_name(b) for b in range(facts["blocks"]))]
     troubles = [t for t in (folder.trouble(n, thorough=options.check) for n in names) if t] + ([] if not options.check else [
         t for t in (folder.trouble(n) for n in folder.arrays if n not in names) if t])
-    recipe = folder.manifest["learner"]["recipe"]
+    recipe = folder.manifest["learner"].get("recipe")
     made_by = "unknown (made in Python)" if recipe is None else f"{recipe['factory']} " + " ".join(
         f"{k}={v['function'] if isinstance(v, dict) else v}" for k, v in recipe["arguments"].items())
     rows = [("learner", made_by), *((name, value) for name, value in facts.items() if name not in ("bytes", "core_seconds")),
@@ -247,7 +247,7 @@ def given_arguments(options):
 
 def opened(options):
     """(the sketch in the folder, with its learner; {text: measurement})."""
-    recipe = Folder.open(options.folder).manifest["learner"]["recipe"]
+    recipe = Folder.open(options.folder).manifest["learner"].get("recipe")
     if options.learner is None and recipe is None:
         raise LearnerError(f"{options.folder} does not say how to make its learner: give --learner module:function")
     if options.learner is None:

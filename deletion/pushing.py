@@ -8,7 +8,7 @@ ordinary one, bit for bit. So it is done once, with polynomials of degree 0, and
 import os
 import pickle
 import time
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Executor, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
@@ -174,8 +174,8 @@ def push_all(plan, wanted, keep, executor=None, threads=None, progress=True):
 
     Raises DomainError, naming step, example, gate and direction, as soon as anything is not a number.
     """
-    if executor is not None and not hasattr(executor, "submit"):
-        raise LearnerError(f"an executor has the methods of concurrent.futures.Executor; {type(executor).__name__} does not "
+    if executor is not None and not isinstance(executor, Executor):
+        raise LearnerError(f"an executor is a concurrent.futures.Executor; {type(executor).__name__} is none "
                            "(of a dask client, give client.get_executor())")
     learner, parcel = plan.learner, Parcel(plan.learner)
     with Progress(plan.steps(wanted), "precompute", progress) as report:

@@ -1,6 +1,7 @@
 """Learners by name: 'module:function' and arguments that JSON can hold, so that a sketch's folder can say how to make its own."""
 import importlib
 import inspect
+import json
 
 from .learner import Learner, LearnerError
 
@@ -38,5 +39,9 @@ def make(factory, **arguments):
     learner = function(**given)
     if not isinstance(learner, Learner):
         raise LearnerError(f"{factory} returns a {type(learner).__name__}, not a Learner")
+    try:
+        json.dumps(arguments)
+    except (TypeError, ValueError) as error:
+        raise LearnerError(f"arguments of {factory} are what JSON can hold: {error}") from None
     learner.recipe = {"factory": factory, "arguments": arguments}
     return learner

@@ -62,7 +62,7 @@ class Sketch:
 
     def recipe(self):
         """How to make its learner again, where known: see recipe.py."""
-        return self.folder.manifest["learner"]["recipe"] if self.folder else self.learner.recipe
+        return self.folder.manifest["learner"].get("recipe") if self.folder else self.learner.recipe
 
     def measure(self, measurement, threads=None):
         """The coefficients of a measurement along every direction, as a Measured: one inference per direction, once.
@@ -190,6 +190,8 @@ def load(path, learner=None):
     if learner is not None:
         same_learner(folder, learner.fingerprint_parts())
     facts = folder.facts
+    if facts["lanes"] != LANES:
+        raise StoreError(f"the sketch in {path} has blocks of {facts['lanes']} directions; this version works with blocks of {LANES}")
     count = -(-facts["directions"] // LANES)
     names = [block_name(b) for b in range(count)]
     finished = [name for name in names if name in folder.arrays]

@@ -80,7 +80,8 @@ def test_a_dry_run(sketch, tmp_path):
 
 
 def test_predictions_are_the_librarys(sketch, letters):
-    code, text, _ = sketch("predict", letters, "--delete", "m", "--delete", "a,b", "--measure", "loss:max", "--measure", "probability:anna", "--json")
+    sets, measurements = ["--delete", "m", "--delete", "a,b"], ["--measure", "loss:max", "--measure", "probability:anna"]
+    code, text, _ = sketch("predict", letters, *sets, *measurements, "--json")
     rows = json.loads(text)["rows"]
     learner = names(steps=40, units=first_letter)
     assert code == 0 and [(r["set"], r["measurement"]) for r in rows] == [("m", "loss:max"), ("a,b", "loss:max"), ("m", "probability:anna"),
@@ -165,7 +166,8 @@ def test_deletion_sets(tmp_path):
     (tmp_path / "list").write_text(f"{named[5]}\n\n 7 \nel\n")
     assert asking.deletion_set(learner, f"@{tmp_path / 'list'}") == sorted({5, 7, *contains})
     assert asking.deletion_set(names(steps=60, units=first_letter), "x,a") == ["a", "x"]
-    for text, words in (("qqq", "nothing to delete .* 'qqq'; there are 60"), ("60", "'60'"), ("z?z*", "'z\\?z\\*'"), (" ,", "is empty"), ("@/nothing", "cannot read")):
+    for text, words in (("qqq", "nothing to delete .* 'qqq'; there are 60"), ("60", "'60'"), ("z?z*", "'z\\?z\\*'"), (" ,", "is empty"),
+                        ("@/nothing", "cannot read")):
         with pytest.raises(LearnerError, match=words):
             asking.deletion_set(learner, text)
 
@@ -194,6 +196,8 @@ def test_recipes():
         recipe.make("microgpt:names", colour=3)
     with pytest.raises(LearnerError, match="returns a int, not a Learner"):
         recipe.make(f"{__name__}:weights", w=3)
+    with pytest.raises(LearnerError, match="what JSON can hold"):
+        recipe.make(f"{__name__}:factory", count=np.int64(5))
 
 
 # mistakes --------------------------------------------------------------------------------------------------------------
@@ -239,7 +243,8 @@ def test_a_damaged_folder_fails_its_check(sketch, folder, tmp_path):
 
 
 def test_python_m_interrupted(tmp_path):
-    command = [sys.executable, "-m", "deletion", "precompute", "--steps", "5000", "--directions", "512", "--degree", "2", "--out", str(tmp_path / "s")]
+    command = [sys.executable, "-m", "deletion", "precompute", "--steps", "5000", "--directions", "512", "--degree", "2", "--out",
+               str(tmp_path / "s")]
     child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     while not (tmp_path / "s" / "directions.npy").exists() and child.poll() is None:
         time.sleep(0.01)

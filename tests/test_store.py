@@ -23,7 +23,7 @@ from circuit import CircuitError, DomainError
 from deletion import SGD, Learner, LearnerError, Momentum, StoreError, given, load, merge, precompute, sphere
 from deletion.blocks import packed, roots, unpacked
 from deletion.pushing import Plan, Task, push
-from deletion.store import Folder, writing
+from deletion.store import Folder, fingerprint, writing
 
 
 def measure(p):
@@ -110,7 +110,7 @@ CHILD = """
         fsync(file)
         time.sleep(0.03)
     os.fsync = slowly
-    precompute(network(), 96, 2, seed=5, out=sys.argv[1])
+    precompute(network(), 192, 2, seed=5, out=sys.argv[1])
     print("finished")
 """
 
@@ -137,9 +137,9 @@ def test_kill_9_at_ten_moments_ends_with_the_same_bits(learner, tmp_path):
         assert not (tmp_path / "killed" / "manifest.json").exists() or Folder.open(tmp_path / "killed")
     assert inside >= 3
     begun = len(Folder.open(tmp_path / "killed").arrays)
-    assert 4 < begun < 15
-    precompute(learner, 96, 2, seed=5, out=tmp_path / "killed")
-    precompute(learner, 96, 2, seed=5, out=tmp_path / "straight")
+    assert 3 < begun < 27      # 24 blocks and three more
+    precompute(learner, 192, 2, seed=5, out=tmp_path / "killed")
+    precompute(learner, 192, 2, seed=5, out=tmp_path / "straight")
     assert contents(tmp_path / "killed") == contents(tmp_path / "straight")
     assert not list((tmp_path / "killed").glob("*.part"))
 
@@ -185,6 +185,22 @@ def edit(**changes):
     return change
 
 
+def with_lanes(lanes):
+    """A folder of a version with other blocks."""
+    def change(path):
+        manifest = json.loads(path.read_text())
+        manifest["facts"]["lanes"] = lanes
+        manifest["fingerprint"] = fingerprint(manifest["learner"]["fingerprint"], manifest["facts"])
+        path.write_text(json.dumps(manifest))
+    return change
+
+
+def without_checksum(path):
+    manifest = json.loads(path.read_text())
+    del manifest["arrays"]["block-00001"]["sha256"]
+    path.write_text(json.dumps(manifest))
+
+
 DAMAGES = {
     "a flipped bit": ("block-00001.npy", flip, "block-00001.npy is damaged: its checksum"),
     "a truncated block": ("block-00001.npy", lambda path: os.truncate(path, 1000), "block-00001.npy is damaged: 1000 bytes long"),
@@ -197,6 +213,7 @@ DAMAGES = {
     "another program's manifest": ("manifest.json", lambda path: path.write_text("{}"), "not the manifest of a sketch"),
     "a later format": ("manifest.json", edit(format=2), "format 2; this version reads format 1"),
     "an edited manifest": ("manifest.json", edit(facts={"degree": 3}), "damaged or was edited"),
+    "a manifest with blocks of another size": ("manifest.json", with_lanes(16), "blocks of 16 directions"),
     "a manifest without arrays": ("manifest.json", edit(arrays=None), "'arrays' is None"),
 }
 
@@ -214,12 +231,20 @@ def test_precompute_makes_damaged_arrays_again_and_touches_nothing_else(learner,
     file, do, words = DAMAGES[damage]
     do(folder / file)
     if file == "manifest.json":
-        with pytest.raises(StoreError, match=words):
+        with pytest.raises(CircuitError, match=words if "size" not in damage else "partition into blocks differs"):
             precompute(learner, 20, 2, seed=5, out=folder)
     else:
         with caplog.at_level(logging.WARNING, "deletion"):
             precompute(learner, 20, 2, seed=5, out=folder)
         assert words in caplog.text and "making it again" in caplog.text
+    assert contents(folder) == contents(original)
+
+
+def test_an_entry_without_checksum_is_damage_too(learner, original, folder):
+    without_checksum(folder / "manifest.json")
+    with pytest.raises(StoreError, match="block-00001.npy has a damaged entry"):
+        load(folder, learner)
+    precompute(learner, 20, 2, seed=5, out=folder)
     assert contents(folder) == contents(original)
 
 
@@ -279,8 +304,9 @@ def test_directions_in_the_folder_count_whatever_numpy_draws(learner, original, 
 
 
 def test_seeds_and_designs_and_formats_that_make_no_sense(learner):
-    for arguments, words in ((dict(seed=-1), "seed is a whole number"), (dict(seed=None), "seed is a whole number"), (dict(design="cube"), "no design 'cube'"),
-                             (dict(dtype="float16"), "float64 or float32, not float16"), (dict(executor=3), "an executor has the methods")):
+    for arguments, words in ((dict(seed=-1), "seed is a whole number"), (dict(seed=None), "seed is a whole number"),
+                             (dict(design="cube"), "no design 'cube'"), (dict(dtype="float16"), "float64 or float32, not float16"),
+                             (dict(executor=3), "an executor is a concurrent")):
         with pytest.raises(CircuitError, match=words):
             precompute(learner, 4, 1, **arguments)
 
