@@ -2,7 +2,7 @@
 
 Trains microgpt on 1,000 first names, pushes 64 random complex directions over the 26 first letters through that training, and
 then asks for the loss on a name the model never saw, had all training names with its first letter not been there - at several
-weights, by the sketch's two estimators, by the Taylor series along that one direction, and by exact retraining.
+weights, by the sketch's decoders, by the Taylor series along that one direction, and by exact retraining.
 """
 import argparse
 import time
@@ -32,18 +32,20 @@ def ask(options):
           + ", ".join(sample(learner.layout.split(theta), learner.tokenizer, learner.shape, 8)))
 
     start = time.perf_counter()
-    sketch = precompute(learner, options.directions, options.degree, options.seed)
+    sketch = precompute(learner, options.directions, options.degree, options.seed, design="sphere")
     print(f"pushed {options.directions} directions of degree {options.degree} over {learner.unit_count} units through the training "
           f"in {time.perf_counter() - start:.1f} s (the first time, that includes compiling)")
     measured = sketch.measure(learner.loss_on(options.name))
-    exact = precompute(learner, given(learner.downweight(letter)), options.degree).measure(learner.loss_on(options.name))
+    exact = precompute(learner, given(learner.downweight(letter)), options.degree, calibration=0).measure(learner.loss_on(options.name))
     columns = {"retrained": retrain(learner, weights=np.stack([1.0 - learner.downweight(letter, w) for w in WEIGHTS]),
                                     measurement=learner.loss_on(options.name)),
                f"Taylor along {letter}": exact.along(0, 1.0 - WEIGHTS)[:, -1].real}
-    for decoder in ("mean", "median of means"):
-        predictions = [measured.predict(letter, weight=w, decoder=decoder) for w in WEIGHTS]
-        columns[decoder] = np.array([float(p.value) for p in predictions])
-        columns[f"{decoder} +-"] = np.array([float(p.standard_error) for p in predictions])
+    for decoder in ("auto", "mean", "median of means"):
+        curve = measured.curve(letter, WEIGHTS, decoder=decoder)
+        columns[decoder], columns[f"{decoder} +-"] = curve.value, np.hypot(curve.sampling, curve.truncation)
+    whole = measured.predict(letter)
+    print(f"auto takes {measured.choice[0]}: {measured.choice[1]}")
+    print(f"without {letter!r}: {whole.value:.4f}, 95% interval {whole.interval[0]:.4f} to {whole.interval[1]:.4f} - {whole.verdict}: {whole.reasons[0]}")
     return letter, float(measured.value), columns
 
 
@@ -54,13 +56,13 @@ def draw(options, letter, columns):
         return None
     figure, axes = pyplot.subplots(figsize=(7.5, 4.8), layout="constrained")
     names_of = [name for name in columns if not name.endswith("+-")]
-    styles = dict(zip(names_of, ("ko-", "C2--", "C0s", "C1D")))
-    for shift, name in zip((0.0, 0.0, -0.008, 0.008), names_of):
+    styles = dict(zip(names_of, ("ko-", "C2--", "C3o", "C0s", "C1D")))
+    for shift, name in zip((0.0, 0.0, 0.0, -0.012, 0.012), names_of):
         error = columns.get(f"{name} +-")
         if error is None:
             axes.plot(WEIGHTS, columns[name], styles[name], label=name, zorder=3)
         else:
-            axes.errorbar(WEIGHTS + shift, columns[name], error, fmt=styles[name], capsize=3, label=f"sketch, {name} (1 standard error)")
+            axes.errorbar(WEIGHTS + shift, columns[name], error, fmt=styles[name], capsize=3, label=f"sketch, {name} (1 standard deviation)")
     axes.set_xlabel(f"weight of the training names that begin with {letter!r}  (0: never there, 1: as trained)")
     axes.set_ylabel(f"loss on {options.name!r}, nats per token")
     axes.set_title(f"What if no training name had begun with {letter!r}?")
@@ -85,7 +87,7 @@ def main():
         raise CircuitError("--name is empty")
     letter, value, columns = ask(options)
     print(f"\nloss on {options.name!r} in nats per token (as trained: {value:.4f}), by the weight left to names with {letter!r};\n"
-          "retrained is the truth (zero weight, schedule unchanged), +- one standard error")
+          "retrained is the truth (zero weight, schedule unchanged), +- one standard deviation,\nof sampling and truncation, as calibrated on random sets")
     rows = zip(*([f"{w:.2f}" for w in WEIGHTS], *([f"{x:.4f}" for x in column] for column in columns.values())))
     print(harness.table(["weight", *columns], rows))
     path = draw(options, letter, columns)

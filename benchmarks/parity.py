@@ -82,7 +82,8 @@ def repeat(data, activation):
     if degree == 0:
         theta = learner.train(1.0 - data["downweight_constant"])[0]
         return theta[:, None], evaluate(learner.measurement(measure), [theta])[0][None]
-    sketch = precompute(learner, given(data["downweight_direction"]), degree, downweight=data["downweight_constant"])
+    sketch = precompute(learner, given(data["downweight_direction"]), degree, downweight=data["downweight_constant"],
+                        calibration=0)
     stored = sketch.blocks[0]
     coefficients = np.concatenate([sketch.theta[:, None], stored[..., 0, 0] + 1j * stored[..., 1, 0]], axis=1)
     measured = sketch.measure(measure)

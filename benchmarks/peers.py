@@ -53,7 +53,7 @@ def coefficients(sketch):
 
 
 def pushed(learner, psi, threads=None):
-    return precompute(learner, given(psi), DEGREE, threads=threads, progress=False)
+    return precompute(learner, given(psi), DEGREE, calibration=0, threads=threads, progress=False)
 
 
 def verified(name, found, wanted, tolerance):

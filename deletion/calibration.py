@@ -22,11 +22,15 @@ log = logging.getLogger("deletion")
 SETS = 48
 """Calibration sets in a sketch."""
 
+ARRAYS = ("downweights", "values", "crossings")
+"""A calibration's arrays, as they are called in a sketch's folder."""
+
 LARGEST = 0.3
 """The largest calibration sets' share of the units."""
 
 SHARES = np.concatenate([[0.0, 1.0], 1.0 / (1.0 + 10.0 ** np.linspace(-4.0, 8.0, 49))])
 GROWTH = np.linspace(0.5, 8.0, 16)
+COHERENCE = (0.5, 1.0, 2.0)
 
 
 def random_sets(units, count, seed):
@@ -52,6 +56,16 @@ class Calibration:
     downweights: np.ndarray
     values: np.ndarray
     crossings: np.ndarray
+
+    def write(self, folder):
+        """Into a sketch's folder, what is not there yet."""
+        for name in ARRAYS:
+            if not folder.whole(f"calibration-{name}"):
+                folder.write(f"calibration-{name}", getattr(self, name))
+
+    @classmethod
+    def read(cls, folder):
+        return cls(*(np.asarray(folder.read(f"calibration-{name}")) for name in ARRAYS))
 
     @property
     def sets(self):
@@ -82,38 +96,59 @@ def calibrate(learner, downweights, progress=True):
     return Calibration(downweights, values, crossed)
 
 
+def typical_change(changes, squares):
+    """How far retraining moves q measurements, by size: a function of |h|^2 (sets,) that gives (sets, q).
+
+    A power law for each measurement: least squares of log |change| on log |h|^2, at the level of its root mean square.
+    """
+    log = np.log(squares)
+    size = np.log(np.maximum(np.abs(changes), np.finfo(float).tiny))
+    spread = ((log - log.mean()) ** 2).sum()
+    slope = ((log - log.mean())[:, None] * (size - size.mean(axis=0))).sum(axis=0) / spread if spread else np.zeros(changes.shape[1])
+    slope = np.clip(slope, 0.25, 1.0)      # between that of a few outliers and that of examples that all pull together
+    level = np.sqrt((changes ** 2 / squares[:, None] ** (2.0 * slope)).mean(axis=0))
+    return lambda squares: level * squares[:, None] ** slope
+
+
 class ErrorModel:
     """The variance of a prediction's error: a part by sampling, in proportion to the decoder's own, and a part by truncation.
 
-        v(h) = a e(h)^2 + b |h|^(2 g)
+        v(h) = a e(h)^2 + b |h|^(2 g) (1 + (change / typical change)^2)^c
 
-    e is the decoder's standard error, |h|^2 the size of the set. a, b, g maximise the normal likelihood of the errors found, over
-    a grid of shapes with their scale in closed form. Intervals are those of Student's t with k - 3 degrees of freedom.
+    e is the decoder's standard error, |h|^2 the size of the set; a set that pulls in one direction more than a random one of its
+    size has more interactions that were not seen. a, b, g, c maximise the normal likelihood of the errors found, over a grid of shapes
+    with their scale in closed form. Intervals are those of Student's t with k - 4 degrees of freedom.
 
     errors (k, q): found at the calibration sets, predicted minus true;   stated (k, q): standard errors;   squares (k,): |h|^2
+    excess (k, q): (change / typical change)^2, of predicted changes
     """
 
-    def __init__(self, errors, stated, squares):
-        sampling, k = np.nan_to_num(stated) ** 2, len(errors)
-        tail = squares[:, None] ** GROWTH      # (k, growths)
-        means = sampling.mean(axis=0), tail.mean(axis=0)
-        unit = sampling / np.where(means[0] > 0, means[0], 1.0)
-        shape = SHARES[:, None, None, None] * unit + (1.0 - SHARES[:, None, None, None]) * (tail / means[1]).T[:, :, None]
-        shape = np.maximum(shape, 1e-12)      # (shares, growths, k, q)
-        scale = (errors ** 2 / shape).mean(axis=2)
-        likelihood = -0.5 * np.log(shape).sum(axis=2) - 0.5 * k * np.log(scale + np.finfo(float).tiny)
-        best = likelihood.reshape(-1, errors.shape[1]).argmax(axis=0)
-        share, growth = np.unravel_index(best, likelihood.shape[:2])
-        scale = scale[share, growth, np.arange(errors.shape[1])] * k / max(k - 3, 1)
-        self.growth, self.freedom = GROWTH[growth], max(k - 3, 1)
-        self.sampling = scale * SHARES[share] / np.where(means[0] > 0, means[0], 1.0)
-        self.tail = scale * (1.0 - SHARES[share]) / means[1][growth]
+    def __init__(self, errors, stated, squares, excess):
+        sampling, (k, q) = np.nan_to_num(stated) ** 2, errors.shape
+        self.freedom, best = max(k - 4, 1), np.full(q, -np.inf)
+        self.sampling, self.tail, self.growth, self.coherence = (np.zeros(q) for _ in range(4))
+        mean = np.where(sampling.mean(axis=0) > 0, sampling.mean(axis=0), 1.0)
+        share = SHARES[:, None, None]
+        for growth in GROWTH:
+            for coherence in COHERENCE:
+                tail = squares[:, None] ** growth * (1.0 + excess) ** coherence
+                level = tail.mean(axis=0)
+                shape = np.maximum(share * (sampling / mean) + (1.0 - share) * (tail / level), 1e-12)      # (shares, k, q)
+                scale = (errors ** 2 / shape).mean(axis=1)
+                likelihood = -0.5 * np.log(shape).sum(axis=1) - 0.5 * k * np.log(scale + np.finfo(float).tiny)
+                at = likelihood.argmax(axis=0)
+                better, every = likelihood.max(axis=0) > best, np.arange(q)
+                best = np.where(better, likelihood.max(axis=0), best)
+                scale = scale[at, every] * k / self.freedom
+                for kept, found in ((self.sampling, scale * SHARES[at] / mean), (self.tail, scale * (1.0 - SHARES[at]) / level),
+                                    (self.growth, growth), (self.coherence, coherence)):
+                    kept[better] = np.broadcast_to(found, q)[better]
 
-    def deviations(self, stated, squares):
+    def deviations(self, stated, squares, excess):
         """(by sampling, by truncation), each (sets, q): standard deviations of the error."""
-        return np.sqrt(self.sampling) * np.nan_to_num(stated), np.sqrt(self.tail * squares[:, None] ** self.growth)
+        tail = self.tail * squares[:, None] ** self.growth * (1.0 + excess) ** self.coherence
+        return np.sqrt(self.sampling) * np.nan_to_num(stated), np.sqrt(tail)
 
-    def half_width(self, stated, squares, level):
-        """(sets, q): how far to either side the interval of a level reaches."""
-        sampling, tail = self.deviations(stated, squares)
-        return student.ppf(0.5 + 0.5 * level, self.freedom) * np.hypot(sampling, tail)
+    def half_width(self, sampling, truncation, level):
+        """(sets, q): how far to either side the interval of a level reaches, from the two deviations."""
+        return student.ppf(0.5 + 0.5 * level, self.freedom) * np.hypot(sampling, truncation)

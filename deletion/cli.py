@@ -14,7 +14,7 @@ from . import plots
 from .answers import entries, predicted, sampled, score
 from .asking import deletion_set, measurement
 from .blocks import block_name, roots
-from .directions import UNITARILY_INVARIANT
+from .directions import DESIGNS, UNITARILY_INVARIANT
 from .estimate import duration, size
 from .learner import LearnerError
 from .merging import merge
@@ -69,7 +69,7 @@ def parser():
     make_one.add_argument("--directions", type=positive, default=64, help="how many (default %(default)s)")
     make_one.add_argument("--degree", type=int, default=3, help="highest order kept (default %(default)s)")
     make_one.add_argument("--seed", type=int, default=0, help="of the directions (default %(default)s)")
-    make_one.add_argument("--design", default="sphere", help="how directions are drawn (default %(default)s)")
+    make_one.add_argument("--design", default="auto", choices=DESIGNS, help="how directions are drawn (default %(default)s)")
     make_one.add_argument("--dtype", default="float64", help="of stored coefficients: float64 or float32 (default %(default)s)")
     make_one.add_argument("--out", metavar="FOLDER", help="the sketch's folder; what is finished there is not done again")
     make_one.add_argument("--dry-run", action="store_true", help="only tell what time, disk and memory it would take")

@@ -74,6 +74,7 @@ def estimate(plan, wanted, dtype, out, threads=None):
         measured = list(pool.map(measure, range(workers)))
     block = learner.layout.size * plan.degree * 2 * LANES * np.dtype(dtype).itemsize
     disk = len(plan) * (block + 128) + plan.directions.psi.nbytes + learner.layout.size * 8 + learner.unit_count * 8 + 2000 + 200 * len(plan)
+    disk += len(plan.sets) * 8 * (learner.layout.size + learner.unit_count + 1)
     held = (1 if out is not None else len(plan)) * block + workers * learner.layout.size * plan.degree * 2 * LANES * 8
     return Estimate(len(plan), len(plan) - len(wanted), plan.steps(wanted), float(np.mean([m[0] for m in measured])), workers, disk,
                     None if out is None else free_space(out), resident() + held + workers * measured[0][1])

@@ -5,7 +5,7 @@ from typing import Optional
 
 import numpy as np
 
-from .calibration import Calibration, ErrorModel
+from .calibration import Calibration, ErrorModel, typical_change
 from .decoders import DECODERS, LeastSquares, Mean, MedianOfMeans
 from .directions import UNITARILY_INVARIANT
 from .learner import LearnerError
@@ -158,15 +158,20 @@ class Measured:
         """The ErrorModel of a decoder, from the calibration sets."""
         fitted = self.decoder(decoder, groups)
         if (fitted, "errors") not in self._fitted:
-            found = fitted(self.calibration.sets)
-            self._fitted[fitted, "errors"] = ErrorModel(found.change - self._calibration_changes(), found.error, self.calibration.sets.squares())
+            found, squares = fitted(self.calibration.sets), self.calibration.sets.squares()
+            self._fitted[fitted, "errors"] = ErrorModel(found.change - self._calibration_changes(), found.error, squares,
+                                                        self._excess(found.change, squares))
         return self._fitted[fitted, "errors"]
 
     @cached_property
     def typical(self):
-        """How far exact retraining moves the measurement, by size of the set: an ErrorModel of 'no change'."""
-        changes = self._calibration_changes()
-        return ErrorModel(changes, np.zeros_like(changes), self.calibration.sets.squares())
+        """How far exact retraining moves the measurement, by size of the set: see typical_change."""
+        return typical_change(self._calibration_changes(), self.calibration.sets.squares())
+
+    def _excess(self, change, squares):
+        """(change / typical change)^2"""
+        typical = self.typical(squares)
+        return (change / np.where(typical > 0, typical, 1.0)) ** 2
 
     def _predict(self, sets, decoder, groups, level, intervals):
         if np.any(self.downweight):
@@ -188,9 +193,9 @@ class Measured:
             return Prediction(self.value + change, change, terms, error, decoder=fitted.name, verdict=[NOT] * len(sets),
                               reasons=[("retraining a random set did not end in numbers: no interval",)] * len(sets))
         model, squares = self.error_model(decoder, groups), sets.squares()
-        half = model.half_width(found.error, squares, level).reshape(shape)
-        sampling, truncation = model.deviations(found.error, squares)
-        verdict, reasons = judge(self, sets, sampling, truncation)
+        sampling, truncation = model.deviations(found.error, squares, self._excess(found.change, squares))
+        half = model.half_width(sampling, truncation, level).reshape(shape)
+        verdict, reasons = judge(self, sets, found.change, sampling, truncation)
         return Prediction(self.value + change, change, terms, error, (self.value + change - half, self.value + change + half), level,
                           sampling.reshape(shape), truncation.reshape(shape), fitted.name, verdict, reasons)
 

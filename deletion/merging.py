@@ -7,6 +7,7 @@ import numpy as np
 from taylor import LANES
 
 from .blocks import Blocks, block_name, packed
+from .calibration import ARRAYS, Calibration
 from .directions import Directions
 from .identity import Identity, begun, differing
 from .learner import LearnerError
@@ -32,14 +33,15 @@ def merge(sketches, out=None):
     directions = Directions(psi, "+".join(sorted({design for s in sketches for design in s.directions.design.split("+")})))
     dtype = "float32" if all(s.dtype == "float32" for s in sketches) else "float64"
     blocks, units = regrouped(sketches), psi.shape[1]
-    learner = next((s.learner for s in sketches if s.learner is not None), None)
+    learner, calibration = next((s.learner for s in sketches if s.learner is not None), None), joined(sketches)
     if out is None:
         if learner is None:
             raise LearnerError("sketches opened without their learner are merged into a folder: give out=...")
         stored = [packed(block, dtype, units, b * LANES) for b, block in enumerate(blocks)]
-        return Sketch(learner, directions, first.degree, first.theta, Blocks(stored, units), first.downweight)
+        return Sketch(learner, directions, first.degree, first.theta, Blocks(stored, units), first.downweight, calibration)
     recipe = next((s.recipe() for s in sketches if s.recipe()), None)
-    identity = Identity(first.learner_parts(), recipe, directions, None, first.degree, first.downweight, dtype, len(first.theta))
+    identity = Identity(first.learner_parts(), recipe, directions, None, first.degree, first.downweight, dtype, len(first.theta),
+                        0 if calibration is None else len(calibration.downweights))
     with writing(out):
         folder, _ = begun(out, identity)
         if not folder.whole("theta"):
@@ -48,7 +50,19 @@ def merge(sketches, out=None):
         for b, block in enumerate(blocks):
             if not folder.whole(block_name(b)):
                 folder.write(block_name(b), packed(block, dtype, units, b * LANES), seconds=round(seconds, 3))
+        if calibration is not None:
+            calibration.write(folder)
     return load(out, learner)
+
+
+def joined(sketches):
+    """The calibrations of all sketches in one, each set once; None where there is none."""
+    held = [s.calibration for s in sketches if s.calibration is not None]
+    if not held:
+        return None
+    arrays = [np.concatenate([getattr(c, name) for c in held]) for name in ARRAYS]
+    once = np.sort(np.unique(arrays[0], axis=0, return_index=True)[1])
+    return Calibration(*(x[once] for x in arrays))
 
 
 def located(sketch):
@@ -75,7 +89,8 @@ def refuse_repeated(sketches):
         for j, psi in enumerate(sketch.directions.psi):
             where = f"direction {j} of sketch {number}{located(sketch)}"
             if seen.setdefault(checksum(psi), where) != where:
-                raise LearnerError(f"{where} is {seen[checksum(psi)]} again: sketches to be merged are drawn from different seeds")
+                raise LearnerError(f"{where} is {seen[checksum(psi)]} again: sketches to be merged are drawn from different seeds, and not as pairs, "
+                                   "which give every unit its own direction whatever the seed")
 
 
 def regrouped(sketches):

@@ -34,11 +34,12 @@ AHEAD = 256
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be pushed.   downweight: (units,), where to expand."""
+    """What is to be pushed.   downweight: (units,), where to expand;   sets: downweights (k, units) of the calibration sets."""
     learner: Learner
     directions: Directions
     degree: int
     downweight: np.ndarray
+    sets: np.ndarray
 
     def __len__(self):
         """The number of blocks."""

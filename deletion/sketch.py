@@ -18,7 +18,7 @@ from circuit import CircuitError, evaluate
 from taylor import LANES, Evaluator, checked_degree
 
 from .blocks import Blocks, Filed, block_name, checked_dtype, packed
-from .calibration import SETS, Calibration, calibrate, random_sets
+from .calibration import ARRAYS, SETS, Calibration, calibrate, random_sets
 from .directions import Directions, draw, given
 from .estimate import estimate
 from .identity import Identity, begun, reopened, same_learner
@@ -29,9 +29,6 @@ from .store import Folder, StoreError, writing
 
 COORDINATES = 64
 """Parameters that decide the decoder of all of them."""
-
-CALIBRATION = ("downweights", "values", "crossings")
-"""Arrays of a calibration, as they are called in a folder."""
 
 
 @dataclass(frozen=True)
@@ -173,11 +170,11 @@ def precompute(learner, directions=64, degree=3, seed=0, *, design="auto", calib
     if calibration is None:
         calibration = 0 if base.any() else SETS
     sets = random_sets(learner.unit_count, calibration, seed or 0)
-    plan = Plan(learner, chosen, degree, base)
+    plan = Plan(learner, chosen, degree, base, sets)
     if out is None:
         if dry_run:
             return estimate(plan, range(len(plan)), dtype, None, threads)
-        return in_memory(plan, sets, dtype, executor=executor, threads=threads, progress=progress)
+        return in_memory(plan, dtype, executor=executor, threads=threads, progress=progress)
     identity = Identity(learner.fingerprint_parts(), learner.recipe, chosen, seed, degree, base, dtype, learner.layout.size, calibration)
     if dry_run:
         folder, _ = reopened(out, identity)
@@ -185,7 +182,7 @@ def precompute(learner, directions=64, degree=3, seed=0, *, design="auto", calib
         return estimate(plan, wanted, dtype, out, threads)
     with writing(out):
         folder, identity = begun(out, identity)
-        in_folder(folder, Plan(learner, identity.directions, degree, base), sets, dtype, executor=executor, threads=threads, progress=progress)
+        in_folder(folder, Plan(learner, identity.directions, degree, base, sets), dtype, executor=executor, threads=threads, progress=progress)
     return load(out, learner)
 
 
@@ -204,8 +201,8 @@ def choose(learner, directions, design, degree, seed):
     return chosen, seed
 
 
-def in_memory(plan, sets, dtype, **how):
-    """The Sketch of a plan, in memory.   sets: downweights of the calibration sets."""
+def in_memory(plan, dtype, **how):
+    """The Sketch of a plan, in memory."""
     stored, thetas, units = [None] * len(plan), {}, plan.learner.unit_count
 
     def keep(b, theta, coefficients, seconds):
@@ -213,10 +210,10 @@ def in_memory(plan, sets, dtype, **how):
 
     push_all(plan, range(len(plan)), keep, **how)
     return Sketch(plan.learner, plan.directions, plan.degree, thetas[0], Blocks(stored, units), plan.downweight,
-                  calibrate(plan.learner, sets, how["progress"]))
+                  calibrate(plan.learner, plan.sets, how["progress"]))
 
 
-def in_folder(folder, plan, sets, dtype, **how):
+def in_folder(folder, plan, dtype, **how):
     """Make every block of a plan that its folder does not hold whole, and the calibration."""
     def keep(b, theta, coefficients, seconds):
         if folder.trouble("theta"):
@@ -227,10 +224,8 @@ def in_folder(folder, plan, sets, dtype, **how):
     if not folder.whole("theta") and not wanted:
         wanted = [0]      # the trained parameters come with any block
     push_all(plan, wanted, keep, **how)
-    if len(sets) and not all([folder.whole(f"calibration-{name}") for name in CALIBRATION]):
-        made = calibrate(plan.learner, sets, how["progress"])
-        for name in CALIBRATION:
-            folder.write(f"calibration-{name}", getattr(made, name))
+    if len(plan.sets) and not all([folder.whole(f"calibration-{name}") for name in ARRAYS]):
+        calibrate(plan.learner, plan.sets, how["progress"]).write(folder)
 
 
 def load(path, learner=None):
@@ -257,9 +252,7 @@ def load(path, learner=None):
         trouble = folder.trouble(name, thorough=False)
         if trouble:
             raise StoreError(f"{trouble}. Precompute into this folder again: what is whole is kept")
-    calibration = None
-    if facts["calibration"]:
-        calibration = Calibration(*(np.asarray(folder.read(f"calibration-{name}")) for name in CALIBRATION))
+    calibration = Calibration.read(folder) if facts["calibration"] else None
     theta, psi, downweight = (np.asarray(folder.read(name)) for name in ("theta", "directions", "downweight"))
     return Sketch(learner, Directions(psi, facts["design"]), facts["degree"], theta, Blocks(Filed(folder, count), facts["units"]),
                   downweight, calibration, folder)

@@ -18,32 +18,47 @@ BEYOND = 1.5
 """Sets may be this much larger than the largest that was retrained."""
 
 
-def judge(measured, sets, sampling, truncation):
-    """(verdict, reasons) for each set: lists.   sampling, truncation (sets, q): standard deviations of the two parts of the error."""
+UNUSUAL = 5.0
+"""Predicted changes so many times what random sets of that size do belong to sets that nothing like was retrained."""
+
+
+def judge(measured, sets, change, sampling, truncation):
+    """(verdict, reasons) for each set: lists.
+
+    change                 (sets, q): predicted
+    sampling, truncation   (sets, q): standard deviations of the two parts of the error
+    """
     squares, calibration = sets.squares(), measured.calibration
-    change = measured.typical.deviations(np.zeros_like(sampling), squares)[1]
-    ratio = np.hypot(sampling, truncation) / np.where(change > 0, change, 1.0)
+    typical = measured.typical(squares)
+    usual = np.where(typical > 0, typical, 1.0)
+    ratio, every = np.hypot(sampling, truncation) / usual, np.arange(len(sets))
     worst = ratio.argmax(axis=1)
-    verdicts, reasons = [], []
-    for k, q in enumerate(worst):
-        verdict, why = _one(squares[k], ratio[k, q], truncation[k, q] > sampling[k, q], calibration)
-        verdicts.append(verdict)
-        reasons.append(why)
-    return verdicts, reasons
+    facts = zip(squares, ratio[every, worst], (truncation > sampling)[every, worst], (np.abs(change) / usual).max(axis=1), crossed(calibration, squares))
+    verdicts, reasons = zip(*(_one(calibration.reach, *fact) for fact in facts)) if len(sets) else ((), ())
+    return list(verdicts), list(reasons)
 
 
-def _one(square, ratio, truncated, calibration):
+def crossed(calibration, squares):
+    """(sets,): how many kinks retraining crossed, the median of the five calibration sets nearest in size."""
+    if not calibration.crossings.any():
+        return np.zeros(len(squares))
+    sizes = np.log(np.square(calibration.downweights).sum(axis=1))
+    nearest = np.argsort(np.abs(sizes - np.log(np.maximum(squares, 1e-300))[:, None]), axis=1, kind="stable")[:, :5]
+    return np.median(calibration.crossings[nearest], axis=1)
+
+
+def _one(reach, square, ratio, truncated, unusual, kinks):
     if not square:
         return TRUST, ("nothing is deleted",)
-    if square > BEYOND * calibration.reach:
-        return NOT, (f"the set has size {square:.3g}; the largest that was retrained to learn the error had {calibration.reach:.3g}",)
-    near = np.abs(np.log(np.square(calibration.downweights).sum(axis=1) / square))
-    crossed = calibration.crossings[np.argsort(near, kind="stable")[:5]]
-    if np.median(crossed) > 0:
-        return NOT, (f"retraining sets of about this size crossed {np.median(crossed):.0f} kinks (median); Taylor series see one branch",)
+    if square > BEYOND * reach:
+        return NOT, (f"the set has size {square:.3g}; the largest that was retrained to learn the error had {reach:.3g}",)
+    if kinks:
+        return NOT, (f"retraining sets of about this size crossed {kinks:.0f} kinks (median); Taylor series see one branch",)
     said = f"calibrated error about {ratio:.2g} of the typical change at this size, mostly by " + ("truncation" if truncated else "sampling")
     if ratio > HOPELESS:
         return NOT, (said,)
+    if unusual > UNUSUAL:
+        return NOT, (f"the predicted change is {unusual:.2g} times what random sets of this size do: the error was not learned on sets like it",)
     if ratio > COARSE and truncated:
         return RAISE, (said,)
     return TRUST, (said,)

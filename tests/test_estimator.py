@@ -236,10 +236,11 @@ def test_calibrated_errors_recover_a_known_law(rng):
         stated = np.full((len(squares), count), 0.3)
         return stated, rng.normal(size=stated.shape) * np.sqrt(0.3 ** 2 + (0.01 * squares[:, None] ** 2) ** 2)
     stated, errors = draw(squares, 50)
-    model = ErrorModel(errors, stated, squares)
+    model = ErrorModel(errors, stated, squares, np.zeros_like(errors))
     fresh, new = draw(np.repeat(squares, 20), 50)
-    assert (np.abs(new) < model.half_width(fresh, np.repeat(squares, 20), 0.95)).mean() == pytest.approx(0.95, abs=0.03)
-    sampling, tail = model.deviations(np.array([[0.3]] * 2)[:, [0] * 50], np.array([1.0, 100.0]))
+    deviations = model.deviations(fresh, np.repeat(squares, 20), np.zeros_like(fresh))
+    assert (np.abs(new) < model.half_width(*deviations, 0.95)).mean() == pytest.approx(0.95, abs=0.03)
+    sampling, tail = model.deviations(np.full((2, 50), 0.3), np.array([1.0, 100.0]), np.zeros((2, 50)))
     assert np.median(sampling[0]) == pytest.approx(0.3, rel=0.2) and np.median(tail[1]) == pytest.approx(100.0, rel=0.3)
 
 

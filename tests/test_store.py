@@ -34,7 +34,7 @@ def learner():
 def original(learner, tmp_path_factory):
     """A finished sketch of 20 directions: blocks of 8, 8 and 4."""
     path = tmp_path_factory.mktemp("sketch") / "original"
-    precompute(learner, 20, 2, seed=5, out=path)
+    precompute(learner, 20, 2, seed=5, design="sphere", out=path)
     return path
 
 
@@ -47,7 +47,7 @@ def folder(original, tmp_path):
 # what is in a folder ---------------------------------------------------------------------------------------------------
 
 def test_a_folder_holds_the_same_sketch_as_memory(learner, original):
-    memory, disk = precompute(learner, 20, 2, seed=5), load(original, learner)
+    memory, disk = precompute(learner, 20, 2, seed=5, design="sphere"), load(original, learner)
     assert len(disk.blocks) == 3 and isinstance(disk.blocks[1], np.memmap) and disk.blocks[1].shape == (learner.layout.size, 2, 2, 8)
     assert all(np.array_equal(a, b) for a, b in zip(memory.blocks, disk.blocks)) and np.array_equal(memory.theta, disk.theta)
     assert not disk.blocks[2][..., 4:].any()
@@ -57,20 +57,20 @@ def test_a_folder_holds_the_same_sketch_as_memory(learner, original):
 
 
 def test_equal_runs_write_equal_files(learner, original, tmp_path):
-    precompute(learner, 20, 2, seed=5, out=tmp_path / "again", threads=1)
+    precompute(learner, 20, 2, seed=5, design="sphere", out=tmp_path / "again", threads=1)
     assert contents(tmp_path / "again") == contents(original)
     assert not list(original.glob("*.part"))
 
 
 def test_a_finished_sketch_is_not_made_again(learner, folder):
     before = {path.name: path.stat().st_mtime_ns for path in folder.glob("*.npy")}
-    precompute(learner, 20, 2, seed=5, out=folder)
+    precompute(learner, 20, 2, seed=5, design="sphere", out=folder)
     assert before == {path.name: path.stat().st_mtime_ns for path in folder.glob("*.npy")}
 
 
 @pytest.mark.parametrize("degree", [0, 1])
 def test_the_lowest_degrees(learner, tmp_path, degree):
-    sketch = precompute(learner, 9, degree, out=tmp_path)
+    sketch = precompute(learner, 9, degree, design="sphere", out=tmp_path)
     assert [b.shape[1] for b in sketch.blocks] == [degree] * 2
     np.testing.assert_allclose(sketch.theta, learner.train()[0], rtol=1e-12)
 
@@ -100,7 +100,7 @@ CHILD = """
         fsync(file)
         time.sleep(0.03)
     os.fsync = slowly
-    precompute(network(), 192, 2, seed=5, out=sys.argv[1])
+    precompute(network(), 192, 2, seed=5, design="sphere", out=sys.argv[1])
     print("finished")
 """
 
@@ -128,8 +128,8 @@ def test_kill_9_at_ten_moments_ends_with_the_same_bits(learner, tmp_path):
     assert inside >= 3
     begun = len(Folder.open(tmp_path / "killed").arrays)
     assert 3 < begun < 27      # 24 blocks and three more
-    precompute(learner, 192, 2, seed=5, out=tmp_path / "killed")
-    precompute(learner, 192, 2, seed=5, out=tmp_path / "straight")
+    precompute(learner, 192, 2, seed=5, design="sphere", out=tmp_path / "killed")
+    precompute(learner, 192, 2, seed=5, design="sphere", out=tmp_path / "straight")
     assert contents(tmp_path / "killed") == contents(tmp_path / "straight")
     assert not list((tmp_path / "killed").glob("*.part"))
 
@@ -147,16 +147,16 @@ def test_what_fails_in_the_middle_keeps_finished_blocks(learner, tmp_path):
 def test_one_process_writes_at_a_time(learner, folder):
     with writing(folder):
         with pytest.raises(StoreError, match="this process is already writing to"):
-            precompute(learner, 20, 2, seed=5, out=folder)
+            precompute(learner, 20, 2, seed=5, design="sphere", out=folder)
     script = "import sys\nfrom deletion.store import writing\nwith writing(sys.argv[1]):\n    print('held')\n    sys.stdin.read()"
     other = started(script, folder, stdin=subprocess.PIPE)
     assert other.stdout.readline() == "held\n"
     with pytest.raises(StoreError, match=f"process {other.pid} on .* is writing to"):
-        precompute(learner, 20, 2, seed=5, out=folder)
+        precompute(learner, 20, 2, seed=5, design="sphere", out=folder)
     load(folder, learner)      # reading is free
     other.kill()
     other.wait()
-    precompute(learner, 20, 2, seed=5, out=folder)
+    precompute(learner, 20, 2, seed=5, design="sphere", out=folder)
 
 
 # damaged ---------------------------------------------------------------------------------------------------------------
@@ -222,10 +222,10 @@ def test_precompute_makes_damaged_arrays_again_and_touches_nothing_else(learner,
     do(folder / file)
     if file == "manifest.json":
         with pytest.raises(CircuitError, match=words if "size" not in damage else "partition into blocks differs"):
-            precompute(learner, 20, 2, seed=5, out=folder)
+            precompute(learner, 20, 2, seed=5, design="sphere", out=folder)
     else:
         with caplog.at_level(logging.WARNING, "deletion"):
-            precompute(learner, 20, 2, seed=5, out=folder)
+            precompute(learner, 20, 2, seed=5, design="sphere", out=folder)
         assert words in caplog.text and "making it again" in caplog.text
     assert contents(folder) == contents(original)
 
@@ -234,7 +234,7 @@ def test_an_entry_without_checksum_is_damage_too(learner, original, folder):
     without_checksum(folder / "manifest.json")
     with pytest.raises(StoreError, match="block-00001.npy has a damaged entry"):
         load(folder, learner)
-    precompute(learner, 20, 2, seed=5, out=folder)
+    precompute(learner, 20, 2, seed=5, design="sphere", out=folder)
     assert contents(folder) == contents(original)
 
 
@@ -242,7 +242,7 @@ def test_what_is_no_sketch(learner, tmp_path):
     with pytest.raises(StoreError, match="no such folder"):
         load(tmp_path / "nothing", learner)
     (tmp_path / "letter.txt").write_text("dear")
-    for call in (lambda path: load(path, learner), lambda path: precompute(learner, 8, 2, out=path)):
+    for call in (lambda path: load(path, learner), lambda path: precompute(learner, 8, 2, design="sphere", out=path)):
         with pytest.raises(StoreError, match="holds no sketch"):
             call(tmp_path)
         with pytest.raises(StoreError, match="not a folder|cannot write|not an empty folder"):
@@ -273,7 +273,7 @@ def test_another_learner_is_told_by_the_part_that_differs(learner, folder):
 
 
 def test_another_sketch_of_the_same_learner_is_refused(learner, original, folder):
-    arguments = dict(directions=20, degree=2, seed=5, out=folder)
+    arguments = dict(directions=20, degree=2, seed=5, design="sphere", out=folder)
     for change, words in ((dict(degree=3), r"degree differs \(2, not 3\)"), (dict(seed=6), r"seed differs \(5, not 6\)"),
                           (dict(directions=21), r"number of directions differs \(20, not 21\)"), (dict(dtype="float32"), "number format differs"),
                           (dict(downweight=np.full(20, 0.1)), "downweight expanded around differs"),
@@ -287,9 +287,9 @@ def test_another_sketch_of_the_same_learner_is_refused(learner, original, folder
 
 def test_directions_in_the_folder_count_whatever_numpy_draws(learner, original, folder, caplog, monkeypatch):
     (folder / "block-00001.npy").unlink()
-    monkeypatch.setattr("deletion.sketch.sphere", lambda count, units, seed: sphere(count, units, seed + 1))
+    monkeypatch.setattr("deletion.directions.sphere", lambda count, units, seed: sphere(count, units, seed + 1))
     with caplog.at_level(logging.WARNING, "deletion"):
-        precompute(learner, 20, 2, seed=5, out=folder)
+        precompute(learner, 20, 2, seed=5, design="sphere", out=folder)
     assert "NumPy draws other directions" in caplog.text and contents(folder) == contents(original)
 
 
@@ -309,11 +309,11 @@ def test_a_full_disk_keeps_what_is_finished(learner, original, tmp_path):
     tidy, Folder.tidy = Folder.tidy, lambda folder: None      # which would remove our disk
     try:
         with pytest.raises(StoreError, match="cannot write .*block-00001.npy: No space left on device. Everything finished is kept"):
-            precompute(learner, 20, 2, seed=5, out=tmp_path / "full", threads=1)
+            precompute(learner, 20, 2, seed=5, design="sphere", out=tmp_path / "full", threads=1)
     finally:
         Folder.tidy = tidy
     assert "block-00000" in Folder.open(tmp_path / "full").arrays
-    precompute(learner, 20, 2, seed=5, out=tmp_path / "full")
+    precompute(learner, 20, 2, seed=5, design="sphere", out=tmp_path / "full")
     assert contents(tmp_path / "full") == contents(original)
 
 
@@ -322,15 +322,15 @@ def test_a_limit_on_the_size_of_files(learner, tmp_path):
     resource.setrlimit(resource.RLIMIT_FSIZE, (4000, limit[1]))      # a block is larger, everything else is smaller
     try:
         with pytest.raises(StoreError, match="cannot write .*block-00000.npy: File too large"):
-            precompute(learner, 8, 2, seed=5, out=tmp_path / "limited")
+            precompute(learner, 8, 2, seed=5, design="sphere", out=tmp_path / "limited")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limit)
     assert not list((tmp_path / "limited").glob("block-*")) and {"directions", "theta"} <= set(Folder.open(tmp_path / "limited").arrays)
     for name in ("limited", "free"):
-        precompute(learner, 8, 2, seed=5, out=tmp_path / name)
+        precompute(learner, 8, 2, seed=5, design="sphere", out=tmp_path / name)
     assert contents(tmp_path / "limited") == contents(tmp_path / "free")
 
 
 def test_a_folder_that_cannot_be_made(learner):
     with pytest.raises(StoreError, match="cannot write to /proc/sketch"):
-        precompute(learner, 20, 2, seed=5, out="/proc/sketch")
+        precompute(learner, 20, 2, seed=5, design="sphere", out="/proc/sketch")
