@@ -1,6 +1,7 @@
 """Deletion: learning algorithms as circuits of their example weights, sketches of them, and predictions.
 
-Reading order: learner (with parameters and optimizer), directions, pushing, sketch, measured, decoders, retrain. On disk: store,
+Reading order: learner (with parameters and optimizer), directions, pushing, sketch, measured (with decoders,
+kernel, terms, calibration, verdict), stability, retrain. On disk: store,
 blocks, identity, merging, estimate. The command line: recipe, asking, cli.
 """
 from .directions import Directions, given, haar, mixture, pairs, sphere
@@ -10,4 +11,5 @@ from .merging import merge
 from .optimizer import SGD, Adam, LinearDecay, Momentum
 from .retrain import retrain
 from .sketch import Sketch, load, precompute
+from .stability import Stability, stability
 from .store import StoreError

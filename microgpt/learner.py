@@ -37,12 +37,13 @@ class DocumentProbability:
 class NameLearner(Learner):
     """A Learner of names.   documents: the training names, one a step;   held_out: the others;   tokenizer, shape."""
 
-    def __init__(self, documents, tokenizer, parameters, *, steps=None, units=None, all_units=None, held_out=(), activation=gelu):
+    def __init__(self, documents, tokenizer, parameters, *, steps=None, units=None, all_units=None, held_out=(), activation=gelu,
+                 optimizer=OPTIMIZER):
         self.documents, self.tokenizer, self.shape = list(documents), tokenizer, model_shape(tokenizer)
         self.held_out = list(held_out)
         steps = len(self.documents) if steps is None else steps
         super().__init__(parameters, [tokenizer.encode(name) for name in self.documents], partial(loss, shape=self.shape, activation=activation),
-                         OPTIMIZER, np.arange(steps) % len(self.documents), units=units, all_units=all_units,
+                         optimizer, np.arange(steps) % len(self.documents), units=units, all_units=all_units,
                          labels=self.documents)
 
     def loss_on(self, name):
@@ -61,13 +62,14 @@ class NameLearner(Learner):
         return self.measurements[kind](self, name.strip()) if kind in self.measurements else None
 
 
-def names(path=None, steps=1000, seed=42, units=None):
+def names(path=None, steps=1000, seed=42, units=None, optimizer=OPTIMIZER):
     """microgpt on a list of names, in the paper's setting: a NameLearner.
 
     path    file of names, one a line; default: the shipped US Census names
     steps   training steps, one name each; where there are fewer names than steps they come round again
     seed    of the shuffling and the initial parameters; 42 is the paper's
     units   what is deleted: None for single names, or a function of the name, such as first_letter
+    optimizer   default: the paper's Adam
     """
     if isinstance(steps, bool) or not isinstance(steps, (int, np.integer)) or steps < 1:
         raise LearnerError(f"a training has at least one step, not {steps!r}")
@@ -76,10 +78,8 @@ def names(path=None, steps=1000, seed=42, units=None):
     documents, generator = shuffled(every, seed)
     parameters = initial_parameters(model_shape(tokenizer), generator)
     used = documents[:steps]
-    if units is None:
-        return NameLearner(used, tokenizer, parameters, steps=steps, held_out=documents[steps:])
-    return NameLearner(used, tokenizer, parameters, steps=steps, held_out=documents[steps:], units=[units(name) for name in used],
-                       all_units=sorted({units(name) for name in every}))
+    labels = {} if units is None else {"units": [units(name) for name in used], "all_units": sorted({units(name) for name in every})}
+    return NameLearner(used, tokenizer, parameters, steps=steps, held_out=documents[steps:], optimizer=optimizer, **labels)
 
 
 def first_letter(name):
