@@ -19,7 +19,7 @@ from .terms import Sets
 
 log = logging.getLogger("deletion")
 
-SETS = 48
+SETS = 64
 """Calibration sets in a sketch."""
 
 ARRAYS = ("downweights", "values", "crossings")
@@ -117,7 +117,8 @@ class ErrorModel:
 
     e is the decoder's standard error, |h|^2 the size of the set; a set that pulls in one direction more than a random one of its
     size has more interactions that were not seen. a, b, g, c maximise the normal likelihood of the errors found, over a grid of shapes
-    with their scale in closed form. Intervals are those of Student's t with k - 4 degrees of freedom.
+    with their scale in closed form. Intervals are those of Student's t with k - 4 degrees of freedom, or, where the errors found have
+    heavier tails than that, of the errors found.
 
     errors (k, q): found at the calibration sets, predicted minus true;   stated (k, q): standard errors;   squares (k,): |h|^2
     excess (k, q): (change / typical change)^2, of predicted changes
@@ -144,6 +145,8 @@ class ErrorModel:
                                     (self.growth, growth), (self.coherence, coherence)):
                     kept[better] = np.broadcast_to(found, q)[better]
 
+        self.found = np.abs(errors) / np.maximum(np.hypot(*self.deviations(stated, squares, excess)), np.finfo(float).tiny)
+
     def deviations(self, stated, squares, excess):
         """(by sampling, by truncation), each (sets, q): standard deviations of the error."""
         tail = self.tail * squares[:, None] ** self.growth * (1.0 + excess) ** self.coherence
@@ -151,4 +154,5 @@ class ErrorModel:
 
     def half_width(self, sampling, truncation, level):
         """(sets, q): how far to either side the interval of a level reaches, from the two deviations."""
-        return student.ppf(0.5 + 0.5 * level, self.freedom) * np.hypot(sampling, truncation)
+        reach = np.maximum(np.quantile(self.found, level, axis=0), student.ppf(0.5 + 0.5 * level, self.freedom))
+        return reach * np.hypot(sampling, truncation)
