@@ -27,6 +27,11 @@ class Blocks(Sequence):
     def __len__(self):
         return len(self.stored)
 
+    @property
+    def dtype(self):
+        """Of the coefficients as they are stored."""
+        return self.stored[0].dtype
+
     def __getitem__(self, b):
         return unpacked(self.stored[b], self.units)
 

@@ -1,6 +1,5 @@
 """What a sketch will cost, measured on a few of its steps before anything is made."""
 import os
-import resource
 import shutil
 import sys
 import time
@@ -87,7 +86,11 @@ def free_space(path):
 
 
 def resident():
-    """This process's largest memory so far, bytes."""
+    """This process's largest memory so far, bytes; 0 where the system does not tell."""
+    try:
+        import resource
+    except ImportError:
+        return 0
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 

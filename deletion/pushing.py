@@ -8,7 +8,7 @@ ordinary one, bit for bit. So it is done once, with polynomials of degree 0, and
 import os
 import pickle
 import time
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Executor, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
@@ -172,8 +172,8 @@ def push_all(plan, wanted, keep, executor=None, threads=None, progress=True):
 
     Raises DomainError, naming step, example, gate and direction, as soon as anything is not a number.
     """
-    if executor is not None and not hasattr(executor, "submit"):
-        raise LearnerError(f"an executor has the methods of concurrent.futures.Executor; {type(executor).__name__} does not "
+    if executor is not None and not isinstance(executor, Executor):
+        raise LearnerError(f"an executor is a concurrent.futures.Executor; {type(executor).__name__} is none "
                            "(of a dask client, give client.get_executor())")
     learner, parcel = plan.learner, Parcel(plan.learner)
     with Progress(plan.steps(wanted), "precompute", progress) as report:
@@ -208,7 +208,8 @@ def gather(tasks, submit, keep, done=lambda task: None):
                 waiting[submit(task)] = task
             if not waiting:
                 return
-            for future in wait(waiting, return_when=FIRST_COMPLETED).done:
+            finished = wait(waiting, return_when=FIRST_COMPLETED).done
+            for future in sorted(finished, key=lambda future: future.exception() is not None):      # what succeeded is kept first
                 task = waiting.pop(future)
                 keep(task.block, *future.result())
                 done(task)

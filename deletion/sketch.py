@@ -56,9 +56,22 @@ class Sketch:
     calibration: Optional[Calibration] = None
     folder: Optional[Folder] = None
 
+    @property
+    def dtype(self):
+        """Of the coefficients as they are stored."""
+        return self.blocks.dtype.name
+
     def learner_parts(self):
         """The parts of its learner's fingerprint."""
         return self.folder.manifest["learner"]["fingerprint"] if self.folder else self.learner.fingerprint_parts()
+
+    def seconds(self):
+        """What its blocks took, of one core; 0 where that is not known."""
+        return sum(x.get("seconds", 0.0) for x in self.folder.arrays.values()) if self.folder else 0.0
+
+    def recipe(self):
+        """How to make its learner again, where known: see recipe.py."""
+        return self.folder.manifest["learner"].get("recipe") if self.folder else self.learner.recipe
 
     def measure(self, measurement, threads=None):
         """The coefficients of a measurement along every direction, as a Measured: one inference per direction, once.
@@ -232,6 +245,8 @@ def load(path, learner=None):
     if learner is not None:
         same_learner(folder, learner.fingerprint_parts())
     facts = folder.facts
+    if facts["lanes"] != LANES:
+        raise StoreError(f"the sketch in {path} has blocks of {facts['lanes']} directions; this version works with blocks of {LANES}")
     count = -(-facts["directions"] // LANES)
     names = [block_name(b) for b in range(count)]
     finished = [name for name in names if name in folder.arrays]

@@ -120,6 +120,8 @@ class Folder:
         file, entry = self.path / f"{name}.npy", self.arrays.get(name)
         if entry is None:
             return f"{file} is not finished"
+        if not isinstance(entry, dict) or not {"sha256", "bytes"} <= set(entry):
+            return f"{file} has a damaged entry in the {MANIFEST}: {entry}"
         if name in self._known:
             return None
         try:

@@ -4,7 +4,7 @@ from functools import partial
 
 import numpy as np
 
-from circuit import gelu
+from circuit import exp, gelu
 from deletion import Adam, Learner, LearnerError, LinearDecay
 
 from .data import Tokenizer, initial_parameters, model_shape, read_names, shuffled
@@ -24,6 +24,16 @@ class DocumentLoss:
         return loss(parameters, np.array(self.tokens), self.shape)
 
 
+@dataclass(frozen=True)
+class DocumentProbability:
+    """A measurement: the probability that the model writes one document, from BOS to BOS."""
+    shape: Shape
+    tokens: tuple
+
+    def __call__(self, parameters):
+        return exp(loss(parameters, np.array(self.tokens), self.shape) * (1.0 - len(self.tokens)))
+
+
 class NameLearner(Learner):
     """A Learner of names.   documents: the training names, one a step;   held_out: the others;   tokenizer, shape."""
 
@@ -38,6 +48,17 @@ class NameLearner(Learner):
     def loss_on(self, name):
         """A measurement: the mean loss of the model on a name, nats per token."""
         return DocumentLoss(self.shape, tuple(self.tokenizer.encode(name).tolist()))
+
+    def probability_of(self, name):
+        """A measurement: the probability of a whole name (of its first letters, where it is longer than the context)."""
+        return DocumentProbability(self.shape, tuple(self.tokenizer.encode(name).tolist()))
+
+    measurements = {"loss": loss_on, "probability": probability_of}
+
+    def named_measurement(self, text):
+        """The measurement that 'loss:NAME' or 'probability:NAME' asks for; None for any other text."""
+        kind, _, name = text.partition(":")
+        return self.measurements[kind](self, name.strip()) if kind in self.measurements else None
 
 
 def names(path=None, steps=1000, seed=42, units=None):

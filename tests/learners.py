@@ -1,4 +1,6 @@
 """Small learners that tests share. Functions stand at the top of the module, so that learners can be pickled."""
+from pathlib import Path
+
 import numpy as np
 
 from circuit import gelu, relu, softplus
@@ -56,3 +58,8 @@ def tiny(n=6, steps=12):
     """One example a step, two parameters, Adam: small enough to enumerate."""
     x, y = data(n, 2, 4)
     return Learner(np.array([0.3, -0.2]), list(zip(x, y)), logistic_loss, Adam(0.3, eps=0.1), np.arange(steps) % n)
+
+
+def contents(folder):
+    """The bytes of every array in a sketch's folder."""
+    return {path.name: path.read_bytes() for path in Path(folder).glob("*.npy")}

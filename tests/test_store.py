@@ -1,0 +1,336 @@
+"""Sketches in folders: resumed after any kill to the same bits, damage named, other learners refused, full disks survived."""
+import json
+import logging
+import os
+import random
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from learners import contents, network, tiny
+
+from circuit import CircuitError, DomainError
+from deletion import Learner, LearnerError, Momentum, StoreError, given, load, precompute, sphere
+from deletion.store import Folder, fingerprint, writing
+
+
+def measure(p):
+    return p["w1"].sum() + p["w2"].mean()
+
+
+@pytest.fixture(scope="module")
+def learner():
+    return network()
+
+
+@pytest.fixture(scope="module")
+def original(learner, tmp_path_factory):
+    """A finished sketch of 20 directions: blocks of 8, 8 and 4."""
+    path = tmp_path_factory.mktemp("sketch") / "original"
+    precompute(learner, 20, 2, seed=5, out=path)
+    return path
+
+
+@pytest.fixture
+def folder(original, tmp_path):
+    """A copy of it, to damage."""
+    return Path(shutil.copytree(original, tmp_path / "copy"))
+
+
+# what is in a folder ---------------------------------------------------------------------------------------------------
+
+def test_a_folder_holds_the_same_sketch_as_memory(learner, original):
+    memory, disk = precompute(learner, 20, 2, seed=5), load(original, learner)
+    assert len(disk.blocks) == 3 and isinstance(disk.blocks[1], np.memmap) and disk.blocks[1].shape == (learner.layout.size, 2, 2, 8)
+    assert all(np.array_equal(a, b) for a, b in zip(memory.blocks, disk.blocks)) and np.array_equal(memory.theta, disk.theta)
+    assert not disk.blocks[2][..., 4:].any()
+    a, b = memory.measure(measure).predict([3, 7]), disk.measure(measure).predict([3, 7])
+    assert a.value == b.value and a.standard_error == b.standard_error
+    assert memory.directions.design == disk.directions.design == "sphere" and np.array_equal(memory.directions.psi, disk.directions.psi)
+
+
+def test_equal_runs_write_equal_files(learner, original, tmp_path):
+    precompute(learner, 20, 2, seed=5, out=tmp_path / "again", threads=1)
+    assert contents(tmp_path / "again") == contents(original)
+    assert not list(original.glob("*.part"))
+
+
+def test_a_finished_sketch_is_not_made_again(learner, folder):
+    before = {path.name: path.stat().st_mtime_ns for path in folder.glob("*.npy")}
+    precompute(learner, 20, 2, seed=5, out=folder)
+    assert before == {path.name: path.stat().st_mtime_ns for path in folder.glob("*.npy")}
+
+
+@pytest.mark.parametrize("degree", [0, 1])
+def test_the_lowest_degrees(learner, tmp_path, degree):
+    sketch = precompute(learner, 9, degree, out=tmp_path)
+    assert [b.shape[1] for b in sketch.blocks] == [degree] * 2
+    np.testing.assert_allclose(sketch.theta, learner.train()[0], rtol=1e-12)
+
+
+def test_given_directions_and_a_downweight_are_kept(tmp_path):
+    learner = tiny()
+    psi, base = np.eye(6)[:3] * (1 + 2j), np.full(6, 0.25)
+    precompute(learner, psi, 2, downweight=base, out=tmp_path)
+    sketch = load(tmp_path, learner)
+    assert np.array_equal(sketch.directions.psi, psi) and np.array_equal(sketch.downweight, base) and sketch.directions.design == "given"
+    with pytest.raises(LearnerError, match="its directions differ"):
+        precompute(learner, psi * 2, 2, downweight=base, out=tmp_path)
+    with pytest.raises(LearnerError, match="downweight expanded around differs"):
+        precompute(learner, psi, 2, out=tmp_path)
+
+
+# interrupted -----------------------------------------------------------------------------------------------------------
+
+CHILD = """
+    import logging, os, sys, time
+    sys.path.insert(0, sys.argv[2])
+    from learners import network
+    from deletion import precompute
+    logging.basicConfig(level=logging.DEBUG, format="%(message)s", stream=sys.stdout)
+    fsync = os.fsync
+    def slowly(file):      # so that a kill can hit the writing
+        fsync(file)
+        time.sleep(0.03)
+    os.fsync = slowly
+    precompute(network(), 192, 2, seed=5, out=sys.argv[1])
+    print("finished")
+"""
+
+
+def started(script, *arguments, **more):
+    command = [sys.executable, "-u", "-c", textwrap.dedent(script), *map(str, arguments)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **more)
+
+
+def test_kill_9_at_ten_moments_ends_with_the_same_bits(learner, tmp_path):
+    chance, inside = random.Random(7), 0
+    for attempt in range(10):
+        child = started(CHILD, tmp_path / "killed", Path(__file__).parent)
+        lines, wanted = [], chance.randrange(1, 3)      # kill while, or some time after, so many blocks are begun to be written
+        for line in child.stdout:
+            lines.append(line.strip())
+            if sum(line.startswith("writing block") for line in lines) == wanted:
+                break
+        time.sleep(0.0 if attempt % 2 else chance.uniform(0.0, 0.2))
+        child.kill()
+        lines += [line.strip() for line in child.stdout]
+        assert child.wait() == -signal.SIGKILL and "finished" not in lines, lines
+        inside += lines[-1].startswith("writing block")
+        assert not (tmp_path / "killed" / "manifest.json").exists() or Folder.open(tmp_path / "killed")
+    assert inside >= 3
+    begun = len(Folder.open(tmp_path / "killed").arrays)
+    assert 3 < begun < 27      # 24 blocks and three more
+    precompute(learner, 192, 2, seed=5, out=tmp_path / "killed")
+    precompute(learner, 192, 2, seed=5, out=tmp_path / "straight")
+    assert contents(tmp_path / "killed") == contents(tmp_path / "straight")
+    assert not list((tmp_path / "killed").glob("*.part"))
+
+
+def test_what_fails_in_the_middle_keeps_finished_blocks(learner, tmp_path):
+    psi = np.array(sphere(24, 20, 0).psi)
+    psi[20] = 1e200      # overflows in the last block
+    with pytest.raises(DomainError, match="direction 20"):
+        precompute(learner, given(psi), 2, out=tmp_path, threads=1)
+    assert {"block-00000", "block-00001"} <= set(Folder.open(tmp_path).arrays)
+    with pytest.raises(StoreError, match="not finished: 2 of 3 blocks. Precompute into this folder again"):
+        load(tmp_path, learner)
+
+
+def test_one_process_writes_at_a_time(learner, folder):
+    with writing(folder):
+        with pytest.raises(StoreError, match="this process is already writing to"):
+            precompute(learner, 20, 2, seed=5, out=folder)
+    script = "import sys\nfrom deletion.store import writing\nwith writing(sys.argv[1]):\n    print('held')\n    sys.stdin.read()"
+    other = started(script, folder, stdin=subprocess.PIPE)
+    assert other.stdout.readline() == "held\n"
+    with pytest.raises(StoreError, match=f"process {other.pid} on .* is writing to"):
+        precompute(learner, 20, 2, seed=5, out=folder)
+    load(folder, learner)      # reading is free
+    other.kill()
+    other.wait()
+    precompute(learner, 20, 2, seed=5, out=folder)
+
+
+# damaged ---------------------------------------------------------------------------------------------------------------
+
+def flip(path):
+    """One bit in the middle of a file."""
+    content = bytearray(path.read_bytes())
+    content[len(content) * 3 // 4] ^= 16
+    path.write_bytes(content)
+
+
+def edit(**changes):
+    def change(path):
+        manifest = json.loads(path.read_text())
+        path.write_text(json.dumps(manifest | changes))
+    return change
+
+
+def with_lanes(lanes):
+    """A folder of a version with other blocks."""
+    def change(path):
+        manifest = json.loads(path.read_text())
+        manifest["facts"]["lanes"] = lanes
+        manifest["fingerprint"] = fingerprint(manifest["learner"]["fingerprint"], manifest["facts"])
+        path.write_text(json.dumps(manifest))
+    return change
+
+
+def without_checksum(path):
+    manifest = json.loads(path.read_text())
+    del manifest["arrays"]["block-00001"]["sha256"]
+    path.write_text(json.dumps(manifest))
+
+
+DAMAGES = {
+    "a flipped bit": ("block-00001.npy", flip, "block-00001.npy is damaged: its checksum"),
+    "a truncated block": ("block-00001.npy", lambda path: os.truncate(path, 1000), "block-00001.npy is damaged: 1000 bytes long"),
+    "an empty block": ("block-00002.npy", lambda path: os.truncate(path, 0), "block-00002.npy is damaged: 0 bytes"),
+    "a missing block": ("block-00000.npy", lambda path: path.unlink(), "block-00000.npy is missing"),
+    "damaged parameters": ("theta.npy", flip, "theta.npy is damaged"),
+    "damaged directions": ("directions.npy", flip, "directions.npy is damaged"),
+    "a manifest that is no JSON": ("manifest.json", lambda path: os.truncate(path, 300), "manifest.json cannot be read"),
+    "no manifest": ("manifest.json", lambda path: path.unlink(), "holds no sketch"),
+    "another program's manifest": ("manifest.json", lambda path: path.write_text("{}"), "not the manifest of a sketch"),
+    "a later format": ("manifest.json", edit(format=2), "format 2; this version reads format 1"),
+    "an edited manifest": ("manifest.json", edit(facts={"degree": 3}), "damaged or was edited"),
+    "a manifest with blocks of another size": ("manifest.json", with_lanes(16), "blocks of 16 directions"),
+    "a manifest without arrays": ("manifest.json", edit(arrays=None), "'arrays' is None"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_damage_is_named(learner, folder, damage):
+    file, do, words = DAMAGES[damage]
+    do(folder / file)
+    with pytest.raises(StoreError, match=words):
+        load(folder, learner).measure(measure)
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_precompute_makes_damaged_arrays_again_and_touches_nothing_else(learner, original, folder, caplog, damage):
+    file, do, words = DAMAGES[damage]
+    do(folder / file)
+    if file == "manifest.json":
+        with pytest.raises(CircuitError, match=words if "size" not in damage else "partition into blocks differs"):
+            precompute(learner, 20, 2, seed=5, out=folder)
+    else:
+        with caplog.at_level(logging.WARNING, "deletion"):
+            precompute(learner, 20, 2, seed=5, out=folder)
+        assert words in caplog.text and "making it again" in caplog.text
+    assert contents(folder) == contents(original)
+
+
+def test_an_entry_without_checksum_is_damage_too(learner, original, folder):
+    without_checksum(folder / "manifest.json")
+    with pytest.raises(StoreError, match="block-00001.npy has a damaged entry"):
+        load(folder, learner)
+    precompute(learner, 20, 2, seed=5, out=folder)
+    assert contents(folder) == contents(original)
+
+
+def test_what_is_no_sketch(learner, tmp_path):
+    with pytest.raises(StoreError, match="no such folder"):
+        load(tmp_path / "nothing", learner)
+    (tmp_path / "letter.txt").write_text("dear")
+    for call in (lambda path: load(path, learner), lambda path: precompute(learner, 8, 2, out=path)):
+        with pytest.raises(StoreError, match="holds no sketch"):
+            call(tmp_path)
+        with pytest.raises(StoreError, match="not a folder|cannot write|not an empty folder"):
+            call(tmp_path / "letter.txt")
+    assert (tmp_path / "letter.txt").read_text() == "dear"
+
+
+# of another learner ----------------------------------------------------------------------------------------------------
+
+def test_another_learner_is_told_by_the_part_that_differs(learner, folder):
+    changed = network()
+    changed.examples[3][0][0] += 1e-9
+    examples = [tuple(np.array(x) for x in e) for e in changed.examples]
+    start = learner.layout.split(learner.layout.initial * 1.5)
+
+    def rebuilt(parameters=None, examples=learner.examples, optimizer=Momentum(0.05), schedule=learner.schedule, **more):
+        return Learner(parameters or learner.layout.split(learner.layout.initial), examples, learner.loss, optimizer, schedule, **more)
+
+    assert load(folder, rebuilt())
+    for other, words in ((rebuilt(optimizer=Momentum(0.05, 0.8)), "circuits differ"), (rebuilt(examples=examples), "data differ"),
+                         (rebuilt(start), "initial state differ"), (rebuilt(schedule=learner.schedule[::-1]), "schedule differ"),
+                         (rebuilt(optimizer=Momentum(0.06)), "learning rates differ"), (rebuilt(units=[0, 1] * 10), "units differ"),
+                         (rebuilt(start, optimizer=Momentum(0.06)), "initial state and learning rates differ")):
+        with pytest.raises(LearnerError, match=words):
+            load(folder, other)
+        with pytest.raises(LearnerError, match=words):
+            precompute(other, 20, 2, seed=5, out=folder)
+
+
+def test_another_sketch_of_the_same_learner_is_refused(learner, original, folder):
+    arguments = dict(directions=20, degree=2, seed=5, out=folder)
+    for change, words in ((dict(degree=3), r"degree differs \(2, not 3\)"), (dict(seed=6), r"seed differs \(5, not 6\)"),
+                          (dict(directions=21), r"number of directions differs \(20, not 21\)"), (dict(dtype="float32"), "number format differs"),
+                          (dict(downweight=np.full(20, 0.1)), "downweight expanded around differs"),
+                          (dict(directions=given(np.ones((20, 20)))), "design of the directions differs")):
+        with pytest.raises(LearnerError, match=words):
+            precompute(learner, **(arguments | change))
+        with pytest.raises(LearnerError, match=words):
+            precompute(learner, **(arguments | change), dry_run=True)
+    assert contents(folder) == contents(original)
+
+
+def test_directions_in_the_folder_count_whatever_numpy_draws(learner, original, folder, caplog, monkeypatch):
+    (folder / "block-00001.npy").unlink()
+    monkeypatch.setattr("deletion.sketch.sphere", lambda count, units, seed: sphere(count, units, seed + 1))
+    with caplog.at_level(logging.WARNING, "deletion"):
+        precompute(learner, 20, 2, seed=5, out=folder)
+    assert "NumPy draws other directions" in caplog.text and contents(folder) == contents(original)
+
+
+def test_seeds_and_designs_and_formats_that_make_no_sense(learner):
+    for arguments, words in ((dict(seed=-1), "seed is a whole number"), (dict(seed=None), "seed is a whole number"),
+                             (dict(design="cube"), "no design 'cube'"), (dict(dtype="float16"), "float64 or float32, not float16"),
+                             (dict(executor=3), "an executor is a concurrent")):
+        with pytest.raises(CircuitError, match=words):
+            precompute(learner, 4, 1, **arguments)
+
+
+# full and read-only disks ----------------------------------------------------------------------------------------------
+
+def test_a_full_disk_keeps_what_is_finished(learner, original, tmp_path):
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "block-00001.npy.part").symlink_to("/dev/full")
+    tidy, Folder.tidy = Folder.tidy, lambda folder: None      # which would remove our disk
+    try:
+        with pytest.raises(StoreError, match="cannot write .*block-00001.npy: No space left on device. Everything finished is kept"):
+            precompute(learner, 20, 2, seed=5, out=tmp_path / "full", threads=1)
+    finally:
+        Folder.tidy = tidy
+    assert "block-00000" in Folder.open(tmp_path / "full").arrays
+    precompute(learner, 20, 2, seed=5, out=tmp_path / "full")
+    assert contents(tmp_path / "full") == contents(original)
+
+
+def test_a_limit_on_the_size_of_files(learner, tmp_path):
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4000, limit[1]))      # a block is larger, everything else is smaller
+    try:
+        with pytest.raises(StoreError, match="cannot write .*block-00000.npy: File too large"):
+            precompute(learner, 8, 2, seed=5, out=tmp_path / "limited")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+    assert not list((tmp_path / "limited").glob("block-*")) and {"directions", "theta"} <= set(Folder.open(tmp_path / "limited").arrays)
+    for name in ("limited", "free"):
+        precompute(learner, 8, 2, seed=5, out=tmp_path / name)
+    assert contents(tmp_path / "limited") == contents(tmp_path / "free")
+
+
+def test_a_folder_that_cannot_be_made(learner):
+    with pytest.raises(StoreError, match="cannot write to /proc/sketch"):
+        precompute(learner, 20, 2, seed=5, out="/proc/sketch")
