@@ -2,8 +2,11 @@
 import numpy as np
 import pytest
 
+from learners import squared_loss
+
 import circuit as C
 from circuit import CircuitError, DomainError, ShapeError, evaluate, gradient, integer, real, record
+from deletion import SGD, Adam, Directions, Learner, LearnerError, LinearDecay, Momentum, given, precompute, retrain
 from taylor import Polynomial, checked_degree
 from taylor import evaluate as push
 
@@ -138,3 +141,153 @@ def test_what_is_given_as_iterators_lists_and_numpy_numbers():
 
 def test_messages_say_where_with_an_index():
     refused(r"gate log at wire %1: -1.0 at \(1, 0\)", push, record(C.log, real(2, 2)), [np.array([[1.0, 1.0], [-1.0, 1.0]])], error=DomainError)
+
+
+# learners --------------------------------------------------------------------------------------------------------------
+
+X, Y = np.random.default_rng(5).normal(size=(2, 4, 2))
+EXAMPLES = list(zip(X, Y[:, 0]))
+
+
+def learner(w=np.zeros(2), examples=EXAMPLES, loss=squared_loss, optimizer=SGD(0.1), schedule=(0, 1, 2, 3), **fields):
+    return Learner(w, examples, loss, optimizer, schedule, **fields)
+
+
+def with_first(x):
+    return [(x, 1.0)] + EXAMPLES[1:]
+
+
+class Custom(SGD):
+    """An optimiser that returns whatever it is given a function for."""
+
+    def __init__(self, result, state=(), constants=(0.1,)):
+        self.__dict__.update(result=result, kept=state, numbers=constants)
+
+    def state(self, size):
+        return self.kept
+
+    def constants(self, step, steps):
+        return self.numbers
+
+    def update(self, theta, gradient, state, constants):
+        return self.result(theta, gradient)
+
+
+@pytest.mark.parametrize("fields, words", [
+    (dict(examples=with_first([1j, 1.0])), "example 0.*not complex128"), (dict(examples=with_first([np.inf, 1.0])), r"example 0.*inf at \(0,\)"),
+    (dict(examples=with_first(["a", "b"])), "example 0.*numbers are wanted"), (dict(examples=with_first([True, False])), "example 0.*not bool"),
+    (dict(examples=with_first([np.nan, 1.0]), labels=list("abcd")), "example 0, 'a'.*nan"), (dict(examples=with_first([[1.0], [1.0, 2.0]])), "different lengths"),
+    (dict(examples=[list(e) for e in EXAMPLES]), "is a tuple, such as"), (dict(examples=5), "sequence of arrays"), (dict(examples=None), "sequence"),
+    (dict(examples=list(X)), "cannot be called with 2 arguments.*'y'"), (dict(labels=["a"]), "1 labels for 4 examples"),
+    (dict(w=[[1.0], [1.0, 2.0]]), "the parameters.*different lengths"), (dict(w={"a": np.zeros(2) * 1j}), "parameter 'a'.*complex"),
+    (dict(schedule=[[0], [1, 2]]), "different lengths"), (dict(schedule="abc"), "whole numbers"), (dict(schedule=[True]), "whole numbers"),
+    (dict(loss=None), "the loss.* is a function, not None"), (dict(regularizer=3.0), "the regularizer is a function"),
+    (dict(loss=lambda w, x, y: np.float64(1.0)), "does not depend on the parameters"), (dict(loss=lambda w, x, y: w.sum() * np.nan), "not nan"),
+    (dict(regularizer=lambda w: None), "one number.*not None"), (dict(regularizer=lambda w: w), "one number"),
+    (dict(regularizer=lambda w: w.sum() + np.nan), "not nan"),
+    (dict(optimizer=None), "None is none"), (dict(optimizer="sgd"), "'sgd' is none"), (dict(optimizer=SGD), "has the methods"),
+    (dict(optimizer=Custom(lambda theta, g: theta)), r"returns \(theta, state\)"), (dict(optimizer=Custom(lambda theta, g: (theta.sum(), ()))), "returns shapes"),
+    (dict(optimizer=Custom(lambda theta, g: (theta, (g,)))), "returns shapes"), (dict(optimizer=Custom(lambda theta, g: (theta, ()), state=([1j],))), "state.*complex"),
+    (dict(optimizer=Custom(lambda theta, g: (theta, ()), constants=(np.nan,))), "constants at step 0.*nan"),
+    (dict(optimizer=SGD(lambda step, steps: 0.1 - step)), "learning rate at step 1.*not -0.9"), (dict(optimizer=SGD(lambda step, steps: None)), "at step 0.*None"),
+    (dict(all_units=[1, 2]), "it needs units"), (dict(units="x"), "not 'x'"), (dict(units=5), "sequence of labels"), (dict(units=[1, 2, [3], 4]), "label 2"),
+    (dict(units=[1, None, 2, 3]), "label 1 is None"), (dict(units=[1, np.nan, 2, 3]), "label 1 is nan"),
+])
+def test_learners(fields, words):
+    refused(words, learner, **fields)
+
+
+@pytest.mark.parametrize("make, words", [
+    (lambda: SGD(-1.0), "learning rate.*>= 0"), (lambda: SGD("0.1"), "learning rate"), (lambda: SGD(None), "learning rate"), (lambda: SGD(1j), "complex"),
+    (lambda: SGD(np.ones(2)), "one number"), (lambda: SGD(np.nan), "nan"), (lambda: SGD(LinearDecay), "not a class"), (lambda: Momentum(0.1, -3.0), "momentum"),
+    (lambda: Momentum(0.1, 1.0), "momentum.*< 1"), (lambda: Momentum(0.1, np.ones(2)), "momentum.*one number"), (lambda: Momentum(0.1, np.nan), "nan"),
+    (lambda: Adam(0.1, beta1=-0.5), "beta1"), (lambda: Adam(0.1, 1.0), "beta1"), (lambda: Adam(0.1, beta2=1.5), "beta2"), (lambda: Adam(0.1, eps=0.0), "eps.*> 0"),
+    (lambda: LinearDecay(-1), "learning rate"), (lambda: LinearDecay("a"), "learning rate")])
+def test_optimizers(make, words):
+    refused(words, make, error=LearnerError)
+
+
+def test_what_a_learner_was_given_may_change_afterwards():
+    x, schedule = X.copy(), np.array([0, 1, 2, 3])
+    made = learner(examples=list(zip(x, Y[:, 0])), schedule=schedule)
+    before = made.fingerprint()
+    x[:], schedule[:] = 7.0, 0
+    assert made.fingerprint() == before and made.schedule.tolist() == [0, 1, 2, 3]
+    with pytest.raises(ValueError, match="read-only"):
+        made.examples[0][0][0] = 1.0
+
+
+def test_labels_of_units_of_any_kind():
+    for units in ([("b", 1), ("a", 1), ("b", 1), ("a", 2)], [1, "a", 1, 2.5], [True, False, True, True], list(np.array([1, 0, 1, 1]) > 0)):
+        made = learner(units=units)
+        assert made.unit_indices(units[0]).tolist() == [made.units.index(units[0])] == made.unit_indices([units[0]]).tolist()
+    assert learner(units=[("b", 1), ("a", 1), ("b", 1), ("a", 2)]).units == [("a", 1), ("a", 2), ("b", 1)]
+
+
+# questions -------------------------------------------------------------------------------------------------------------
+
+@pytest.fixture(scope="module")
+def sketch():
+    return precompute(learner(), directions=8, degree=2, calibration=0)
+
+
+def total(w):
+    return w.sum()
+
+
+ONES = np.ones((1, 4))
+
+
+@pytest.mark.parametrize("ask, words", [
+    (lambda s: retrain(s.learner, weights=1j * ONES), "weights.*complex"), (lambda s: retrain(s.learner, weights=[["1"] * 4]), "weights.*numbers are wanted"),
+    (lambda s: retrain(s.learner, weights=ONES, weight=0.3), "weight=0.3"), (lambda s: retrain(s.learner, 2.5), "sequence of deletion sets"),
+    (lambda s: retrain(s.learner, [None]), "no unit None"), (lambda s: retrain(s.learner, [[0]], total, threads=0), "number of threads"),
+    (lambda s: retrain(s.learner, [[0]], total, threads=1.5), "number of threads"), (lambda s: retrain(s.learner, [[0]], 3), "measurement is a function"),
+    (lambda s: retrain(s.learner, [[0]], lambda w: w.sum() * np.nan), "not nan"), (lambda s: s.measure(total, threads=-1), "number of threads"),
+    (lambda s: s.measure(total, threads="a"), "number of threads"), (lambda s: precompute(s.learner, threads=np.nan), "number of threads"),
+    (lambda s: precompute(s.learner, downweight=1j * np.ones(4)), "downweight.*complex"), (lambda s: precompute(s.learner, downweight=[np.nan] * 4), "downweight.*nan"),
+    (lambda s: precompute(s.learner, downweight=np.full(4, 1.5)), "negative weight"), (lambda s: precompute(s.learner, degree=10_000), "1000 is the highest"),
+    (lambda s: precompute(s.learner, np.ones((1, 4, 2))), "not of shape"), (lambda s: precompute(s.learner, [["a"] * 4]), "numbers are wanted"),
+    (lambda s: s.measure(lambda w: w[:0]), "measures nothing"), (lambda s: s.measure(lambda w: 1), "[Mm]easure a loss"), (lambda s: s.measure(None), "is a function"),
+    (lambda s: s.measure(lambda w: C.stack([C.step(w[0] + 1.25), w[1]])), "an element of it, does not move"),
+    (lambda s: s.measure(lambda w: C.concatenate([w, C.constant_part(w)])), "does not move"),
+])
+def test_retraining_and_sketching(sketch, ask, words):
+    refused(words, ask, sketch)
+
+
+@pytest.mark.parametrize("ask, words", [
+    (lambda m: m.predict(2.5), "no unit 2.5"), (lambda m: m.predict(None), "no unit None"), (lambda m: m.predict([[0]]), "no unit"),
+    (lambda m: m.predict(0, weight="a"), "weight"), (lambda m: m.predict(0, weight=None), "weight"), (lambda m: m.predict(0, weight=[0, 0.5]), "weight"),
+    (lambda m: m.predict(0, weight=1j), "weight"), (lambda m: m.predict(0, decoder=["mean"]), "no decoder"), (lambda m: m.predict(0, decoder=3), "no decoder"),
+    (lambda m: m.predict(0, level="a"), "level"), (lambda m: m.predict_many(3), "sequence of sets"), (lambda m: m.predict_downweights(1j * np.ones(4)), "complex"),
+    (lambda m: m.curve(0, weights="a"), "weights"),
+    (lambda m: m.along(0, [1j]), "t: real numbers"), (lambda m: m.along(0, "1"), "t: real numbers"), (lambda m: m.along(0, np.nan), "nan"),
+    (lambda m: m.along(0, None), "t: real"), (lambda m: m.along(0, 1e200), "overflows at t up to 1e"), (lambda m: m.along([0, 1], 1.0), "number of a direction"),
+    (lambda m: m.along(-1, 1.0), "number of a direction"), (lambda m: m.along(True, 1.0), "number of a direction"), (lambda m: m.along(8, 1.0), "directions 0 to 7"),
+])
+def test_questions(sketch, ask, words):
+    refused(words, ask, sketch.measure(total), error=LearnerError)
+
+
+@pytest.mark.parametrize("make, words", [
+    (lambda: given(np.ones((1, 2, 2))), "not of shape"), (lambda: given([[1.0], [1.0, 2.0]]), "different lengths"), (lambda: given(None), "numbers are wanted"),
+    (lambda: Directions(np.zeros((0, 6)), "sphere"), "at least one direction"), (lambda: Directions(None, "given"), "numbers are wanted"),
+    (lambda: Directions(np.eye(2), "spheer"), "no design 'spheer'"), (lambda: Directions(np.eye(2) * 2.0, "sphere"), "norm 2"),
+    (lambda: Directions([[np.nan, 0.0]], "given"), "direction 0 holds nan")])
+def test_directions(make, words):
+    refused(words, make, error=LearnerError)
+
+
+def test_questions_in_other_forms(sketch):
+    measured, t = sketch.measure(lambda w: C.concatenate([w, np.ones(1)])), np.linspace(0.0, 1.0, 6).reshape(2, 3)
+    assert np.array_equal(measured.along(0, t).reshape(6, 3, 3), measured.along(0, t.ravel()))
+    assert np.array_equal(measured.predict_downweights(np.array([True, False, False, False])).value, measured.predict(0).value)
+    assert measured.predict(np.int64(0)).value[2] == 1.0      # a constant stays what it is
+    assert np.array_equal(retrain(sketch.learner, [[0], [1]], lambda w: 2.5), [2.5, 2.5])
+
+
+def test_retraining_that_leaves_a_domain_names_the_training():
+    x = np.array([[1.0], [3.0]])
+    made = Learner(np.ones(1), list(x), lambda w, x: -((w * x).sum() ** 1.5), SGD(0.1), [0, 1, 0], regularizer=lambda w: (w * w).sum() * 8.0)
+    refused(r"step 1 .*gate power .*: -\d.* at \(\), training 1", retrain, made, weights=[[1.0, 1.0], [0.0, 0.0]], error=DomainError)
