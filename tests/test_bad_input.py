@@ -6,7 +6,8 @@ from learners import squared_loss
 
 import circuit as C
 from circuit import CircuitError, DomainError, ShapeError, evaluate, gradient, integer, real, record
-from deletion import SGD, Adam, Directions, Learner, LearnerError, LinearDecay, Momentum, given, precompute, retrain
+from deletion import SGD, Adam, Directions, Learner, LearnerError, LinearDecay, Momentum, given, precompute, retrain, sphere
+from deletion.decoders import LeastSquares, Mean
 from taylor import Polynomial, checked_degree
 from taylor import evaluate as push
 
@@ -289,5 +290,11 @@ def test_questions_in_other_forms(sketch):
 
 def test_retraining_that_leaves_a_domain_names_the_training():
     x = np.array([[1.0], [3.0]])
-    made = Learner(np.ones(1), list(x), lambda w, x: -((w * x).sum() ** 1.5), SGD(0.1), [0, 1, 0], regularizer=lambda w: (w * w).sum() * 8.0)
+    made = Learner(np.ones(1), list(x), lambda w, x: -((w * x).sum() ** 1.5), SGD(0.1), [0, 1, 0], regularizer=lambda w: (w * w).sum() * 5.5)
     refused(r"step 1 .*gate power .*: -\d.* at \(\), training 1", retrain, made, weights=[[1.0, 1.0], [0.0, 0.0]], error=DomainError)
+
+
+def test_degrees_too_high_for_a_decoder():
+    psi, c = np.ones((2, 2000)), np.ones((2, 400, 1), complex)
+    refused("degree 400 is too high for directions of norm 44.7", LeastSquares, given(psi), c, error=LearnerError)
+    refused("degree 400 is too high for 2000 units", Mean, sphere(2, 2000, 0), c * 1e300, error=LearnerError)
