@@ -1,5 +1,6 @@
 """Exact truth: training again with other weights, many trainings side by side."""
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, ThreadPoolExecutor
+from threading import Event
 
 import numpy as np
 
@@ -45,12 +46,20 @@ def retrain(learner, sets=None, measurement=None, *, weights=None, weight=0.0, t
         raise LearnerError("nothing to retrain: no deletion sets")
     circuit = None if measurement is None else learner.measurement(measurement)
     learner.recurrence(None)      # made once, before threads ask for it
+    stopped = Event()
+
+    def watched(steps):
+        if stopped.is_set():
+            raise CancelledError      # another block failed, or the user wants to stop
+        report(steps)
+
     firsts = range(0, len(downweights), TRAININGS)
     with Progress(len(firsts) * len(learner.steps), "retrain", progress) as report, ThreadPoolExecutor(threads) as pool:
         try:
             theta = np.concatenate(list(pool.map(
-                lambda first: train_block(learner, learner.example_weights(downweights[first:first + TRAININGS]), first, report), firsts)))
+                lambda first: train_block(learner, learner.example_weights(downweights[first:first + TRAININGS]), first, watched), firsts)))
         except BaseException:
+            stopped.set()
             pool.shutdown(cancel_futures=True)
             raise
     if circuit is None:
