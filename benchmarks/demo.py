@@ -22,6 +22,7 @@ def ask(options):
     """Everything the demo prints and draws: (learner, f(0), columns by name, each one number per weight)."""
     learner = names(options.names, steps=options.steps, units=first_letter)
     letter = first_letter(options.name)
+    learner.loss_on(options.name), learner.unit_indices(letter)      # a name that cannot be asked about is told before any training
     held = learner.documents.count(options.name)
     mine = sum(name[0] == letter for name in learner.documents)
     print(f"microgpt: {learner.layout.size:,} parameters, {options.steps:,} steps on names such as {', '.join(learner.documents[:4])}")
@@ -85,6 +86,7 @@ def main():
     options = parser.parse_args()
     if not options.name:
         raise CircuitError("--name is empty")
+    harness.output_folder(options.out)
     letter, value, columns = ask(options)
     print(f"\nloss on {options.name!r} in nats per token (as trained: {value:.4f}), by the weight left to names with {letter!r};\n"
           "retrained is the truth (zero weight, schedule unchanged), +- one standard deviation,\nof sampling and truncation, as calibrated on random sets")

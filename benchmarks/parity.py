@@ -16,6 +16,8 @@ every order.
 import argparse
 import math
 import time
+import zipfile
+import zlib
 
 import numpy as np
 
@@ -30,13 +32,34 @@ def load(path):
     """The arrays of a file, checked."""
     wanted = {"docs", "alphabet", "init", "downweight_constant", "downweight_direction", "degree", "params", "test_doc", "test_loss"}
     try:
-        with np.load(path, allow_pickle=False) as file:
-            data = {key: file[key] for key in file.files}
-    except (OSError, ValueError) as error:
+        file = np.load(path, allow_pickle=False)
+        data = {key: file[key] for key in file.files} if isinstance(file, np.lib.npyio.NpzFile) else {}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise CircuitError(f"cannot read {path}: {error}") from None
     if wanted - data.keys():
         raise CircuitError(f"{path} lacks {', '.join(sorted(wanted - data.keys()))}")
+    check(path, data)
     return data
+
+
+def check(path, data):
+    """Every array has the kind and shape that the others ask for. NaN among the results is for the comparison to find."""
+    if data["degree"].dtype.kind not in "iu" or data["degree"].ndim or data["degree"] < 0:
+        raise CircuitError(f"{path}: degree is one whole number >= 0, not {data['degree']}")
+    letters, documents, orders = Tokenizer(str(data["alphabet"])).alphabet, data["docs"].shape, int(data["degree"]) + 1
+    count = sum(map(math.prod, Shape(vocabulary=len(letters) + 1).parameters().values()))
+    if len(documents) != 1:
+        raise CircuitError(f"{path}: docs is a list of names, not of shape {documents}")
+    kinds = {"alphabet": ("U", ()), "docs": ("U", documents), "test_doc": ("U", ()), "init": ("f", (count,)), "downweight_constant": ("f", documents),
+             "downweight_direction": ("fc", documents), "params": ("fc", (count, orders)), "test_loss": ("fc", (orders,))}
+    for name, (kind, shape) in kinds.items():
+        if data[name].dtype.kind not in kind or data[name].shape != shape:
+            raise CircuitError(f"{path}: {name} is {data[name].dtype} of shape {data[name].shape}; "
+                               f"{KINDS[kind]} of shape {shape} is wanted")
+
+
+KINDS = {"U": "text", "f": "real numbers", "fc": "numbers"}
+"""What NumPy's letters of types stand for."""
 
 
 def polynomial_gelu(degree):
@@ -96,6 +119,11 @@ def errors(found, filed):
     return np.abs(found - filed).reshape(-1, filed.shape[-1]).max(axis=0) / np.where(largest > 0, largest, 1.0)
 
 
+def largest(parts):
+    """The largest error of all; NaN if one is NaN."""
+    return np.concatenate(parts).max()
+
+
 def compare(path):
     """Errors by kind of run: {'exact': (parameters, test loss), 'as filed': ...}, each by order."""
     data = load(path)
@@ -120,8 +148,8 @@ def main():
         print(f"\n{path}: {steps} steps, degree {degree}, {time.perf_counter() - start:.1f} s")
         rows = [(name, what, *(f"{e:.1e}" for e in part)) for name, parts in results.items() for what, part in zip(("parameters", "test loss"), parts)]
         print(harness.table(["GELU", "of", *(f"order {r}" for r in range(degree + 1))], rows))
-        best = min(results, key=lambda name: max(e.max() for e in results[name]))
-        worst = max(e.max() for e in results[best])
+        best = min(results, key=lambda name: largest(results[name]))
+        worst = largest(results[best])
         passed = bool(worst <= options.tolerance)      # a NaN does not pass
         print(f"largest error {worst:.1e} ({best}): {'within' if passed else 'ABOVE'} {options.tolerance:g}")
         if not passed:

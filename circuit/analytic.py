@@ -11,12 +11,23 @@ import math
 import numpy as np
 from scipy import special
 
-from .arithmetic import power, scale, shift
-from .gate import elementwise, real_part
+from .arithmetic import power, principal, scale, shift
+from .gate import DomainError, elementwise, real_part
 
 
 def _sigmoid(x):
     return 0.5 * (1.0 + np.tanh(0.5 * x))
+
+
+def _log(x):
+    return np.log(principal(x, log.outside))
+
+
+def _in_range(y):
+    """y, unless SciPy overflowed, which raises none of NumPy's flags."""
+    if np.iscomplexobj(y) and not np.isfinite(y).all():
+        raise DomainError("the function overflows: a complex number is too far from the real line")
+    return y
 
 
 def _log_domain(x):
@@ -39,7 +50,7 @@ exp = elementwise(
     """e^x; y' = y x'. Taylor: slope s = y.""", flops=20.0)
 
 log = elementwise(
-    "log", np.log, lambda g, y, x: (g * power(x, exponent=-1),),
+    "log", _log, lambda g, y, x: (g * power(x, exponent=-1),),
     """Natural logarithm; x y' = x'. Taylor: x_0 y_r = x_r - (1/r) sum_{j=1..r-1} j y_j x_{r-j}. Analytic for x_0 > 0.""",
     domain=_log_domain, outside="a logarithm needs a positive number", flops=20.0)
 
@@ -60,10 +71,10 @@ cos = elementwise(
     """Cosine; y' = -s x', s' = y x'. Taylor: slope -sin, carried along.""", flops=20.0)
 
 erf = elementwise(
-    "erf", special.erf, lambda g, y, x: (scale(g * _gaussian(x), by=2.0 / math.sqrt(math.pi)),),
+    "erf", lambda x: _in_range(special.erf(x)), lambda g, y, x: (scale(g * _gaussian(x), by=2.0 / math.sqrt(math.pi)),),
     """Error function; y' = (2 / sqrt(pi)) e^(-x^2) x'. Taylor: slope by squaring and exp.""", flops=20.0)
 
 gelu = elementwise(
-    "gelu", lambda x: x * special.ndtr(x), _gelu_vjp,
+    "gelu", lambda x: x * _in_range(special.ndtr(x)), _gelu_vjp,
     """GELU, exact: x Phi(x) with the normal distribution function Phi; y' = (Phi + x phi) x'. Taylor: x times Phi, Phi by its
     slope phi = e^(-x^2/2) / sqrt(2 pi).""", flops=25.0)

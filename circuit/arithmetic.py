@@ -1,7 +1,7 @@
 """Arithmetic gates: constants, sums, products and constant powers. Everything else algebraic is sugar over these."""
 import numpy as np
 
-from .gate import Gate, ShapeError, elementwise, real_part
+from .gate import DomainError, Gate, ShapeError, elementwise, real_part
 
 
 def _integral(exponent):
@@ -12,8 +12,19 @@ def _integral(exponent):
 _QUICK_POWERS = {2.0: np.square, -1.0: np.reciprocal, 0.5: np.sqrt, -0.5: lambda x: 1.0 / np.sqrt(x)}
 
 
+def principal(x, outside):
+    """x, refused where complex numbers leave the right half-plane: a root or logarithm would choose a branch there.
+
+    Real numbers need no look: outside the domain NumPy gives NaN."""
+    if np.iscomplexobj(x) and not np.all(np.real(x) > 0):
+        raise DomainError(f"the complex number {np.extract(np.real(x) <= 0, x)[0]} has no positive real part; {outside}")
+    return x
+
+
 def _power_value(x, exponent):
     x = x if np.iscomplexobj(x) else np.asarray(x, float)
+    if not _integral(exponent):
+        principal(x, power.outside)
     if float(exponent) in _QUICK_POWERS:
         return _QUICK_POWERS[float(exponent)](x)
     return np.power(x, int(exponent) if _integral(exponent) and exponent >= 0 else float(exponent))

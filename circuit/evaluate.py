@@ -3,7 +3,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from .gate import CircuitError, DomainError, ShapeError
+from .gate import CircuitError, DomainError, ShapeError, first_bad
 
 
 def evaluate(circuit, inputs):
@@ -15,22 +15,39 @@ def evaluate(circuit, inputs):
     Complex inputs are calculated with as they are; branches (relu, abs, max) and "constant part of" go by the real part.
     Raises CircuitError for inputs that do not fit, and DomainError, naming the gate, wherever a NaN or infinity appears.
     """
-    arrays = [checked_input(x, want) for x, want in zip(inputs, circuit.inputs)]
-    if len(inputs) != len(circuit.inputs):
-        raise CircuitError(f"{len(inputs)} inputs given; the circuit takes {len(circuit.inputs)}: {circuit.signature()}")
+    arrays = [checked_input(x, want) for x, want in zip(listed_inputs(circuit, inputs), circuit.inputs)]
     if len({len(x) for x, want in zip(arrays, circuit.inputs) if x.ndim > len(want.shape)}) > 1:
         raise ShapeError(f"batches of different length: {[x.shape for x in arrays]}")
     try:
         with np.errstate(over="raise", divide="raise", invalid="raise", under="ignore"):
-            return _run(circuit, arrays)
+            outputs = _run(circuit, arrays)
+        if all(np.isfinite(x).all() for x in outputs):      # not every special function raises NumPy's flags
+            return outputs
     except (FloatingPointError, DomainError):
-        with np.errstate(all="ignore"):      # once more, looking: which gate was it?
-            return _run_carefully(circuit, arrays)
+        pass
+    with np.errstate(all="ignore"):      # once more, looking: which gate was it?
+        return _run_carefully(circuit, arrays)
+
+
+def listed_inputs(circuit, inputs):
+    """The inputs as a list, one per input of the circuit."""
+    if not hasattr(circuit, "entries"):
+        raise CircuitError(f"a circuit is wanted, not {circuit!r:.60}: record(function, real(...), ...) makes one")
+    try:
+        inputs = list(inputs)
+    except TypeError:
+        raise CircuitError(f"the inputs are a sequence, one per input of the circuit, not {inputs!r:.60}") from None
+    if len(inputs) != len(circuit.inputs):
+        raise CircuitError(f"{len(inputs)} inputs given; the circuit takes {len(circuit.inputs)}: {circuit.signature()}")
+    return inputs
 
 
 def checked_input(x, want):
     """x as an array that fits an input, with at most one batch axis more."""
-    array = np.asarray(x)
+    try:
+        array = np.asarray(x)
+    except ValueError:
+        raise ShapeError(f"input {want.name}: rows of different lengths make no array: {x!r:.60}") from None
     if want.kind == "integer":
         if not np.issubdtype(array.dtype, np.integer):
             raise ShapeError(f"input {want.name} takes whole numbers, not {array.dtype}")
@@ -42,8 +59,7 @@ def checked_input(x, want):
     if not 0 <= lead <= 1 or array.shape[lead:] != want.shape:
         raise ShapeError(f"input {want.name} has shape {want.shape} (one batch axis may come before it), not {array.shape}")
     if not np.isfinite(array).all():
-        where = np.argwhere(~np.isfinite(array))[0]
-        raise DomainError(f"input {want.name} holds {array[tuple(where)]} at {tuple(where.tolist())}")
+        raise DomainError(f"input {want.name} holds {first_bad(array)}")
     return array
 
 
@@ -82,9 +98,7 @@ def _run_carefully(circuit, arrays):
         except DomainError as error:
             raise DomainError(f"{where}: {error}") from None
         if entry.kind == "real" and not np.isfinite(value).all():
-            at = tuple(np.argwhere(~np.isfinite(value))[0].tolist())
-            seen = ", ".join(str(x[at]) for x in inputs if np.shape(x) == np.shape(value))
             advice = f"; {entry.gate.outside}" if entry.gate.outside else ""
-            raise DomainError(f"{where} gives {value[at]} at {at}{' for ' + seen if seen else ''}{advice}")
+            raise DomainError(f"{where} gives {first_bad(value, inputs)}{advice}")
         wires.append(value)
     return tuple(wires[i] for i in circuit.outputs)

@@ -7,16 +7,17 @@ import numpy as np
 
 from .analytic import exp, log
 from .bilinear import einsum_pair
-from .gate import CircuitError, ShapeError
+from .gate import CircuitError, ShapeError, plain_array
 from .linear import constant_part, gather_rows, join, scatter_rows
 from .piecewise import max_axis, relu
-from .shapes import mean, negative_axes, reshape, sum, tensor, transpose
-from .wire import Wire, both_wires, lifted, widened
-
+from .shapes import lengths, mean, one_axis, reshape, several, sum, tensor, transpose, whole
+from .wire import Wire, aligned, both_wires, real_constant, widened
 
 
 def einsum(spec, a, b):
     """Sum of products of two tensors, as in einsum('ij,jk->ik', a, b)."""
+    if not isinstance(spec, str):
+        raise ShapeError(f"einsum says which axes go together, as in 'ij,jk->ik', not {spec!r}")
     if any(isinstance(x, Wire) for x in (a, b)):
         a, b = both_wires(a, b)
     return einsum_pair(a, b, spec=spec.replace(" ", ""))
@@ -24,50 +25,71 @@ def einsum(spec, a, b):
 
 def broadcast_to(x, shape):
     """x repeated to a shape, by NumPy's rules."""
-    if not isinstance(x, Wire):
-        return np.broadcast_to(x, shape)
-    return widened(x, tuple(shape))
+    x, shape = tensor(x), lengths(shape)
+    try:
+        fits = np.broadcast_shapes(x.shape, shape) == shape
+    except ValueError:
+        fits = False
+    if not fits:
+        raise ShapeError(f"shape {x.shape} does not broadcast to {shape}")
+    return widened(x, shape) if isinstance(x, Wire) else np.broadcast_to(x, shape)
 
 
 def concatenate(tensors, axis=0):
     """Tensors one behind the other along an axis."""
-    tensors = [tensor(x) for x in tensors]
+    tensors = [tensor(x) for x in several(tensors)]
     if not tensors or tensors[0].ndim == 0:
         raise ShapeError("concatenate needs at least one tensor, each with at least one axis")
-    return join(*tensors, axis=negative_axes(axis, tensors[0].ndim)[0])
+    recorder = next((x.recorder for x in tensors if isinstance(x, Wire) and x.kind == "real"), None)
+    if recorder is not None:      # whole numbers among real wires are real numbers
+        tensors = [x if isinstance(x, Wire) else real_constant(x, recorder) for x in tensors]
+    return join(*tensors, axis=one_axis(axis, tensors[0].ndim))
 
 
 def stack(tensors):
     """Tensors of one shape as the rows of a new leading axis."""
-    return concatenate([reshape(x, (1,) + tensor(x).shape) for x in tensors])
+    return concatenate([reshape(x, (1,) + tensor(x).shape) for x in several(tensors)])
 
 
 def gather(table, ids):
     """Rows table[ids] for a vector of whole numbers."""
     if isinstance(ids, Wire) and not isinstance(table, Wire):
-        table = lifted(np.asarray(table, float), ids.recorder)
+        table = real_constant(table, ids.recorder)
     return gather_rows(table, ids, rank=tensor(table).ndim)
 
 
 def scatter(rows, ids, count):
     """A table of `count` rows of zeros, with each of `rows` added at its id."""
-    return scatter_rows(rows, ids, count=int(count), rank=tensor(rows).ndim)
+    count = whole(count, "the number of rows")
+    if count < 0:
+        raise ShapeError(f"a table has 0 rows or more, not {count}")
+    return scatter_rows(rows, ids, count=count, rank=tensor(rows).ndim)
 
 
 def max(x, axis=-1):
     """The largest element along an axis (piecewise analytic: ties are kinks)."""
     x = tensor(x)
-    return max_axis(x, axis=negative_axes(axis, x.ndim)[0])
+    return max_axis(x, axis=one_axis(axis, x.ndim))
 
 
 def maximum(a, b):
     """The larger of two tensors, element by element (piecewise analytic)."""
-    return a + relu(b - a)
+    return max(_beside(a, b), axis=0)      # a + relu(b - a) would lose the smaller number's digits
 
 
 def minimum(a, b):
     """The smaller of two tensors, element by element (piecewise analytic)."""
-    return a - relu(a - b)
+    return -max(-_beside(a, b), axis=0)
+
+
+def _beside(a, b):
+    """Two tensors, broadcast to one shape, as the rows of one."""
+    if any(isinstance(x, Wire) for x in (a, b)):
+        return stack(aligned(a, b))
+    try:
+        return stack(np.broadcast_arrays(plain_array(a), plain_array(b)))
+    except ValueError as error:
+        raise error if isinstance(error, CircuitError) else ShapeError(f"shapes {np.shape(a)} and {np.shape(b)} do not broadcast together") from None
 
 
 def sqrt(x):
@@ -89,7 +111,7 @@ def _kept(x, axis):
 def _shifted(x, axis):
     """x minus the constant part of its maximum: the same softmax, and no overflow."""
     x = tensor(x)
-    axis = negative_axes(axis, x.ndim)[0]
+    axis = one_axis(axis, x.ndim)
     return x - reshape(max(constant_part(x), axis), _kept(x, axis)), axis
 
 
@@ -115,7 +137,7 @@ def softplus(x):
 def rms_norm(x, eps=1e-5, axis=-1):
     """x / sqrt(mean(x^2) + eps) along an axis."""
     x = tensor(x)
-    axis = negative_axes(axis, x.ndim)[0]
+    axis = one_axis(axis, x.ndim)
     return x * reshape((mean(x * x, axis) + eps) ** -0.5, _kept(x, axis))
 
 

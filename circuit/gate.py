@@ -62,7 +62,7 @@ class Gate:
     def __call__(self, *inputs, **parameters):
         recorder = next((x.recorder for x in inputs if hasattr(x, "recorder")), None)
         if recorder is None:
-            return self.value(*inputs, **parameters)
+            return at_once(self, [plain_array(x) for x in inputs], parameters)
         return recorder.record(self, inputs, parameters)
 
     def __reduce__(self):
@@ -77,6 +77,42 @@ def find_gate(name):
     if name not in GATES:
         raise CircuitError(f"no gate is named {name!r}; the registry has: {', '.join(sorted(GATES))}")
     return GATES[name]
+
+
+def plain_array(x):
+    """x as an array of numbers."""
+    try:
+        array = np.asarray(x)
+    except ValueError:
+        raise ShapeError(f"rows of different lengths make no array: {x!r:.60}") from None
+    if array.dtype.kind not in "biufc":
+        raise CircuitError(f"numbers are wanted, not {array.dtype}: {x!r:.60}")
+    return array
+
+
+def at_once(gate, arrays, parameters):
+    """The gate's value on plain arrays, under the same conditions as in a circuit: shapes that fit, and nothing but numbers."""
+    wanted = gate.kinds if isinstance(gate.kinds, tuple) else ("real",) * len(arrays)
+    kinds = ["integer" if want == "integer" and np.issubdtype(x.dtype, np.integer) else "real" for want, x in zip(wanted, arrays)]
+    gate_result(gate, [x.shape for x in arrays], kinds, parameters)
+    for x in arrays:
+        if not np.isfinite(x).all():
+            raise DomainError(f"gate {gate.name} is given {first_bad(x)}")
+    with np.errstate(all="ignore"):      # whatever goes wrong is told below
+        try:
+            value = gate.value(*arrays, **parameters)
+        except DomainError as error:
+            raise DomainError(f"gate {gate.name}: {error}") from None
+    if not np.isfinite(value).all():
+        raise DomainError(f"gate {gate.name} gives {first_bad(value, arrays)}{'; ' + gate.outside if gate.outside else ''}")
+    return value
+
+
+def first_bad(value, inputs=()):
+    """The first NaN or infinity, where it is, and the inputs there: 'inf at (1,) for 2000.0'."""
+    at = tuple(np.argwhere(~np.isfinite(value))[0].tolist())
+    seen = ", ".join(str(x[at]) for x in inputs if np.shape(x) == np.shape(value))
+    return f"{np.asarray(value)[at]} at {at}" + (f" for {seen}" if seen else "")
 
 
 def gate_result(gate, shapes, kinds, parameters):

@@ -4,6 +4,7 @@ One loop over the reversed list of gates calls each gate's vector-Jacobian produ
 of gradients need no further code, and a Hessian-vector product is the first Taylor coefficient of a gradient circuit.
 """
 from .gate import CircuitError
+from .shapes import several, whole
 from .wire import Recorder, lifted, widened
 
 
@@ -16,7 +17,9 @@ def gradient(circuit, wrt=(0,), of=0):
     Same inputs; outputs: the circuit's own, then one gradient per entry of wrt, shaped like that input (zeros where the
     output does not depend on it). Piecewise gates contribute the branch in force; "constant part of" contributes nothing.
     """
-    wrt = (wrt,) if isinstance(wrt, int) else tuple(wrt)
+    wrt = tuple(whole(i, "the number of an input") for i in several(wrt))
+    if not 0 <= whole(of, "the number of an output") < len(circuit.outputs):
+        raise CircuitError(f"there is no output {of}: the circuit has outputs 0 to {len(circuit.outputs) - 1}")
     shape = circuit.shapes[circuit.outputs[of]]
     if shape != ():
         raise CircuitError(f"the gradient is taken of a scalar, not of output {of} with shape {shape}; sum or weight it first")

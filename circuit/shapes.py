@@ -1,22 +1,56 @@
-"""Sums and shapes: the few functions that wires also offer as methods. Axes may be counted from either end."""
+"""Sums and shapes: the few functions that wires also offer as methods, and the checks of their axes and lengths.
+
+Axes may be counted from either end."""
 import math
 
 import numpy as np
 
-from .gate import ShapeError
+from .gate import ShapeError, plain_array
 from .linear import permute, reshape_to, sum_axes
 
 
-def negative_axes(axis, ndim):
-    axes = range(ndim) if axis is None else (axis,) if isinstance(axis, (int, np.integer)) else axis
-    if any(not -ndim <= a < ndim for a in axes):
+def whole(n, what):
+    """n as an int. Nothing is rounded, and True is not 1."""
+    if isinstance(n, (bool, np.bool_)) or not isinstance(n, (int, np.integer)):
+        raise ShapeError(f"{what} is a whole number, not {n!r}")
+    return int(n)
+
+
+def several(x):
+    """x as a tuple: one thing or several."""
+    try:
+        return tuple(x)
+    except TypeError:
+        return (x,)
+
+
+def lengths(shape):
+    """A shape given as a length or several, as a tuple."""
+    shape = tuple(whole(n, "the length of an axis") for n in several(shape))
+    if any(n < 0 for n in shape):
+        raise ShapeError(f"a shape is made of whole numbers >= 0, not {shape}")
+    return shape
+
+
+def one_axis(axis, ndim):
+    """An axis counted from either end, counted from the end."""
+    axis = whole(axis, "an axis")
+    if not -ndim <= axis < ndim:
         raise ShapeError(f"axis {axis} of a tensor with {ndim} axes")
-    return tuple(sorted(int(a) - ndim if a >= 0 else int(a) for a in axes))
+    return axis - ndim if axis >= 0 else axis
+
+
+def negative_axes(axis, ndim):
+    """All axes (None), one or several, counted from the end and in order."""
+    axes = tuple(sorted(one_axis(a, ndim) for a in (range(ndim) if axis is None else several(axis))))
+    if len(set(axes)) != len(axes):
+        raise ShapeError(f"axis {axis} names an axis twice")
+    return axes
 
 
 def tensor(x):
     """x itself if it is a wire, else as an array."""
-    return x if hasattr(x, "recorder") else np.asarray(x)
+    return x if hasattr(x, "recorder") else plain_array(x)
 
 
 def sum(x, axis=None):
@@ -37,8 +71,10 @@ def mean(x, axis=None):
 def reshape(x, shape):
     """The same elements in another shape; one length may be -1."""
     x = tensor(x)
-    shape = (shape,) if isinstance(shape, (int, np.integer)) else tuple(int(n) for n in shape)
-    if shape.count(-1) == 1:
+    shape = tuple(whole(n, "the length of an axis") for n in several(shape))
+    if any(n < -1 for n in shape) or shape.count(-1) > 1:
+        raise ShapeError(f"shape {x.shape} does not reshape to {shape}: lengths are whole numbers >= 0, and one may be -1")
+    if -1 in shape:
         rest = math.prod(n for n in shape if n != -1)
         if rest == 0 or x.size % rest:
             raise ShapeError(f"shape {x.shape} does not reshape to {shape}")
@@ -49,5 +85,5 @@ def reshape(x, shape):
 def transpose(x, axes=None):
     """Permute the axes; without axes, reverse them."""
     x = tensor(x)
-    axes = tuple(range(x.ndim))[::-1] if axes is None else tuple(axes)
-    return permute(x, axes=tuple(int(a) - x.ndim if a >= 0 else int(a) for a in axes))
+    axes = range(x.ndim)[::-1] if axes is None else several(axes)
+    return permute(x, axes=tuple(one_axis(a, x.ndim) for a in axes))

@@ -13,25 +13,34 @@ import numpy as np
 from . import shapes
 from .arithmetic import add, constant, multiply, power, scale, shift
 from .bilinear import einsum_pair
-from .gate import CircuitError, ShapeError, gate_result
+from .gate import CircuitError, ShapeError, gate_result, plain_array
 from .ir import Circuit, Entry, Input
 from .linear import broadcast_to, cut, reshape_to
 
 
 def real(*shape, name=""):
     """An input of real numbers with the given shape: real() is a scalar, real(3, 4) a matrix."""
-    return Input(name, _checked_shape(shape), "real")
+    return Input(name, shapes.lengths(shape), "real")
 
 
 def integer(*shape, name=""):
     """An input of whole numbers, such as token ids, with the given shape."""
-    return Input(name, _checked_shape(shape), "integer")
+    return Input(name, shapes.lengths(shape), "integer")
 
 
-def _checked_shape(shape):
-    if any(isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 0 for n in shape):
-        raise ShapeError(f"a shape is made of whole numbers >= 0, not {shape}")
-    return tuple(int(n) for n in shape)
+def operand(x):
+    """What stands beside a wire in a formula: another wire, a float, or an array of floats; all numbers finite."""
+    if isinstance(x, Wire):
+        return x
+    if not isinstance(x, Real):
+        return numbers(x).astype(float)
+    try:
+        value = float(x)
+    except OverflowError:
+        value = np.inf
+    if not np.isfinite(value):
+        raise CircuitError(f"a constant is a finite number, not {x!r:.60}")
+    return value
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,8 +50,6 @@ class Wire:
     index: int
     shape: tuple
     kind: str
-
-    __array_ufunc__ = None      # array + wire asks the wire; numpy.exp(wire) is refused
 
     @property
     def ndim(self):
@@ -58,10 +65,12 @@ class Wire:
         return self.shape[0]
 
     def __add__(self, other):
-        return shift(self, by=float(other)) if isinstance(other, Real) else add(*aligned(self, other))
+        other = operand(other)
+        return shift(self, by=other) if isinstance(other, float) else add(*aligned(self, other))
 
     def __mul__(self, other):
-        return scale(self, by=float(other)) if isinstance(other, Real) else multiply(*aligned(self, other))
+        other = operand(other)
+        return scale(self, by=other) if isinstance(other, float) else multiply(*aligned(self, other))
 
     __radd__, __rmul__ = __add__, __mul__
 
@@ -69,13 +78,18 @@ class Wire:
         return scale(self, by=-1.0)
 
     def __sub__(self, other):
-        return self + (-other)
+        return self + -operand(other)
 
     def __rsub__(self, other):
         return -self + other
 
     def __truediv__(self, other):
-        return self * (1.0 / other if isinstance(other, (Real, np.ndarray)) else other ** -1)
+        other = operand(other)
+        if isinstance(other, Wire):
+            return self * other ** -1
+        if np.any(other == 0.0):
+            raise CircuitError(f"division by zero: {other!r:.60}")
+        return self * (1.0 / other)
 
     def __rtruediv__(self, other):
         return self ** -1 * other
@@ -83,6 +97,8 @@ class Wire:
     def __pow__(self, exponent):
         if not isinstance(exponent, Real) or not np.isfinite(exponent):
             raise CircuitError(f"the exponent of a power is a constant number, not {exponent!r}; for x**y write exp(y * log(x))")
+        if abs(exponent) > LARGEST_EXPONENT:
+            raise CircuitError(f"the exponent {exponent!r:.60} is too large: up to 2^53 it is known whether an exponent is whole")
         exponent = int(exponent) if float(exponent).is_integer() else float(exponent)
         return self if exponent == 1 else power(self, exponent=exponent)
 
@@ -111,16 +127,40 @@ class Wire:
     def reshape(self, *shape):
         return shapes.reshape(self, shape[0] if len(shape) == 1 else shape)
 
-    def _no_number(self, *arguments):
+    def _no_number(self, *arguments, **more):
         raise CircuitError("a wire has no number while its function is recorded: comparisons, branches, float(), numpy.* and "
                            "argmax cannot depend on it. Use the circuit's own functions; for a branch, relu, abs or max; in place "
                            "of an accuracy or argmax measure a loss, a log-probability, a logit or a margin")
 
     __bool__ = __float__ = __int__ = __index__ = __array__ = _no_number
-    __lt__ = __le__ = __gt__ = __ge__ = argmax = argmin = _no_number
+    __lt__ = __le__ = __gt__ = __ge__ = __eq__ = __ne__ = argmax = argmin = _no_number
+    __hash__ = object.__hash__
+
+    def _no_gate(self, *arguments):
+        raise CircuitError("wires have + - * / @ and ** with a constant exponent; //, %, 2 ** x and x[i] = y are not among them. For "
+                           "2 ** x write exp(x * np.log(2)); in place of an assignment concatenate or scatter")
+
+    __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = __divmod__ = __rdivmod__ = __rpow__ = __setitem__ = _no_gate
+
+    def __array_ufunc__(self, ufunc, method, *operands, **more):
+        """array + wire asks the wire; numpy.exp(wire) is refused."""
+        reflected = REFLECTED.get(ufunc) if method == "__call__" and not more else None
+        if reflected is None or isinstance(operands[0], Wire):
+            self._no_number()
+        return reflected(self, operands[0])
+
+    def __array_function__(self, function, types, arguments, more):
+        """What NumPy asks of an array that a wire knows; anything else is refused."""
+        known = {np.shape: self.shape, np.ndim: self.ndim, np.size: self.size}
+        return known[function] if function in known and len(arguments) == 1 else self._no_number()
 
     def __repr__(self):
         return f"<wire %{self.index} {self.kind} {self.shape}>"
+
+
+REFLECTED = {np.add: Wire.__radd__, np.subtract: Wire.__rsub__, np.multiply: Wire.__rmul__, np.true_divide: Wire.__rtruediv__,
+             np.matmul: Wire.__rmatmul__, np.power: Wire.__rpow__, np.floor_divide: Wire.__rfloordiv__, np.remainder: Wire.__rmod__}
+"""What an array asks of the wire to its right."""
 
 
 class Recorder:
@@ -158,20 +198,32 @@ def lifted(x, recorder):
         if x.recorder is not recorder:
             raise CircuitError("a wire of another recording; pass it in as an input")
         return x
-    array = np.asarray(x)
-    if array.dtype == bool or not (np.issubdtype(array.dtype, np.integer) or np.issubdtype(array.dtype, np.floating)):
-        raise CircuitError(f"a constant is made of real or whole numbers, not {array.dtype}: {x!r}")
-    if not np.all(np.isfinite(array)):
-        raise CircuitError("a constant holds NaN or infinity")
+    array = numbers(x)
     array = array.astype(np.int64 if np.issubdtype(array.dtype, np.integer) else np.float64)
     array.flags.writeable = False
     return recorder.record(constant, (), {"value": array})
 
 
+def numbers(x):
+    """x as an array of finite real or whole numbers: what a constant may be."""
+    array = plain_array(x)
+    if array.dtype.kind not in "iuf":
+        advice = "; write x.astype(float) for 0 and 1" if array.dtype == bool else ""
+        raise CircuitError(f"a constant is made of real or whole numbers, not {array.dtype}: {x!r:.60}{advice}")
+    if not np.all(np.isfinite(array)):
+        raise CircuitError("a constant holds NaN or infinity")
+    return array
+
+
+def real_constant(x, recorder):
+    """An array or number as a constant gate of real numbers."""
+    return lifted(numbers(x).astype(float), recorder)
+
+
 def both_wires(a, b):
     """Two operands, at least one of them a wire; the other may be an array of real numbers."""
     recorder = a.recorder if isinstance(a, Wire) else b.recorder
-    return [x if isinstance(x, Wire) else lifted(np.asarray(x, float), recorder) for x in (a, b)]
+    return [x if isinstance(x, Wire) else real_constant(x, recorder) for x in (a, b)]
 
 
 def aligned(a, b):
@@ -211,9 +263,9 @@ def matmul(a, b):
 
 def sliced(x, index):
     """Basic indexing: whole numbers, slices with positive step, ... and None."""
-    index = index if isinstance(index, tuple) else (index,)
-    if any(isinstance(i, (Wire, np.ndarray, list)) for i in index):
-        raise CircuitError("rows chosen by an array or wire are read with gather(table, ids)")
+    index = tuple(_checked_index(i) for i in (index if isinstance(index, tuple) else (index,)))
+    if index.count(Ellipsis) > 1:
+        raise ShapeError("an index has one ... at most")
     given = sum(i is not None and i is not Ellipsis for i in index)
     if given > x.ndim:
         raise ShapeError(f"{given} indices for shape {x.shape}")
@@ -243,6 +295,24 @@ def sliced(x, index):
     return x if x.shape == tuple(shape) else reshape_to(x, source=x.shape, shape=tuple(shape))
 
 
+def _checked_index(i):
+    """One part of a basic index."""
+    if isinstance(i, (Wire, np.ndarray, list, tuple, range)):
+        raise CircuitError("rows chosen by an array or wire are read with gather(table, ids)")
+    if i is None or i is Ellipsis:
+        return i
+    if isinstance(i, slice):
+        i = slice(*(end if end is None else shapes.whole(end, "the end of a slice") for end in (i.start, i.stop, i.step)))
+        if i.step == 0:
+            raise ShapeError("a slice with step 0")
+        return i
+    return shapes.whole(i, "an index")
+
+
+LARGEST_EXPONENT = 2 ** 53
+"""Beyond it every float is whole, and neighbours differ by more than 1."""
+
+
 def record(function, *inputs):
     """The circuit of an ordinary Python function.
 
@@ -258,4 +328,6 @@ def record(function, *inputs):
     recorder = Recorder(Input(x.name or f"x{i}", x.shape, x.kind) for i, x in enumerate(inputs))
     outputs = function(*recorder.wires)
     outputs = outputs if isinstance(outputs, (tuple, list)) else (outputs,)
+    if any(x is None or isinstance(x, (tuple, list, dict, str)) for x in outputs):
+        raise CircuitError(f"a recorded function returns a wire, or a flat tuple or list of them, not {outputs!r:.100}")
     return recorder.circuit([lifted(x, recorder) for x in outputs]).pruned()

@@ -27,6 +27,10 @@ SELF_WEIGHTS = (0.0, 1.0, 10.0, 100.0, 1000.0)
 """The prior's w: how much more a unit interacts with itself than with others. Integrated over."""
 
 
+LARGEST_LOG = 690.0
+"""Of numbers that still can be multiplied by the largest w, and added up."""
+
+
 class Estimates(NamedTuple):
     """terms (sets, p, q);   change (sets, q);   error (sets, q): the standard error of the change, or None where nobody asked."""
     terms: np.ndarray
@@ -43,7 +47,11 @@ def scaled(psi, coefficients):
     n, orders = psi.shape[1], np.arange(1, coefficients.shape[1] + 1)
     logs = gammaln(n + orders) - gammaln(orders + 1.0) - gammaln(n)
     root = logs[-1] / orders[-1] if len(logs) else 0.0
-    return psi * math.exp(root), coefficients * np.exp(logs - orders * root)[:, None]
+    with np.errstate(over="ignore"):
+        balanced = coefficients * np.exp(logs - orders * root)[:, None]
+    if not np.isfinite(balanced).all():
+        raise LearnerError(f"degree {len(orders)} is too high for {n} units: the estimator's binomials leave the range of numbers")
+    return psi * math.exp(root), balanced
 
 
 class Mean:
@@ -113,6 +121,10 @@ class LeastSquares:
     def __init__(self, directions, coefficients):
         self.kernel = directions.kernel
         m, p, q = coefficients.shape
+        norm = np.linalg.norm(directions.psi, axis=1).max()
+        if 2 * p * math.log(max(norm, 1.0)) > LARGEST_LOG:
+            raise LearnerError(f"degree {p} is too high for directions of norm {norm:.3g} ({directions.psi.shape[1]} units): their powers "
+                               "leave the range of numbers")
         alpha, beta = np.zeros((m, p, q), complex), np.zeros((directions.psi.shape[1], p, q))
         self.fits = []      # per order: [(w, its probability (q,), s (q,))]
         for r in range(p):

@@ -16,6 +16,7 @@ from functools import cached_property
 import numpy as np
 
 from .kernel import Kernel
+from .checks import array_of
 from .learner import LearnerError
 
 UNITARILY_INVARIANT = ("sphere", "haar")
@@ -29,6 +30,17 @@ class Directions:
     """psi: (directions, units) complex;   design: how they were drawn."""
     psi: np.ndarray
     design: str
+
+    def __post_init__(self):
+        object.__setattr__(self, "psi", complex_rows(self.psi))
+        if self.design not in ("sphere", "haar", "pairs", "given", "mixture"):
+            raise LearnerError(f"no design {self.design!r:.60}: directions of your own are 'given'")
+        if self.design in UNITARILY_INVARIANT:
+            norms = np.linalg.norm(self.psi, axis=1)
+            wrong = np.abs(norms - 1.0).argmax()
+            if abs(norms[wrong] - 1.0) > 1e-9:
+                raise LearnerError(f"direction {wrong} has norm {norms[wrong]:.6g}: those of design {self.design!r} lie on the unit sphere; "
+                                   "directions of your own are 'given'")
 
     def __len__(self):
         return len(self.psi)
@@ -104,12 +116,19 @@ def pairs(count, order, degree, seed):
 
 def given(psi):
     """Directions chosen by the user, such as the real indicators of planned deletion sets: (directions, units)."""
-    psi = np.array(psi, complex, ndmin=2)
+    return Directions(psi, "given")
+
+
+def complex_rows(psi):
+    """psi as directions (directions, units), at least one of each; a vector is one direction."""
+    psi = np.atleast_2d(array_of(psi, "directions", "biufc", "real or complex numbers", finite=False))
+    if psi.ndim != 2:
+        raise LearnerError(f"directions are an array (directions, units), not of shape {psi.shape}")
     _check(*psi.shape)
     if not np.isfinite(psi).all():
         where = np.argwhere(~np.isfinite(psi))[0]
         raise LearnerError(f"direction {where[0]} holds {psi[tuple(where)]} at unit {where[1]}")
-    return Directions(psi, "given")
+    return psi.astype(complex, copy=False)
 
 
 def mixture(*parts):

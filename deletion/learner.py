@@ -5,21 +5,19 @@ deletion rescales, and gives it to an optimiser. Deleting an example sets its we
 still happens, the schedule goes on, the optimiser's moments decay (mode "zero-weight", the paper's).
 """
 import pickle
-from collections.abc import Hashable
+from numbers import Real
 from hashlib import sha256
 from itertools import chain
 
 import numpy as np
 
-from circuit import CircuitError, DomainError, concatenate, evaluate, gradient, integer, real, record
+from circuit import CircuitError, DomainError, Wire, concatenate, evaluate, gradient, integer, real, record
 from taylor import Recurrence, Step
 
+from .checks import LearnerError, checked_function, checked_labels, data_array, hashable, in_order, iterable, real_array, real_number
+from .optimizer import checked_optimizer
 from .parameters import Layout
 from .terms import Sets
-
-
-class LearnerError(CircuitError):
-    """A learner that cannot be recorded, or does not keep what it promises."""
 
 
 class Learner:
@@ -42,13 +40,14 @@ class Learner:
     def __init__(self, parameters, examples, loss, optimizer, schedule, *, regularizer=None, units=None, all_units=None,
                  labels=None):
         self.layout = Layout(parameters)
-        self.loss, self.optimizer, self.regularizer = loss, optimizer, regularizer
-        self.examples = [tuple(np.asarray(x) for x in (e if isinstance(e, tuple) else (e,))) for e in examples]
-        self.schedule = self._checked_schedule(schedule)
+        self.loss, self.optimizer = loss, checked_optimizer(optimizer)
+        self.regularizer = regularizer if regularizer is None else checked_function(regularizer, "the regularizer", 1)
         self.labels = None if labels is None else [str(x) for x in labels]
+        self.examples = self._checked_examples(examples)
+        self.schedule = self._checked_schedule(schedule)
         self.units, self.unit_of = self._units(units, all_units)
         self._place = {label: i for i, label in enumerate(self.units)}
-        self.states = [self.layout.initial] + [np.asarray(x, float) for x in optimizer.state(self.layout.size)]
+        self.states = [self.layout.initial] + [real_array(x, "the optimizer's state") for x in optimizer.state(self.layout.size)]
         self.circuits, self._kinds, self._recurrences = [], {}, {}
         self.steps = self._steps()
         self.recipe = None      # how `deletion.recipe.make` makes this learner again, where it did
@@ -58,8 +57,26 @@ class Learner:
 
     # what a step is --------------------------------------------------------------------------------------------------
 
+    def _checked_examples(self, examples):
+        """Every example as a tuple of arrays, copied: what a learner learns from does not change any more."""
+        if not iterable(examples):
+            raise LearnerError(f"examples are a sequence of arrays or tuples of arrays, not {examples!r:.60}")
+        examples = [e if isinstance(e, tuple) else (e,) for e in examples]
+        if self.labels is not None and len(self.labels) != len(examples):
+            raise LearnerError(f"{len(self.labels)} labels for {len(examples)} examples")
+        hint = " (a list: an example of several arrays is a tuple, such as (x, y))"
+        return [tuple(data_array(x, self._named(i) + hint * isinstance(x, list)) for x in e) for i, e in enumerate(examples)]
+
+    def _named(self, i):
+        """'example 12, 'anna''"""
+        return f"example {i}" + (f", {self.labels[i]!r}" if self.labels else "")
+
     def _checked_schedule(self, schedule):
-        schedule = np.asarray(schedule)
+        try:
+            schedule = np.array(schedule)
+        except ValueError:
+            raise LearnerError("a schedule is (steps,) or (steps, batch) whole numbers, not rows of different lengths") from None
+        schedule.flags.writeable = False
         if not self.examples or schedule.size == 0:
             raise LearnerError("a learner needs at least one example and one step")
         if schedule.ndim not in (1, 2) or not np.issubdtype(schedule.dtype, np.integer):
@@ -71,10 +88,13 @@ class Learner:
 
     def _units(self, units, all_units):
         if units is None:
+            if all_units is not None:
+                raise LearnerError("all_units lists the units that examples may have: it needs units, a label per example")
             return list(range(len(self.examples))), np.arange(len(self.examples))
+        units = checked_labels(units, "units")
         if len(units) != len(self.examples):
             raise LearnerError(f"{len(units)} unit labels for {len(self.examples)} examples")
-        labels = np.unique(np.asarray(units)).tolist() if all_units is None else list(all_units)
+        labels = in_order(units) if all_units is None else checked_labels(all_units, "all_units")
         place = {label: i for i, label in enumerate(labels)}
         missing = [unit for unit in units if unit not in place]
         if missing or len(place) != len(labels):
@@ -87,13 +107,17 @@ class Learner:
             key = chosen.tobytes()
             if key not in batches:      # equal batches share their arrays
                 batches[key] = self._data(chosen)
-            data, constants = batches[key], self.optimizer.constants(number, len(self.schedule))
+            data, constants = batches[key], self._constants(number)
             kind = tuple((x.shape, "integer" if np.issubdtype(x.dtype, np.integer) else "real") for x in data)
             if kind not in self._kinds:
                 self._kinds[kind] = len(self.circuits)
                 self.circuits.append(self._record(kind, len(constants)))
-            steps.append(Step(self._kinds[kind], np.atleast_1d(chosen), (*(np.float64(c) for c in constants), *data)))
+            steps.append(Step(self._kinds[kind], np.atleast_1d(chosen), (*map(np.float64, constants), *data)))
         return steps
+
+    def _constants(self, step):
+        """The optimiser's numbers at a step."""
+        return [real_number(c, f"the optimizer's constants at step {step}") for c in self.optimizer.constants(step, len(self.schedule))]
 
     def _data(self, chosen):
         """The arrays of one step: those of the example, or of a batch, stacked."""
@@ -109,13 +133,14 @@ class Learner:
         inputs = [(real if k == "real" else integer)(*shape) for shape, k in kind]
         weights = real(*(self.schedule.shape[1:] or (1,)), name="weights")
         layout = self.layout
+        checked_function(self.loss, "the loss, of parameters and the arrays of an example,", 1 + len(kind))
 
         def objective(*wires):
             pieces, weight, data = wires[:len(layout.shapes)], wires[len(layout.shapes)], wires[len(layout.shapes) + 1:]
             losses = self.loss(layout.form(list(pieces)), *data)
             self._check_loss(losses, weights.shape)
             total = (weight * losses).mean()
-            return total if self.regularizer is None else total + self.regularizer(layout.form(list(pieces)))
+            return total if self.regularizer is None else total + self._penalty(layout.form(list(pieces)))
 
         shapes = [real(*shape, name=name or "parameters") for name, shape in layout.shapes.items()]
         slope = gradient(record(objective, *shapes, weights, *inputs), wrt=range(len(shapes)))
@@ -124,16 +149,30 @@ class Learner:
             count = len(self.states) - 1
             state, weight, numbers, data = rest[:count], rest[count], rest[count + 1:count + 1 + constants], rest[count + 1 + constants:]
             gradients = slope(*layout.pieces(theta), weight, *data)[1:]
-            theta, state = self.optimizer.update(theta, concatenate([g.reshape(-1) for g in gradients]), state, numbers)
-            return (theta, *state)
+            updated = self.optimizer.update(theta, concatenate([g.reshape(-1) for g in gradients]), state, numbers)
+            if not isinstance(updated, tuple) or len(updated) != 2 or not isinstance(updated[1], (tuple, list)):
+                raise LearnerError(f"the optimizer's update returns (theta, state), state a tuple, not {updated!r:.100}")
+            return (updated[0], *updated[1])
 
-        states = [real(x.size, name=name) for name, x in zip(["theta"] + ["state"] * len(self.states), self.states)]
-        return record(step, *states, weights, *[real() for _ in range(constants)], *inputs)
+        states = [real(*x.shape, name=name) for name, x in zip(["theta"] + ["state"] * len(self.states), self.states)]
+        circuit = record(step, *states, weights, *[real() for _ in range(constants)], *inputs)
+        found, wanted = [circuit.shapes[i] for i in circuit.outputs], [x.shape for x in self.states]
+        if found != wanted:
+            raise LearnerError(f"the optimizer's update returns shapes {found} for theta and its state, which have shapes {wanted}")
+        return circuit
+
+    def _penalty(self, parameters):
+        penalty = self.regularizer(parameters)
+        if not isinstance(penalty, Real) and (not isinstance(penalty, Wire) or penalty.shape != ()):
+            raise LearnerError(f"the regularizer returns one number, such as (w * w).sum(), not {penalty!r:.60}")
+        return penalty
 
     def _check_loss(self, losses, shape):
+        if not isinstance(losses, Wire):
+            raise LearnerError(f"the loss does not depend on the parameters: it returns {losses!r:.60}")
         wanted = shape if self.schedule.ndim == 2 else ()
-        if getattr(losses, "shape", None) != wanted:
-            raise LearnerError(f"the loss has shape {getattr(losses, 'shape', None)}, not {wanted}: " + (
+        if losses.shape != wanted:
+            raise LearnerError(f"the loss has shape {losses.shape}, not {wanted}: " + (
                 "with a schedule of batches it is one number per example of the batch" if wanted else
                 "with one example a step it is a scalar (take the mean over tokens, say)"))
 
@@ -149,16 +188,20 @@ class Learner:
 
     def unit_indices(self, deletion_set):
         """The numbers of the units in a deletion set: a unit's label, or several. Raises LearnerError for unknown or repeated ones."""
-        return self.deletion_sets([[deletion_set] if isinstance(deletion_set, (str, int, np.integer)) else deletion_set]).units
+        return self.deletion_sets([self._listed(deletion_set)]).units
+
+    def _listed(self, deletion_set):
+        """A deletion set as a sequence of labels; a label that is itself a tuple stands for one unit."""
+        one = not iterable(deletion_set) or isinstance(deletion_set, tuple) and self._number(deletion_set) >= 0
+        return [deletion_set] if one else deletion_set
 
     def deletion_sets(self, deletion_sets, weight=0.0):
         """Many deletion sets as Sets: a sequence of sequences of units' labels, or an array (sets, size).
 
         weight   what is left of the units' weight. Raises LearnerError for unknown units, and for repeated ones in a set.
         """
-        if not np.isfinite(weight) or not 0.0 <= weight <= 1.0:
-            raise LearnerError(f"a deleted unit keeps a weight from 0 to 1, not {weight}")
-        if isinstance(deletion_sets, str) or any(isinstance(s, (str, int, np.integer)) for s in deletion_sets):
+        weight = real_number(weight, "a deleted unit keeps a weight from 0 to 1", 0.0, 1.0)
+        if not iterable(deletion_sets) or not all(iterable(s) for s in deletion_sets):
             raise LearnerError(f"deletion sets are a sequence of sets, each a sequence of units, such as [[{self.units[0]!r}]], not {deletion_sets!r:.60}")
         listed = [s.tolist() if isinstance(s, np.ndarray) else list(s) for s in deletion_sets]
         flat = [x.item() if isinstance(x, np.generic) else x for x in chain.from_iterable(listed)]
@@ -175,15 +218,13 @@ class Learner:
 
     def _number(self, label):
         """A unit's number by its label, -1 if there is none."""
-        if isinstance(label, bool) and not isinstance(self.units[0], bool) or not isinstance(label, Hashable):
+        if isinstance(label, bool) and not isinstance(self.units[0], bool) or not hashable(label):
             return -1      # True is not unit 1
         return self._place.get(label, -1)
 
     def downweight(self, deletion_set, weight=0.0):
         """h, one number per unit: 1 - weight on the deletion set, 0 elsewhere. weight 0 deletes, 1 changes nothing."""
-        if isinstance(deletion_set, (str, int, np.integer)):
-            deletion_set = [deletion_set]
-        return self.deletion_sets([deletion_set], weight).dense(self.unit_count)[0]
+        return self.deletion_sets([self._listed(deletion_set)], weight).dense(self.unit_count)[0]
 
     def first_steps(self):
         """(units,): the step that first uses each unit; the number of steps for those never used."""
@@ -227,15 +268,21 @@ class Learner:
 
     def where(self, step):
         """'step 7 (example 12, 'anna')'"""
-        names = [f"{i}" + (f", {self.labels[i]!r}" if self.labels else "") for i in self.steps[step].weights[:4]]
+        names = [self._named(i).removeprefix("example ") for i in self.steps[step].weights[:4]]
         more = ", ..." if len(self.steps[step].weights) > 4 else ""
         return f"step {step} (example {'; '.join(names)}{more})"
 
     def measurement(self, measure):
         """The circuit of a measurement: measure(parameters) -> scalar or vector, as a function of the flat parameters."""
+        checked_function(measure, "a measurement", 1)
         circuit = record(lambda theta: measure(self.layout.split(theta)), real(self.layout.size, name="theta"))
         if len(circuit.outputs) != 1:
             raise LearnerError("a measurement returns one scalar or vector; join several with concatenate")
+        if circuit.kinds[circuit.outputs[0]] == "integer":
+            raise LearnerError("a measurement of whole numbers does not move with the parameters. Measure a loss, a log-probability, a logit "
+                               "or a margin")
+        if 0 in circuit.shapes[circuit.outputs[0]]:
+            raise LearnerError(f"a measurement of shape {circuit.shapes[circuit.outputs[0]]} measures nothing")
         return circuit
 
     # what it promises ------------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ from typing import Optional
 import numpy as np
 
 from .calibration import Calibration, ErrorModel, typical_change
+from .checks import real_array, real_number, whole_number
 from .decoders import DECODERS, LeastSquares, Mean, MedianOfMeans
 from .directions import UNITARILY_INVARIANT
 from .learner import LearnerError
@@ -80,8 +81,8 @@ class Measured:
 
     def predict_downweights(self, h, *, decoder="auto", groups=None, level=0.95):
         """Predictions for any real downweights: (units,), or (k, units) for k predictions at once."""
-        h = np.asarray(h, float)
-        if h.ndim not in (1, 2) or h.shape[-1] != self.learner.unit_count or not np.isfinite(h).all():
+        h = real_array(h, "downweights")
+        if h.ndim not in (1, 2) or h.shape[-1] != self.learner.unit_count:
             raise LearnerError(f"downweights are finite, (units,) or (k, units) with {self.learner.unit_count} units, not {h.shape}")
         many = self._predict(Sets.of(h), decoder, groups, level, True)
         return many if h.ndim == 2 else self._only(many)
@@ -100,19 +101,25 @@ class Measured:
 
     def curve(self, deletion_set, weights=np.linspace(0.0, 1.0, 11), **options):
         """Predictions of one set at several weights: arrays with a leading axis of weights."""
+        weights = np.atleast_1d(real_array(weights, "weights"))
         return self.predict_downweights(np.stack([self.learner.downweight(deletion_set, w) for w in weights]), **options)
 
     def along(self, direction, t):
         """The truncated series along one of the sketch's own directions, for weights 1 - t psi: t real, any shape.
 
-        Returns (len(t), degree + 1, ...): the curves of degree 0, 1, ... p; along real directions these are real.
+        Returns t's shape (one number: (1,)) + (degree + 1, ...): the curves of degree 0, 1, ... p; along real directions these are real.
         """
-        t = np.atleast_1d(np.asarray(t, float))
+        t = np.atleast_1d(real_array(t, "t"))
+        if whole_number(direction, "the number of a direction", 0) >= len(self.coefficients):
+            raise LearnerError(f"there is no direction {direction}: the sketch has directions 0 to {len(self.coefficients) - 1}")
         orders = np.arange(1, self.degree + 1)
-        c = self.coefficients[direction]
-        terms = (t[:, None] ** orders).reshape(t.shape + orders.shape + (1,) * self.value.ndim) * c
-        start = np.broadcast_to(self.value, (len(t), 1) + self.value.shape)
-        return np.cumsum(np.concatenate([start.astype(complex), terms], axis=1), axis=1)
+        with np.errstate(over="ignore", invalid="ignore"):      # whatever overflows is told below
+            terms = (t[..., None] ** orders).reshape(t.shape + orders.shape + (1,) * self.value.ndim) * self.coefficients[direction]
+            start = np.broadcast_to(self.value, t.shape + (1,) + self.value.shape)
+            curves = np.cumsum(np.concatenate([start.astype(complex), terms], axis=t.ndim), axis=t.ndim)
+        if not np.isfinite(curves).all():
+            raise LearnerError(f"the series overflows at t up to {np.abs(t).max():g}: choose t nearer to 0")
+        return curves
 
     # how they are answered ---------------------------------------------------------------------------------------------
 
@@ -138,7 +145,7 @@ class Measured:
         """A decoder fitted to this measurement, kept for the next question."""
         if name == "auto":
             name = self.choice[0]
-        if name not in DECODERS:
+        if not isinstance(name, str) or name not in DECODERS:
             raise LearnerError(f"no decoder {name!r}; there are 'auto', {', '.join(map(repr, DECODERS))}")
         if groups is not None and name != MedianOfMeans.name:
             raise LearnerError(f"groups are for the median of means, not for decoder {name!r}")
@@ -176,8 +183,7 @@ class Measured:
     def _predict(self, sets, decoder, groups, level, intervals):
         if np.any(self.downweight):
             raise LearnerError("this sketch expands around a downweight of its own; predictions are made from sketches around 0")
-        if not 0.0 < level < 1.0:
-            raise LearnerError(f"the level of an interval lies between 0 and 1, not {level}")
+        real_number(level, "the level of an interval lies between 0 and 1", above=0.0, below=1.0)
         fitted = self.decoder(decoder, groups)
         found, shape = fitted(sets, errors=intervals), (len(sets),) + self.value.shape
         change = found.change.reshape(shape)

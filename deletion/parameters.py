@@ -5,6 +5,8 @@ import numpy as np
 
 from circuit import CircuitError
 
+from .checks import data_array
+
 
 class Layout:
     """How named tensors lie in one vector, row by row, one behind the other.
@@ -17,12 +19,7 @@ class Layout:
         tensors = {"": parameters} if self.single else parameters
         self.shapes, pieces = {}, []
         for name, value in tensors.items():
-            value = np.asarray(value)
-            label = f"parameter {name!r}" if name else "the parameters"
-            if value.dtype == bool or not (np.issubdtype(value.dtype, np.floating) or np.issubdtype(value.dtype, np.integer)):
-                raise CircuitError(f"{label}: real numbers wanted, not {value.dtype}")
-            if not np.isfinite(value).all():
-                raise CircuitError(f"{label}: NaN or infinity at {tuple(np.argwhere(~np.isfinite(value))[0].tolist())}")
+            value = data_array(value, "the parameters" if self.single else f"parameter {name!r}")
             self.shapes[name] = value.shape
             pieces.append(value.astype(float).ravel())
         self.size = sum(piece.size for piece in pieces)

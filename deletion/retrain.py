@@ -1,13 +1,13 @@
 """Exact truth: training again with other weights, many trainings side by side."""
-import os
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, ThreadPoolExecutor
+from threading import Event
 
 import numpy as np
 
 from circuit import DomainError, evaluate
 from taylor import TRAININGS
 
-from .learner import LearnerError
+from .checks import LearnerError, checked_threads, iterable, real_array
 from .progress import Progress
 
 CHECKED = 100
@@ -28,30 +28,44 @@ def retrain(learner, sets=None, measurement=None, *, weights=None, weight=0.0, t
     """
     if (sets is None) == (weights is None):
         raise LearnerError("give deletion sets or weights, one of the two")
+    threads = checked_threads(threads)
     if sets is not None:
-        if isinstance(sets, (str, int, np.integer)):
+        if not iterable(sets):
             raise LearnerError(f"sets is a sequence of deletion sets, such as [{sets!r}], not {sets!r}")
         downweights = np.array([learner.downweight(s, weight) for s in sets]).reshape(-1, learner.unit_count)
     else:
-        weights = np.asarray(weights, float)
+        if weight != 0.0:
+            raise LearnerError(f"weight={weight!r:.60} is what deletion sets keep; weights already say what every unit keeps")
+        weights = real_array(weights, "weights")
         if weights.ndim != 2 or weights.shape[1] != learner.unit_count:
             raise LearnerError(f"weights of shape {weights.shape}: one row per training, one column per unit ({learner.unit_count})")
-        if not np.isfinite(weights).all() or weights.min(initial=0.0) < 0.0:
-            raise LearnerError("weights are finite numbers >= 0")
+        if weights.min(initial=0.0) < 0.0:
+            raise LearnerError(f"weights are numbers >= 0, not {weights.min():g}")
         downweights = 1.0 - weights
     if not len(downweights):
         raise LearnerError("nothing to retrain: no deletion sets")
     circuit = None if measurement is None else learner.measurement(measurement)
     learner.recurrence(None)      # made once, before threads ask for it
+    stopped = Event()
+
+    def watched(steps):
+        if stopped.is_set():
+            raise CancelledError      # another block failed, or the user wants to stop
+        report(steps)
+
     firsts = range(0, len(downweights), TRAININGS)
-    with Progress(len(firsts) * len(learner.steps), "retrain", progress) as report, ThreadPoolExecutor(threads or os.cpu_count()) as pool:
+    with Progress(len(firsts) * len(learner.steps), "retrain", progress) as report, ThreadPoolExecutor(threads) as pool:
         try:
             theta = np.concatenate(list(pool.map(
-                lambda first: train_block(learner, learner.example_weights(downweights[first:first + TRAININGS]), first, report), firsts)))
+                lambda first: train_block(learner, learner.example_weights(downweights[first:first + TRAININGS]), first, watched), firsts)))
         except BaseException:
+            stopped.set()
             pool.shutdown(cancel_futures=True)
             raise
-    return theta if circuit is None else evaluate(circuit, [theta])[0]
+    if circuit is None:
+        return theta
+    shape = circuit.shapes[circuit.outputs[0]]      # a constant is measured once, for all trainings
+    return np.broadcast_to(evaluate(circuit, [theta])[0], (len(theta),) + shape).copy()
 
 
 def train_block(learner, weights, first=0, report=lambda steps: None):

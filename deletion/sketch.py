@@ -6,7 +6,6 @@
 
 Nothing in a sketch depends on what will be deleted or measured. Made in a folder (out=...) it outlives kills: see store.py.
 """
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -19,9 +18,11 @@ from taylor import LANES, Evaluator, checked_degree
 
 from .blocks import Blocks, Filed, block_name, checked_dtype, packed
 from .calibration import ARRAYS, SETS, Calibration, calibrate, random_sets
+from .checks import checked_threads, real_array
 from .directions import Directions, draw, given
 from .estimate import estimate
 from .identity import Identity, begun, reopened, same_learner
+from .jumps import only_jump
 from .learner import Learner, LearnerError
 from .measured import Measured
 from .pushing import Plan, push_all
@@ -79,11 +80,11 @@ class Sketch:
         """
         if self.learner is None:
             raise LearnerError("this sketch was opened without its learner: open it with load(path, learner)")
-        circuit = self.learner.measurement(measurement)
+        circuit, threads = self.learner.measurement(measurement), checked_threads(threads)
         shared = Evaluator(circuit, {0}, self.degree)
-        if not shared.part.active[0]:
-            raise CircuitError("this measurement does not move with the parameters (an accuracy, a step, a constant): nothing can be "
-                               "predicted from its series. Measure a loss, a log-probability, a logit or a margin")
+        if not shared.part.active[0] or only_jump(circuit).any():
+            raise CircuitError("this measurement, or an element of it, does not move with the parameters (an accuracy, a step, a constant): "
+                               "nothing can be predicted from its series. Measure a loss, a log-probability, a logit or a margin")
         coefficients = np.zeros((len(self.directions), self.degree) + circuit.shapes[circuit.outputs[0]], complex)
 
         def measure_blocks(first_block, stride):
@@ -97,7 +98,7 @@ class Sketch:
                 here[...] = np.moveaxis(stored[..., 0, :len(here)] + 1j * stored[..., 1, :len(here)], (-1, -2), (0, 1))
             return constant
 
-        count = min(threads or os.cpu_count(), len(self.blocks))
+        count = min(threads, len(self.blocks))
         with ThreadPoolExecutor(count) as pool:
             constants = list(pool.map(measure_blocks, range(count), [count] * count))
         return Measured(self.learner, self.directions, constants[0], coefficients, self.downweight, self._calibrated(circuit))
@@ -162,11 +163,13 @@ def precompute(learner, directions=64, degree=3, seed=0, *, design="auto", calib
     Raises LearnerError for input that makes no sense or a folder of something else, StoreError for a folder that cannot be written,
     and DomainError, naming step, example, gate and direction, as soon as anything is not a number.
     """
-    degree, dtype = checked_degree(degree), checked_dtype(dtype)
+    degree, dtype, threads = checked_degree(degree), checked_dtype(dtype), checked_threads(threads)
     chosen, seed = choose(learner, directions, design, degree, seed)
-    base = np.zeros(learner.unit_count) if downweight is None else np.asarray(downweight, float)
-    if base.shape != (learner.unit_count,) or not np.isfinite(base).all():
+    base = np.zeros(learner.unit_count) if downweight is None else real_array(downweight, "a downweight")
+    if base.shape != (learner.unit_count,):
         raise LearnerError(f"a downweight is one real number per unit ({learner.unit_count}), not {base.shape}")
+    if base.max(initial=0.0) > 1.0:
+        raise LearnerError(f"a downweight of {base.max():g} leaves a negative weight: it is at most 1, which deletes")
     if calibration is None:
         calibration = 0 if base.any() else SETS
     sets = random_sets(learner.unit_count, calibration, seed or 0)

@@ -1,10 +1,11 @@
 """python -m microgpt: train on a list of names and print new ones."""
 import argparse
+import sys
 
-from circuit import evaluate
+from circuit import CircuitError, evaluate
 
 from .learner import names
-from .sample import sample
+from .sample import checked_options, sample
 
 
 def main():
@@ -15,6 +16,7 @@ def main():
     parser.add_argument("--temperature", type=float, default=0.5)
     parser.add_argument("--seed", type=int, default=0, help="of the samples")
     options = parser.parse_args()
+    checked_options(options.samples, options.temperature, options.seed)      # before the training, not after it
     learner = names(options.names, steps=options.steps)
     theta = learner.train()[0]
     held_out = [evaluate(learner.measurement(learner.loss_on(name)), [theta])[0] for name in learner.held_out[:100]]
@@ -25,4 +27,7 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except CircuitError as error:
+        sys.exit(print(f"error: {error}", file=sys.stderr) or 2)

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from circuit import CircuitError
+from deletion.checks import whole_number
 
 from .model import Shape
 
@@ -23,11 +24,14 @@ class DocumentError(CircuitError):
 
 def read_names(path=None):
     """The names in a file, one a line, blank lines skipped; the shipped list if no path is given."""
-    path = Path(path or SHIPPED)
     try:
-        names = [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-    except (OSError, UnicodeDecodeError) as error:
-        raise DocumentError(f"cannot read names from {path}: {error}") from None
+        path = SHIPPED if path is None else Path(path)
+        text = path.read_text(encoding="utf-8-sig")      # some editors begin a file with a byte order mark
+    except (OSError, ValueError, TypeError) as error:
+        raise DocumentError(f"cannot read names from {path!r:.100}: {error}") from None
+    if "\0" in text:
+        raise DocumentError(f"{path} is not a text: it has a NUL in line {text[:text.index(chr(0))].count(chr(10)) + 1}")
+    names = [line.strip() for line in text.split("\n") if line.strip()]      # splitlines would also split at rarer signs
     if not names:
         raise DocumentError(f"{path} holds no names: one a line is wanted")
     return names
@@ -40,12 +44,19 @@ class Tokenizer:
     alphabet: str
     context: int = 16
 
+    def __post_init__(self):
+        if not isinstance(self.alphabet, str) or not self.alphabet or len(set(self.alphabet)) != len(self.alphabet):
+            raise DocumentError(f"an alphabet is a text in which every letter stands once, not {self.alphabet!r:.60}")
+        whole_number(self.context, "the context", 1)
+
     @property
     def bos(self):
         return len(self.alphabet)
 
     def encode(self, name):
         """BOS, the letters, BOS; cut so that at most `context` tokens are predicted. Raises DocumentError for unknown letters."""
+        if not isinstance(name, str):
+            raise DocumentError(f"a name is a text, not {name!r:.60}")
         if not name:
             raise DocumentError("an empty name has nothing to predict")
         unknown = sorted(set(name) - set(self.alphabet))
@@ -55,6 +66,10 @@ class Tokenizer:
         return np.array(tokens[:self.context + 1])
 
     def decode(self, tokens):
+        """The letters of tokens, BOS left out. Raises DocumentError for tokens there are not."""
+        unknown = [t for t in tokens if isinstance(t, bool) or not isinstance(t, (int, np.integer)) or not 0 <= t <= self.bos]
+        if unknown:
+            raise DocumentError(f"there is no token {unknown[0]!r}: tokens are 0 to {self.bos}")
         return "".join(self.alphabet[t] for t in tokens if t != self.bos)
 
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from circuit import exp, gelu
 from deletion import Adam, Learner, LearnerError, LinearDecay
+from deletion.checks import checked_function, checked_labels, in_order, iterable, whole_number
 
 from .data import Tokenizer, initial_parameters, model_shape, read_names, shuffled
 from .model import Shape, loss
@@ -39,12 +40,24 @@ class NameLearner(Learner):
 
     def __init__(self, documents, tokenizer, parameters, *, steps=None, units=None, all_units=None, held_out=(), activation=gelu,
                  optimizer=OPTIMIZER):
+        if not iterable(documents):
+            raise LearnerError(f"documents are a sequence of names, not {documents!r:.60}")
         self.documents, self.tokenizer, self.shape = list(documents), tokenizer, model_shape(tokenizer)
+        self._check_parameters(parameters)
         self.held_out = list(held_out)
         steps = len(self.documents) if steps is None else steps
         super().__init__(parameters, [tokenizer.encode(name) for name in self.documents], partial(loss, shape=self.shape, activation=activation),
                          optimizer, np.arange(steps) % len(self.documents), units=units, all_units=all_units,
                          labels=self.documents)
+
+    def _check_parameters(self, parameters):
+        """The tensors are those of the model: one more would be trained on nothing."""
+        wanted = self.shape.parameters()
+        found = {name: np.shape(x) for name, x in parameters.items()} if isinstance(parameters, dict) else None
+        if found != wanted:
+            wrong = [name for name in {**wanted, **(found or {})} if not found or found.get(name) != wanted.get(name)]
+            raise LearnerError(f"parameter {wrong[0]!r} has shape {found and found.get(wrong[0])}, not {wanted.get(wrong[0])}: the model's "
+                               "parameters are those of shape.parameters(), by name")
 
     def loss_on(self, name):
         """A measurement: the mean loss of the model on a name, nats per token."""
@@ -73,12 +86,16 @@ def names(path=None, steps=1000, seed=42, units=None, optimizer=OPTIMIZER):
     """
     if isinstance(steps, bool) or not isinstance(steps, (int, np.integer)) or steps < 1:
         raise LearnerError(f"a training has at least one step, not {steps!r}")
+    seed = whole_number(seed, "a seed", 0)
+    if units is not None:
+        checked_function(units, "units", 1)
     every = read_names(path)
     tokenizer = Tokenizer("".join(sorted(set("".join(every)))))
     documents, generator = shuffled(every, seed)
     parameters = initial_parameters(model_shape(tokenizer), generator)
     used = documents[:steps]
-    labels = {} if units is None else {"units": [units(name) for name in used], "all_units": sorted({units(name) for name in every})}
+    labels = {} if units is None else {"units": [units(name) for name in used],
+                                       "all_units": in_order(checked_labels([units(name) for name in every], "units"))}
     return NameLearner(used, tokenizer, parameters, steps=steps, held_out=documents[steps:], optimizer=optimizer, **labels)
 
 

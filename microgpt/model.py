@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from circuit import cross_entropy, einsum, gather, gelu, rms_norm, softmax
+from circuit import ShapeError, cross_entropy, einsum, gather, gelu, rms_norm, softmax
+from deletion import LearnerError
+from deletion.checks import whole_number
 
 
 @dataclass(frozen=True)
@@ -18,6 +20,12 @@ class Shape:
     heads: int = 4
     layers: int = 1
     context: int = 16
+
+    def __post_init__(self):
+        for name in ("vocabulary", "embedding", "heads", "layers", "context"):
+            whole_number(getattr(self, name), f"the model's {name}", 1)
+        if self.embedding % self.heads:
+            raise LearnerError(f"an embedding of {self.embedding} cannot be shared by {self.heads} heads: it is a multiple of them")
 
     def parameters(self):
         """Name and shape of every parameter, in the order in which they are initialised and stored."""
@@ -31,6 +39,8 @@ class Shape:
 
 def logits(parameters, tokens, shape, activation=gelu):
     """Next-token scores: tokens (T,) whole numbers -> (T, vocabulary)."""
+    if len(tokens.shape) != 1 or not 1 <= tokens.shape[0] <= shape.context:
+        raise ShapeError(f"the model reads 1 to {shape.context} tokens in a row, not tokens of shape {tokens.shape}")
     count = tokens.shape[0]
     x = rms_norm(gather(parameters["wte"], tokens) + parameters["wpe"][:count])
     for layer in range(shape.layers):

@@ -2,7 +2,7 @@
 import numpy as np
 
 from circuit import CircuitError, DomainError, ShapeError
-from circuit.evaluate import checked_input
+from circuit.evaluate import checked_input, listed_inputs
 
 from . import kernels as k
 from .machine import Forms, Schedule, repeat
@@ -11,6 +11,9 @@ from .program import Builder
 
 LANES = 8
 """Directions in a block: one vector register of an AVX-512 machine, and the smallest state to keep in cache."""
+
+LARGEST_DEGREE = 1000
+"""Beyond it the compiler takes minutes, and nothing that is trained has so many orders to tell."""
 
 _NOTHING = np.zeros(0, np.int64)
 _NO_WEIGHTS = k.Memory(np.zeros(0), np.zeros(0), _NOTHING, _NOTHING, np.zeros(0))
@@ -26,15 +29,18 @@ def evaluate(circuit, inputs, degree=None):
     Returns a tuple of Polynomials. Raises CircuitError for inputs that do not fit, and DomainError, naming gate, element,
     value and direction, for a NaN or infinity, a value outside a gate's domain, or, at degree >= 1, on a kink.
     """
+    inputs = listed_inputs(circuit, inputs)
     given = [x for x in inputs if isinstance(x, Polynomial)]
     if len({x.directions for x in given}) > 1 or len({x.degree for x in given}) > 1:
         raise ShapeError(f"polynomials of different directions and degrees: {[x.coefficients.shape[:2] for x in given]}")
     directions, own = (given[0].directions, given[0].degree) if given else (1, 0)
     if not directions:
         raise CircuitError("polynomials along no direction at all")
+    for x, want in zip(inputs, circuit.inputs):
+        if isinstance(x, Polynomial) and not np.isfinite(x.coefficients).all():
+            j, r, *element = np.argwhere(~np.isfinite(x.coefficients))[0].tolist()
+            raise DomainError(f"input {want.name} holds {x.coefficients[j, r][tuple(element)]} at {tuple(element)}, order {r + 1}, direction {j}")
     degree = checked_degree(own if degree is None else degree)
-    if len(inputs) != len(circuit.inputs):
-        raise CircuitError(f"{len(inputs)} inputs given; the circuit takes {len(circuit.inputs)}: {circuit.signature()}")
     evaluator = Evaluator(circuit, {i for i, x in enumerate(inputs) if isinstance(x, Polynomial)}, degree)
     evaluator.set_constants([x.constant if isinstance(x, Polynomial) else x for x in inputs])
     results = []
@@ -53,6 +59,8 @@ def evaluate(circuit, inputs, degree=None):
 def checked_degree(degree):
     if isinstance(degree, bool) or not isinstance(degree, (int, np.integer)) or degree < 0:
         raise CircuitError(f"a degree is a whole number >= 0, not {degree!r}")
+    if degree > LARGEST_DEGREE:
+        raise CircuitError(f"degree {degree} is too high: {LARGEST_DEGREE} is the highest. Time grows with the square of the degree")
     return int(degree)
 
 

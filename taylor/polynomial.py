@@ -4,6 +4,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from circuit import CircuitError, ShapeError
+from circuit.gate import plain_array
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,8 @@ class Polynomial:
     coefficients: np.ndarray
 
     def __post_init__(self):
+        object.__setattr__(self, "constant", plain_array(self.constant))
+        object.__setattr__(self, "coefficients", plain_array(self.coefficients))
         if np.ndim(self.coefficients) < 2 or np.shape(self.coefficients)[2:] != np.shape(self.constant):
             raise ShapeError(f"coefficients of shape {np.shape(self.coefficients)} for a constant part of shape "
                              f"{np.shape(self.constant)}: (directions, degree) comes before the tensor's shape")

@@ -79,8 +79,14 @@ class Program:
         constants = memory.constants.reshape(-1, self.each)
         if wrong == k.OUTSIDE:
             group = row[k.LENGTH] if entry.gate.name in ("max", "one_hot_max") else 1
-            seen = constants[row[k.A] + self.tables[row[k.A_TABLE] + element * group:][:group]]
-            return f"{where}: {', '.join(map(str, seen.ravel()[:8]))} at element {element}; {entry.gate.outside}"
+            seen, which = constants[row[k.A] + self.tables[row[k.A_TABLE] + element * group:][:group]], ""
+            if not self.form.shared:      # degree 0, where nothing is a kink: the value is not a number
+                with np.errstate(all="ignore"):
+                    lane = int(np.argmin(np.isfinite(entry.gate.value(seen[0], **entry.parameters))))
+                seen, which = seen[:, lane], f", training {first_direction + lane}"
+            shape = entry.shape if entry.gate.name != "one_hot_max" else np.delete(entry.shape, entry.parameters["axis"])
+            index = tuple(int(i) for i in np.unravel_index(element, shape))
+            return f"{where}: {', '.join(map(str, seen.ravel()[:8]))} at {index}{which}; {entry.gate.outside}"
         spot = row[k.Y] + self.tables[row[k.Y_TABLE] + element]
         index = tuple(int(i) for i in np.unravel_index(element, entry.shape))
         if not np.isfinite(constants[spot]).all():

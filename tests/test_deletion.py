@@ -185,7 +185,7 @@ def test_learners_that_make_no_sense():
                              ((np.zeros(2), examples, squared_loss, SGD(0.1), [0.5]), "whole numbers"),
                              ((np.zeros(2), examples, lambda w, x, y: w * x, SGD(0.1), [0]), "it is a scalar"),
                              ((np.zeros(2), examples, lambda w, x, y: w.sum(), SGD(0.1), [[0, 1]]), "one number per example"),
-                             ((np.array([np.nan, 0.0]), examples, squared_loss, SGD(0.1), [0]), "NaN or infinity at \\(0,\\)"),
+                             ((np.array([np.nan, 0.0]), examples, squared_loss, SGD(0.1), [0]), "nan at \\(0,\\)"),
                              ((np.zeros(0), examples, squared_loss, SGD(0.1), [0]), "at least one parameter"),
                              ((np.zeros(2), [examples[0], (x[0, :1], y[0])], squared_loss, SGD(0.1), [[0, 1]]), "cannot be one batch"),
                              ((np.zeros(3), examples, squared_loss, SGD(0.1), [0]), "gate einsum")):

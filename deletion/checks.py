@@ -1,0 +1,105 @@
+"""What users give, checked once and in one way: every function returns what it was given, ready for use, or raises LearnerError."""
+import inspect
+import os
+
+import numpy as np
+
+from circuit import CircuitError
+from circuit.gate import first_bad
+
+
+class LearnerError(CircuitError):
+    """A learner that cannot be recorded, or does not keep what it promises."""
+
+
+def array_of(x, what, kinds, wanted, finite=True):
+    """x as a new array, of finite numbers unless the caller looks at that.   kinds: NumPy's letters of types;   wanted: in words."""
+    try:
+        array = np.array(x)
+    except ValueError:
+        raise LearnerError(f"{what}: {wanted} are wanted, not rows of different lengths") from None
+    if array.dtype.kind not in kinds:
+        raise LearnerError(f"{what}: {wanted} are wanted, not {array.dtype}: {x!r:.60}")
+    if finite and not np.isfinite(array).all():
+        raise LearnerError(f"{what}: finite numbers are wanted, not {first_bad(array)}")
+    return array
+
+
+def real_array(x, what):
+    """x as floats: neither complex numbers, which would lose their imaginary part, nor text."""
+    return array_of(x, what, "biuf", "real numbers").astype(float)
+
+
+def data_array(x, what):
+    """x as real or whole numbers, a copy that nobody can change: fingerprints and circuits rely on it."""
+    array = array_of(x, what, "iuf", "real or whole numbers")
+    array.flags.writeable = False
+    return array
+
+
+def real_number(x, what, low=-np.inf, high=np.inf, below=np.inf, above=-np.inf):
+    """x as a float with low <= x <= high and above < x < below."""
+    number = array_of(x, what, "biuf", "real numbers")
+    if number.ndim or not (low <= number <= high and above < number < below):
+        limits = [f">= {low:g}"] * (low > -np.inf) + [f"> {above:g}"] * (above > -np.inf)
+        limits += [f"<= {high:g}"] * (high < np.inf) + [f"< {below:g}"] * (below < np.inf)
+        raise LearnerError(f"{what}: one number{' ' * bool(limits)}{' and '.join(limits)} is wanted, not {x!r:.60}")
+    return float(number)
+
+
+def whole_number(x, what, low):
+    """x as an int >= low. Nothing is rounded, and True is not 1."""
+    if isinstance(x, (bool, np.bool_)) or not isinstance(x, (int, np.integer)) or x < low:
+        raise LearnerError(f"{what} is a whole number >= {low}, not {x!r:.60}")
+    return int(x)
+
+
+def checked_threads(threads):
+    """How many threads to use; None stands for the machine's cores."""
+    return os.cpu_count() if threads is None else whole_number(threads, "the number of threads", 1)
+
+
+def checked_function(function, what, arguments):
+    """A function that can be called with that many arguments."""
+    if not callable(function):
+        raise LearnerError(f"{what} is a function, not {function!r:.60}")
+    try:
+        inspect.signature(function).bind(*[None] * arguments)
+    except TypeError as error:
+        raise LearnerError(f"{what} cannot be called with {arguments} argument{'s' * (arguments != 1)}: {error}") from None
+    except ValueError:      # what is written in C has no signature
+        pass
+    return function
+
+
+def iterable(x):
+    """Whether x is several things; a text is one."""
+    return np.iterable(x) and not isinstance(x, (str, bytes))
+
+
+def hashable(x):
+    """Whether x can be looked up: a list cannot, nor a tuple that holds one."""
+    try:
+        hash(x)
+    except TypeError:
+        return False
+    return True
+
+
+def checked_labels(labels, what):
+    """Labels of units as a list."""
+    if not iterable(labels):
+        raise LearnerError(f"{what} is a sequence of labels, not {labels!r:.60}")
+    labels = [x.item() if isinstance(x, np.generic) else x for x in labels]
+    for i, label in enumerate(labels):
+        if label is None or not hashable(label) or label != label:
+            raise LearnerError(f"{what}: a label is a text, a number or a tuple of them; label {i} is {label!r:.60}")
+    return labels
+
+
+def in_order(labels):
+    """The different labels, sorted; in order of occurrence where they cannot be compared."""
+    try:
+        return sorted(set(labels))
+    except TypeError:
+        return list(dict.fromkeys(labels))
