@@ -136,7 +136,7 @@ def mixture(*parts):
     if len({part.psi.shape[1] for part in parts}) != 1:
         raise LearnerError(f"a mixture of directions over {[part.psi.shape[1] for part in parts]} units: the same number is wanted")
     designs = {part.design for part in parts}
-    return Directions(np.concatenate([part.psi for part in parts]), designs.pop() if designs == {"sphere"} else "mixture")
+    return Directions(np.concatenate([part.psi for part in parts]), designs.pop() if len(designs) == 1 else "mixture")
 
 
 def _generator(seed, index):

@@ -8,7 +8,7 @@ from taylor import LANES
 
 from .blocks import Blocks, block_name, packed
 from .calibration import ARRAYS, Calibration
-from .directions import Directions
+from .directions import mixture
 from .identity import Identity, begun, differing
 from .learner import LearnerError
 from .sketch import Sketch, load
@@ -28,11 +28,10 @@ def merge(sketches, out=None):
         raise LearnerError("it takes two sketches to merge")
     for number, other in enumerate(sketches[1:], 2):
         must_agree(sketches[0], other, f"sketch {number}{located(other)} and sketch 1{located(sketches[0])}")
-    first, psi = sketches[0], np.concatenate([s.directions.psi for s in sketches])
     refuse_repeated(sketches)
-    directions = Directions(psi, "+".join(sorted({design for s in sketches for design in s.directions.design.split("+")})))
+    first, directions = sketches[0], mixture(*(s.directions for s in sketches))
     dtype = "float32" if all(s.dtype == "float32" for s in sketches) else "float64"
-    blocks, units = regrouped(sketches), psi.shape[1]
+    blocks, units = regrouped(sketches), directions.psi.shape[1]
     learner, calibration = next((s.learner for s in sketches if s.learner is not None), None), joined(sketches)
     if out is None:
         if learner is None:
@@ -46,7 +45,7 @@ def merge(sketches, out=None):
         folder, _ = begun(out, identity)
         if not folder.whole("theta"):
             folder.write("theta", first.theta)
-        seconds = sum(s.seconds() for s in sketches) / -(-len(psi) // LANES)      # shared out evenly: the sum stays true
+        seconds = sum(s.seconds() for s in sketches) / -(-len(directions) // LANES)      # shared out evenly: the sum stays true
         for b, block in enumerate(blocks):
             if not folder.whole(block_name(b)):
                 folder.write(block_name(b), packed(block, dtype, units, b * LANES), seconds=round(seconds, 3))

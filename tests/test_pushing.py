@@ -83,7 +83,7 @@ def test_merged_sketches_are_one_precomputed_along_all_directions(learner, origi
     before = contents(tmp_path / "merged")
     merge([original, other], out=tmp_path / "merged")
     assert contents(tmp_path / "merged") == before
-    assert merge([disk, precompute(learner, np.eye(20)[:2], 2)]).directions.design == "given+sphere"
+    assert merge([disk, precompute(learner, np.eye(20)[:2], 2)]).directions.design == "mixture"
 
 
 def test_merging_what_does_not_belong_together(learner, original, tmp_path):

@@ -253,9 +253,8 @@ def test_what_is_no_sketch(learner, tmp_path):
 # of another learner ----------------------------------------------------------------------------------------------------
 
 def test_another_learner_is_told_by_the_part_that_differs(learner, folder):
-    changed = network()
-    changed.examples[3][0][0] += 1e-9
-    examples = [tuple(np.array(x) for x in e) for e in changed.examples]
+    examples = [tuple(np.array(x) for x in e) for e in network().examples]
+    examples[3][0][0] += 1e-9
     start = learner.layout.split(learner.layout.initial * 1.5)
 
     def rebuilt(parameters=None, examples=learner.examples, optimizer=Momentum(0.05), schedule=learner.schedule, **more):
