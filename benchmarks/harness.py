@@ -2,7 +2,6 @@
 import json
 import os
 import platform
-import resource
 import sys
 import time
 from importlib.metadata import PackageNotFoundError, version
@@ -71,9 +70,21 @@ def peak_gflops(repeats=5):
     return best
 
 
-def peak_memory():
-    """The largest resident memory of this process so far, bytes."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+def memory(field="VmRSS"):
+    """Bytes of this process's memory now (VmRSS) or at most since `forget_peak` (VmHWM); NaN where the system does not tell."""
+    try:
+        line = next(x for x in Path("/proc/self/status").read_text().splitlines() if x.startswith(field))
+        return 1024.0 * int(line.split()[1])
+    except (OSError, StopIteration):
+        return float("nan")
+
+
+def forget_peak():
+    """Let the largest memory count from now."""
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+    except OSError:
+        pass      # the peak then counts from the start of the process
 
 
 def write_json(path, peak, rows, jobs=(), packages=()):

@@ -102,15 +102,16 @@ def threads(learner, repeats):
 
 
 FIGURE3 = """
-import resource, sys, time
+import time
+from benchmarks.harness import forget_peak, memory
 from deletion import precompute
 from microgpt import names
-def resident(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 learner = names(steps={steps})
 precompute(learner, 16, 3, design="sphere", calibration=0)
-before, start = resident(), time.perf_counter()
+forget_peak()
+before, start = memory(), time.perf_counter()
 sketch = precompute(learner, {directions}, 3, design="sphere", calibration=0)
-print(time.perf_counter() - start, resident() - before - sum(block.nbytes for block in sketch.blocks))
+print(time.perf_counter() - start, memory('VmHWM') - before - sum(block.nbytes for block in sketch.blocks))
 """
 
 DEMO = """

@@ -126,7 +126,7 @@ class LeastSquares:
             raise LearnerError(f"degree {p} is too high for directions of norm {norm:.3g} ({directions.psi.shape[1]} units): their powers "
                                "leave the range of numbers")
         alpha, beta = np.zeros((m, p, q), complex), np.zeros((directions.psi.shape[1], p, q))
-        self.fits = []      # per order: [(w, its probability (q,), s (q,))]
+        self.fits = []      # per order: [(w, its probability, s (q,))]
         for r in range(p):
             observed, fits = coefficients[:, r], self._fit(r + 1, coefficients[:, r])
             for w, probability, _ in fits:
@@ -138,7 +138,7 @@ class LeastSquares:
         self.tables = Tables.of(directions.psi, alpha, beta)
 
     def _fit(self, order, observed):
-        """[(w, probability (q,), s (q,))]: the posterior of w under equal odds, pooled over measurements; what is negligible left out."""
+        """[(w, probability, s (q,))]: the posterior of w under equal odds, pooled over measurements; what is negligible left out."""
         choices = SELF_WEIGHTS if order > 1 else (0.0,)
         found = [self.kernel.likelihood(order, w, observed) for w in choices]
         pooled = np.array([likelihood.sum() for likelihood, _ in found])
@@ -152,8 +152,8 @@ class LeastSquares:
         if errors:
             variance = np.zeros((len(sets), found.shape[2]))
             for r, fits in enumerate(self.fits):
-                for w, probability, scale in fits:
-                    variance += self.kernel.variance(sets, r + 1, w)[:, None] * (probability * scale)
+                w, _, scale = max(fits, key=lambda fit: fit[1])      # calibration sees to what the other w would add
+                variance += self.kernel.variance(sets, r + 1, w)[:, None] * scale
             error = np.sqrt(variance)
         return Estimates(found, found.sum(axis=1), error)
 
@@ -163,7 +163,8 @@ class LeastSquares:
         g = np.zeros((m, len(self.fits)), complex)
         for r, fits in enumerate(self.fits):
             for w, probability, _ in fits:
-                k = self.kernel.between(sets, r + 1, w)[0]
+                k = self.kernel.between(sets, r + 1, w)
+                k = k[0] if isinstance(k, np.ndarray) else k.toarray()[0]
                 g[:, r] += probability * self.kernel.solve(r + 1, w, (k[:m] + 1j * k[m:])[:, None])[:, 0].conj()
         return g
 

@@ -204,8 +204,9 @@ class Learner:
         if not iterable(deletion_sets) or not all(iterable(s) for s in deletion_sets):
             raise LearnerError(f"deletion sets are a sequence of sets, each a sequence of units, such as [[{self.units[0]!r}]], not {deletion_sets!r:.60}")
         listed = [s.tolist() if isinstance(s, np.ndarray) else list(s) for s in deletion_sets]
-        flat = [x.item() if isinstance(x, np.generic) else x for x in chain.from_iterable(listed)]
-        units = np.array([self._number(x) for x in flat], np.int64)
+        flat = list(chain.from_iterable(listed))
+        plain = set(map(type, flat)) <= {int, str}      # most often; then all are looked up at once
+        units = np.array([self._place.get(x, -1) for x in flat] if plain else [self._number(x) for x in flat], np.int64)
         if units.min(initial=0) < 0:
             known = f"0 to {self.unit_count - 1}" if self.units == list(range(self.unit_count)) else ", ".join(map(repr, self.units[:30]))
             raise LearnerError(f"no unit {flat[units.argmin()]!r} to delete; the learner's units are {known}")
@@ -218,6 +219,7 @@ class Learner:
 
     def _number(self, label):
         """A unit's number by its label, -1 if there is none."""
+        label = label.item() if isinstance(label, np.generic) else label
         if isinstance(label, bool) and not isinstance(self.units[0], bool) or not hashable(label):
             return -1      # True is not unit 1
         return self._place.get(label, -1)

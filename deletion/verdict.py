@@ -34,7 +34,8 @@ def judge(measured, sets, change, sampling, truncation):
     ratio, every = np.hypot(sampling, truncation) / usual, np.arange(len(sets))
     worst = ratio.argmax(axis=1)
     facts = zip(squares, ratio[every, worst], (truncation > sampling)[every, worst], (np.abs(change) / usual).max(axis=1), crossed(calibration, squares))
-    verdicts, reasons = zip(*(_one(calibration.reach, *fact) for fact in facts)) if len(sets) else ((), ())
+    reach = calibration.reach
+    verdicts, reasons = zip(*(_one(reach, *fact) for fact in facts)) if len(sets) else ((), ())
     return list(verdicts), list(reasons)
 
 
