@@ -20,6 +20,9 @@ from .verdict import COARSE, HOPELESS, NOT, RAISE, TRUST
 
 PROBES = 16
 
+FEW = 8
+"""Sets fewer than these say nothing about how often intervals hold."""
+
 
 @dataclass(frozen=True)
 class Stability:
@@ -84,7 +87,7 @@ def stability(sketch, measurement, size=None, *, sets=None, probes=PROBES, seed=
                  prediction_error=relative(predicted.change, changes), covered=covered, crossings=float(np.median(truth.crossings)))
     facts["decay"] = decay(facts["terms"])
     norms = frobenius(sketch, measured)
-    return Stability(float(h.sum(axis=1).mean()), *norms, **facts, **decided(finite, **facts))
+    return Stability(float(h.sum(axis=1).mean()), *norms, **facts, **decided(finite, len(h), **facts))
 
 
 def random_sets(learner, size, probes, seed):
@@ -118,7 +121,7 @@ def frobenius(sketch, measured):
     return norms, squares.std(axis=0, ddof=1) / np.sqrt(len(squares)) / (2.0 * np.where(norms > 0, norms, 1.0))
 
 
-def decided(finite, terms, series_error, prediction_error, covered, crossings, decay):
+def decided(finite, count, terms, series_error, prediction_error, covered, crossings, decay):
     """{'verdict', 'reasons'}"""
     found = (f"exact series are off by {series_error:.2g} of the true change, predictions by {prediction_error:.2g}"
              + ("" if covered is None else f"; 95% intervals held {covered:.0%} of the retrained values"))
@@ -130,7 +133,7 @@ def decided(finite, terms, series_error, prediction_error, covered, crossings, d
         return {"verdict": NOT, "reasons": (f"the terms grow from order to order, by {decay:.2g}: no degree will do", found)}
     if prediction_error > HOPELESS:
         return {"verdict": NOT, "reasons": (found,)}
-    if covered is not None and covered < 0.7:
+    if covered is not None and covered < 0.7 and count >= FEW:
         return {"verdict": NOT, "reasons": (found + ": these sets are unlike those the intervals were learned on",)}
     if prediction_error > COARSE and series_error > 0.5 * prediction_error:
         return {"verdict": RAISE, "reasons": (found + f"; terms shrink by {decay:.2g} an order",)}
