@@ -26,7 +26,7 @@ DEGREES = {1: 1000, 2: 600, 3: 400, 6: 150, 16: 16, 32: 6}
 """How many steps are timed at each degree, so that each takes about as long."""
 
 
-def check(learner):
+def check():
     """The largest errors of a push of degree 3 against plain evaluation and against a contour integral. Raises CircuitError."""
     short = names(steps=12)
     psi = sphere(1, short.unit_count, 5)
@@ -191,7 +191,7 @@ def main():
     options = parser.parse_args()
     cores, learner, repeats = os.cpu_count(), names(steps=1000), options.repeats
     print(harness.machine())
-    print("errors at degree 3: {:.0e} against plain evaluation, {:.0e} against a contour integral of trainings".format(*check(learner)))
+    print("errors at degree 3: {:.0e} against plain evaluation, {:.0e} against a contour integral of trainings".format(*check()))
     peak = harness.peak_gflops()
     chosen = {p: -(-DEGREES[p] // 4) for p in (1, 3, 16)} if options.quick else DEGREES
     rows = degrees(learner, chosen, cores, 3 if options.quick else repeats)

@@ -1,8 +1,12 @@
-"""Shared fixtures: one seeded source of randomness, and the golden files."""
+"""Shared fixtures: one seeded source of randomness, the golden files, and a sketch in a folder."""
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+from learners import network
+
+from deletion import precompute
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -20,3 +24,22 @@ def golden():
         with np.load(GOLDEN / f"{name}.npz", allow_pickle=False) as file:
             return {key: file[key] for key in file.files}
     return load
+
+
+@pytest.fixture(scope="module")
+def learner():
+    return network()
+
+
+@pytest.fixture(scope="module")
+def original(learner, tmp_path_factory):
+    """A finished sketch of 20 directions: blocks of 8, 8 and 4."""
+    path = tmp_path_factory.mktemp("sketch") / "original"
+    precompute(learner, 20, 2, seed=5, design="sphere", out=path)
+    return path
+
+
+@pytest.fixture
+def folder(original, tmp_path):
+    """A copy of it, to damage."""
+    return Path(shutil.copytree(original, tmp_path / "copy"))

@@ -63,3 +63,8 @@ def tiny(n=6, steps=12):
 def contents(folder):
     """The bytes of every array in a sketch's folder."""
     return {path.name: path.read_bytes() for path in Path(folder).glob("*.npy")}
+
+
+def of_weights(p):
+    """A measurement of the network."""
+    return p["w1"].sum() + p["w2"].mean()

@@ -104,3 +104,49 @@ def test_imports_go_one_way():
                 found = [a.name for a in node.names] if isinstance(node, ast.Import) else [node.module] if isinstance(node, ast.ImportFrom) and not node.level else []
                 for module in found:
                     assert module.split(".")[0] not in rooms[level + 1:] + ["tests"], f"{path} imports {module}"
+
+
+def test_speed_counts_what_it_times(tmp_path, capsys):
+    import json
+
+    from benchmarks import harness, speed
+    from microgpt import names
+    learner = names(steps=12)
+    assert max(speed.check()) < 1e-9
+    rows = speed.degrees(learner, {1: 4, 3: 4}, 2, 2)
+    speed.report(rows, 50.0)
+    assert "direction-steps/s" in capsys.readouterr().out
+    harness.write_json(tmp_path / "speed.json", 50.0, rows)
+    content = json.loads((tmp_path / "speed.json").read_text())
+    assert set(content) >= {"machine", "versions", "peak_gflops", "rows"}
+    for row in content["rows"]:
+        assert {"name", "degree", "seconds_per_direction_step", "gflops", "fraction_of_peak"} <= set(row) and row["gflops"] > 0
+    assert speed.useful(learner, 3, 0, 12) == speed.useful(learner, 3, 0, 5) + speed.useful(learner, 3, 5, 12) > 12 * 1e6
+    assert sum(share for _, share in speed.shares(learner, 3, 8)) == pytest.approx(1.0)
+
+
+def test_accuracy_scores_against_retraining(tmp_path):
+    result = script("benchmarks.accuracy", "designs", "chosen", "--quick", "--bank", tmp_path / "bank", "--json", tmp_path / "found.json")
+    assert result.returncode == 0, result.stderr
+    for what in ("sum of exact leave-one-outs", "sphere, median of means", "pairs, least squares", "exact degree 1", "most influential", "resampled banks"):
+        assert what in result.stdout
+    assert list((tmp_path / "bank").glob("*.npy"))
+    assert script("benchmarks.accuracy", "everything").returncode == 2
+
+
+def test_scores():
+    from benchmarks.truth import advantage, bootstrap, error, lds
+    rng = np.random.default_rng(0)
+    true = rng.normal(size=(60, 3))
+    assert lds(true * 2.0, true) == pytest.approx(1.0) and lds(-true, true) == pytest.approx(-1.0) and error(np.zeros_like(true), true) == 1.0
+    near, far = true + 0.1 * rng.normal(size=true.shape), true + 0.5 * rng.normal(size=true.shape)
+    score, low, high = bootstrap(error, near, true)
+    assert low < score < high and advantage(near, far, true) > 0.99 > 0.01 > advantage(far, near, true)
+
+
+def test_what_is_built_to_fail_is_not_trusted():
+    from benchmarks.trust import built_to_fail
+    from deletion import precompute, stability
+    for learner, measure, size in built_to_fail().values():
+        sketch = precompute(learner, max(32, learner.unit_count // 2), 3, progress=False)
+        assert stability(sketch, measure, size, progress=False).verdict == "do not trust"

@@ -1,6 +1,5 @@
 """Blocks of directions: late starts, single precision, merging, and whoever does the work - threads, processes, a cluster."""
 import os
-import shutil
 import signal
 import threading
 import time
@@ -10,36 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from learners import contents, logistic, network, tiny
+from learners import contents, logistic, network, of_weights, tiny
 
 import microgpt
 from circuit import DomainError
 from deletion import SGD, Learner, LearnerError, Momentum, StoreError, given, load, merge, precompute, sphere
 from deletion.blocks import packed, roots, unpacked
 from deletion.pushing import Plan, Task, push
-
-
-def measure(p):
-    return p["w1"].sum() + p["w2"].mean()
-
-
-@pytest.fixture(scope="module")
-def learner():
-    return network()
-
-
-@pytest.fixture(scope="module")
-def original(learner, tmp_path_factory):
-    """A finished sketch of 20 directions: blocks of 8, 8 and 4."""
-    path = tmp_path_factory.mktemp("sketch") / "original"
-    precompute(learner, 20, 2, seed=5, design="sphere", out=path)
-    return path
-
-
-@pytest.fixture
-def folder(original, tmp_path):
-    """A copy of it, to damage."""
-    return Path(shutil.copytree(original, tmp_path / "copy"))
 
 
 # single precision ------------------------------------------------------------------------------------------------------
@@ -51,7 +27,7 @@ def test_float32_is_half_as_large_and_nearly_the_same(learner, original, tmp_pat
         assert b.dtype == float
         for r in range(2):
             np.testing.assert_allclose(b[:, r], a[:, r], rtol=0, atol=1e-7 * np.abs(a[:, r]).max())
-    a, b = exact.measure(measure).predict([3]), single.measure(measure).predict([3])
+    a, b = exact.measure(of_weights).predict([3]), single.measure(of_weights).predict([3])
     np.testing.assert_allclose(b.terms, a.terms, rtol=1e-5)
     memory = precompute(learner, 20, 2, seed=5, design="sphere", dtype=np.float32)
     assert memory.dtype == single.dtype == "float32" and all(np.array_equal(a, b) for a, b in zip(memory.blocks, single.blocks))
@@ -79,7 +55,7 @@ def test_merged_sketches_are_one_precomputed_along_all_directions(learner, origi
     for merged in (memory, disk):
         assert merged.directions.design == "sphere" and np.array_equal(merged.directions.psi, psi) and merged.learner is not None
         assert all(np.array_equal(a, b) for a, b in zip(whole.blocks, merged.blocks)) and len(merged.blocks) == 5
-    assert disk.measure(measure).predict([3]).value == memory.measure(measure).predict([3]).value
+    assert disk.measure(of_weights).predict([3]).value == memory.measure(of_weights).predict([3]).value
     before = contents(tmp_path / "merged")
     merge([original, other], out=tmp_path / "merged")
     assert contents(tmp_path / "merged") == before
@@ -103,7 +79,7 @@ def test_merging_what_does_not_belong_together(learner, original, tmp_path):
 
 def test_a_sketch_without_its_learner_cannot_be_measured(original):
     with pytest.raises(LearnerError, match="opened without its learner"):
-        load(original).measure(measure)
+        load(original).measure(of_weights)
 
 
 # late starts -----------------------------------------------------------------------------------------------------------

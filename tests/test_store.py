@@ -4,7 +4,6 @@ import logging
 import os
 import random
 import resource
-import shutil
 import signal
 import subprocess
 import sys
@@ -14,34 +13,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from learners import contents, network, tiny
+from learners import contents, network, of_weights, tiny
 
 from circuit import CircuitError, DomainError
 from deletion import Learner, LearnerError, Momentum, StoreError, given, load, precompute, sphere
 from deletion.store import Folder, fingerprint, writing
-
-
-def measure(p):
-    return p["w1"].sum() + p["w2"].mean()
-
-
-@pytest.fixture(scope="module")
-def learner():
-    return network()
-
-
-@pytest.fixture(scope="module")
-def original(learner, tmp_path_factory):
-    """A finished sketch of 20 directions: blocks of 8, 8 and 4."""
-    path = tmp_path_factory.mktemp("sketch") / "original"
-    precompute(learner, 20, 2, seed=5, design="sphere", out=path)
-    return path
-
-
-@pytest.fixture
-def folder(original, tmp_path):
-    """A copy of it, to damage."""
-    return Path(shutil.copytree(original, tmp_path / "copy"))
 
 
 # what is in a folder ---------------------------------------------------------------------------------------------------
@@ -51,7 +27,7 @@ def test_a_folder_holds_the_same_sketch_as_memory(learner, original):
     assert len(disk.blocks) == 3 and isinstance(disk.blocks[1], np.memmap) and disk.blocks[1].shape == (learner.layout.size, 2, 2, 8)
     assert all(np.array_equal(a, b) for a, b in zip(memory.blocks, disk.blocks)) and np.array_equal(memory.theta, disk.theta)
     assert not disk.blocks[2][..., 4:].any()
-    a, b = memory.measure(measure).predict([3, 7]), disk.measure(measure).predict([3, 7])
+    a, b = memory.measure(of_weights).predict([3, 7]), disk.measure(of_weights).predict([3, 7])
     assert a.value == b.value and a.standard_error == b.standard_error
     assert memory.directions.design == disk.directions.design == "sphere" and np.array_equal(memory.directions.psi, disk.directions.psi)
 
@@ -213,7 +189,7 @@ def test_damage_is_named(learner, folder, damage):
     file, do, words = DAMAGES[damage]
     do(folder / file)
     with pytest.raises(StoreError, match=words):
-        load(folder, learner).measure(measure)
+        load(folder, learner).measure(of_weights)
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
