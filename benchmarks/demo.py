@@ -37,15 +37,18 @@ def ask(options):
     print(f"pushed {options.directions} directions of degree {options.degree} over {learner.unit_count} units through the training "
           f"in {time.perf_counter() - start:.1f} s (the first time, that includes compiling)")
     measured = sketch.measure(learner.loss_on(options.name))
+    start = time.perf_counter()
+    own = precompute(learner, options.directions, options.degree, options.seed).measure(learner.loss_on(options.name))
+    print(f"as many again of the design that auto takes ({own.directions.design}) in {time.perf_counter() - start:.1f} s")
     exact = precompute(learner, given(learner.downweight(letter)), options.degree, calibration=0).measure(learner.loss_on(options.name))
     columns = {"retrained": retrain(learner, weights=np.stack([1.0 - learner.downweight(letter, w) for w in WEIGHTS]),
                                     measurement=learner.loss_on(options.name)),
                f"Taylor along {letter}": exact.along(0, 1.0 - WEIGHTS)[:, -1].real}
     for decoder in ("auto", "mean", "median of means"):
-        curve = measured.curve(letter, WEIGHTS, decoder=decoder)
+        curve = (own if decoder == "auto" else measured).curve(letter, WEIGHTS, decoder=decoder)
         columns[decoder], columns[f"{decoder} +-"] = curve.value, np.hypot(curve.sampling, curve.truncation)
-    whole = measured.predict(letter)
-    print(f"auto takes {measured.choice[0]}: {measured.choice[1]}")
+    whole = own.predict(letter)
+    print(f"auto decodes by {own.choice[0]}: {own.choice[1]}")
     print(f"without {letter!r}: {whole.value:.4f}, 95% interval {whole.interval[0]:.4f} to {whole.interval[1]:.4f} - {whole.verdict}: {whole.reasons[0]}")
     return letter, float(measured.value), columns
 

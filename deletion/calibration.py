@@ -19,7 +19,7 @@ from .terms import Sets
 
 log = logging.getLogger("deletion")
 
-SETS = 64
+SETS = 96
 """Calibration sets in a sketch."""
 
 ARRAYS = ("downweights", "values", "crossings")
@@ -30,7 +30,6 @@ LARGEST = 0.3
 
 SHARES = np.concatenate([[0.0, 1.0], 1.0 / (1.0 + 10.0 ** np.linspace(-4.0, 8.0, 49))])
 GROWTH = np.linspace(0.5, 8.0, 16)
-COHERENCE = (0.5, 1.0, 2.0)
 
 
 def random_sets(units, count, seed):
@@ -113,11 +112,11 @@ def typical_change(changes, squares):
 class ErrorModel:
     """The variance of a prediction's error: a part by sampling, in proportion to the decoder's own, and a part by truncation.
 
-        v(h) = a e(h)^2 + b |h|^(2 g) (1 + (change / typical change)^2)^c
+        v(h) = a e(h)^2 + b |h|^(2 g) (1 + (change / typical change)^2)
 
     e is the decoder's standard error, |h|^2 the size of the set; a set that pulls in one direction more than a random one of its
-    size has more interactions that were not seen. a, b, g, c maximise the normal likelihood of the errors found, over a grid of shapes
-    with their scale in closed form. Intervals are those of Student's t with k - 4 degrees of freedom, or, where the errors found have
+    size has more interactions that were not seen. a, b, g maximise the normal likelihood of the errors found, over a grid of shapes with
+    their scale in closed form. Intervals are those of Student's t with k - 3 degrees of freedom, or, where the errors found have
     heavier tails than that, of the errors found.
 
     errors (k, q): found at the calibration sets, predicted minus true;   stated (k, q): standard errors;   squares (k,): |h|^2
@@ -126,30 +125,26 @@ class ErrorModel:
 
     def __init__(self, errors, stated, squares, excess):
         sampling, (k, q) = np.nan_to_num(stated) ** 2, errors.shape
-        self.freedom, best = max(k - 4, 1), np.full(q, -np.inf)
-        self.sampling, self.tail, self.growth, self.coherence = (np.zeros(q) for _ in range(4))
-        mean = np.where(sampling.mean(axis=0) > 0, sampling.mean(axis=0), 1.0)
+        self.freedom, best = max(k - 3, 1), np.full(q, -np.inf)
+        self.sampling, self.tail, self.growth = np.zeros(q), np.zeros(q), np.zeros(q)
+        mean, every = np.where(sampling.mean(axis=0) > 0, sampling.mean(axis=0), 1.0), np.arange(q)
         share = SHARES[:, None, None]
         for growth in GROWTH:
-            for coherence in COHERENCE:
-                tail = squares[:, None] ** growth * (1.0 + excess) ** coherence
-                level = tail.mean(axis=0)
-                shape = np.maximum(share * (sampling / mean) + (1.0 - share) * (tail / level), 1e-12)      # (shares, k, q)
-                scale = (errors ** 2 / shape).mean(axis=1)
-                likelihood = -0.5 * np.log(shape).sum(axis=1) - 0.5 * k * np.log(scale + np.finfo(float).tiny)
-                at = likelihood.argmax(axis=0)
-                better, every = likelihood.max(axis=0) > best, np.arange(q)
-                best = np.where(better, likelihood.max(axis=0), best)
-                scale = scale[at, every] * k / self.freedom
-                for kept, found in ((self.sampling, scale * SHARES[at] / mean), (self.tail, scale * (1.0 - SHARES[at]) / level),
-                                    (self.growth, growth), (self.coherence, coherence)):
-                    kept[better] = np.broadcast_to(found, q)[better]
-
+            tail = squares[:, None] ** growth * (1.0 + excess)
+            level = tail.mean(axis=0)
+            shape = np.maximum(share * (sampling / mean) + (1.0 - share) * (tail / level), 1e-12)      # (shares, k, q)
+            scale = (errors ** 2 / shape).mean(axis=1)
+            likelihood = -0.5 * np.log(shape).sum(axis=1) - 0.5 * k * np.log(scale + np.finfo(float).tiny)
+            at, better = likelihood.argmax(axis=0), likelihood.max(axis=0) > best
+            best, scale = np.where(better, likelihood.max(axis=0), best), scale[at, every] * k / self.freedom
+            for kept, found in ((self.sampling, scale * SHARES[at] / mean), (self.tail, scale * (1.0 - SHARES[at]) / level),
+                                (self.growth, np.full(q, growth))):
+                kept[better] = found[better]
         self.found = np.abs(errors) / np.maximum(np.hypot(*self.deviations(stated, squares, excess)), np.finfo(float).tiny)
 
     def deviations(self, stated, squares, excess):
         """(by sampling, by truncation), each (sets, q): standard deviations of the error."""
-        tail = self.tail * squares[:, None] ** self.growth * (1.0 + excess) ** self.coherence
+        tail = self.tail * squares[:, None] ** self.growth * (1.0 + excess)
         return np.sqrt(self.sampling) * np.nan_to_num(stated), np.sqrt(tail)
 
     def half_width(self, sampling, truncation, level):

@@ -137,6 +137,11 @@ class LeastSquares:
             self.fits.append(fits)
         self.tables = Tables.of(directions.psi, alpha, beta)
 
+    @property
+    def conditions(self):
+        """(p,): condition number of each order's matrix, over the eigenvalues kept, at the most probable w."""
+        return np.array([self.kernel.condition(r + 1, max(fits, key=lambda fit: fit[1])[0]) for r, fits in enumerate(self.fits)])
+
     def _fit(self, order, observed):
         """[(w, probability, s (q,))]: the posterior of w under equal odds, pooled over measurements; what is negligible left out."""
         choices = SELF_WEIGHTS if order > 1 else (0.0,)

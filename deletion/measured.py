@@ -135,7 +135,8 @@ class Measured:
         """
         invariant = self.directions.design in UNITARILY_INVARIANT
         if self.calibration is None or not self.calibration.finite or not invariant or not self.degree:
-            return LeastSquares.name, "no other decoder is unbiased for these directions" if not invariant else "nothing to calibrate by"
+            why = "no other decoder is unbiased for these directions" if not invariant else "nothing to calibrate by"
+            return LeastSquares.name, why + self._conditions()
         truth, each = self._calibration_changes(), 1.0 / np.sqrt(np.square(self.calibration.downweights).sum(axis=1))
         error = {}
         wide = max(len(group) for group in self.directions.kernel.groups) > DENSE
@@ -146,7 +147,12 @@ class Measured:
             error[name] = (np.abs(found - truth) * each[:, None]).sum() / (np.abs(truth) * each[:, None]).sum()
         best = min(error, key=error.get)
         said = "relative error on the calibration sets: " + ", ".join(f"{name} {e:.3g}" for name, e in error.items())
+        said += self._conditions() if best == LeastSquares.name else ""
         return best, said + (f" (least squares was not tried: it takes long with more than {DENSE} dense directions)" if wide else "")
+
+    def _conditions(self):
+        found = self._decoder(LeastSquares.name, None).conditions
+        return "; condition numbers by order " + ", ".join(f"{x:.1g}" for x in found) if len(found) else ""
 
     def decoder(self, name="auto", groups=None):
         """A decoder fitted to this measurement, kept for the next question."""
@@ -181,6 +187,12 @@ class Measured:
     def typical(self):
         """How far exact retraining moves the measurement, by size of the set: see typical_change."""
         return typical_change(self._calibration_changes(), self.calibration.sets.squares())
+
+    @cached_property
+    def largest_excess(self):
+        """(q,): the farthest that retraining a calibration set moved the measurement, in multiples of what is typical of its size."""
+        typical = self.typical(self.calibration.sets.squares())
+        return (np.abs(self._calibration_changes()) / np.where(typical > 0, typical, 1.0)).max(axis=0)
 
     def _excess(self, change, squares):
         """(change / typical change)^2"""

@@ -151,7 +151,7 @@ def precompute(learner, directions=64, degree=3, seed=0, *, design="auto", calib
     degree       highest power of t kept, from 0 on
     seed         of the random directions
     design       how they are drawn: 'sphere', 'haar', 'pairs', or 'auto'; see directions.py
-    calibration  how many random sets to retrain exactly, for intervals and verdicts; default 64, or none around another downweight
+    calibration  how many random sets to retrain exactly, for intervals and verdicts; default 96, or none around another downweight
     downweight   (units,) real: the point h_0 around which to expand; default 0, ordinary training
     out          a folder to make the sketch in; killed at any moment, the same call goes on from the blocks that are finished, and
                  ends with the same bits. The sketch returned reads it by memory map. Default: in memory

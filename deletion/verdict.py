@@ -1,15 +1,15 @@
 """The honest word: whether a prediction may be trusted, raised in degree, or not trusted, and why.
 
-Decided by measurement, not by bounds: by the size of the calibrated error beside the size of the change that retraining typically
-makes at this size of set, by whether sets so large were ever retrained, and by whether retraining crossed kinks, which no Taylor
-coefficient can see.
+Decided by measurement, not by bounds: by the size of the calibrated error beside the change, predicted or typical of sets of this
+size; by whether sets so large, or that move the model so far, were ever retrained; and by whether retraining crossed kinks, which no
+Taylor coefficient can see.
 """
 import numpy as np
 
 TRUST, RAISE, NOT = "trust", "raise degree", "do not trust"
 
 HOPELESS = 0.7
-"""Error beside typical change from which a prediction says little more than 'no change'."""
+"""Error, beside the change predicted or typical of the size, from which a prediction says little more than 'no change'."""
 
 COARSE = 0.35
 """From here on a higher degree is worth its price, if truncation is what is wrong."""
@@ -18,8 +18,8 @@ BEYOND = 1.5
 """Sets may be this much larger than the largest that was retrained."""
 
 
-UNUSUAL = 5.0
-"""Predicted changes so many times what random sets of that size do belong to sets that nothing like was retrained."""
+UNUSUAL = 2.0
+"""Predicted changes, as multiples of the typical one, may be this much larger than those of any set that was retrained."""
 
 
 def judge(measured, sets, change, sampling, truncation):
@@ -30,10 +30,12 @@ def judge(measured, sets, change, sampling, truncation):
     """
     squares, calibration = sets.squares(), measured.calibration
     typical = measured.typical(squares)
-    usual = np.where(typical > 0, typical, 1.0)
-    ratio, every = np.hypot(sampling, truncation) / usual, np.arange(len(sets))
-    worst = ratio.argmax(axis=1)
-    facts = zip(squares, ratio[every, worst], (truncation > sampling)[every, worst], (np.abs(change) / usual).max(axis=1), crossed(calibration, squares))
+    every = np.arange(len(sets))
+    reached = typical * measured.largest_excess      # how far truth is known to go: a prediction may run wild
+    scale = np.hypot(typical, np.minimum(np.abs(change), reached))
+    ratio = np.hypot(sampling, truncation) / np.where(scale > 0, scale, 1.0)
+    worst, unusual = ratio.argmax(axis=1), np.abs(change) / np.where(reached > 0, reached, 1.0)
+    facts = zip(squares, ratio[every, worst], (truncation > sampling)[every, worst], unusual.max(axis=1), crossed(calibration, squares))
     reach = calibration.reach
     verdicts, reasons = zip(*(_one(reach, *fact) for fact in facts)) if len(sets) else ((), ())
     return list(verdicts), list(reasons)
@@ -55,11 +57,11 @@ def _one(reach, square, ratio, truncated, unusual, kinks):
         return NOT, (f"the set has size {square:.3g}; the largest that was retrained to learn the error had {reach:.3g}",)
     if kinks:
         return NOT, (f"retraining sets of about this size crossed {kinks:.0f} kinks (median); Taylor series see one branch",)
-    said = f"calibrated error about {ratio:.2g} of the typical change at this size, mostly by " + ("truncation" if truncated else "sampling")
+    said = f"calibrated error about {ratio:.2g} of the change, mostly by " + ("truncation" if truncated else "sampling")
     if ratio > HOPELESS:
         return NOT, (said,)
     if unusual > UNUSUAL:
-        return NOT, (f"the predicted change is {unusual:.2g} times what random sets of this size do: the error was not learned on sets like it",)
+        return NOT, (f"for its size the set moves the model {unusual:.2g} times as far as any that was retrained: the error was not learned on its like",)
     if ratio > COARSE and truncated:
         return RAISE, (said,)
     return TRUST, (said,)
