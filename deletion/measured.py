@@ -137,7 +137,7 @@ class Measured:
         if self.calibration is None or not self.calibration.finite or not invariant or not self.degree:
             why = "no other decoder is unbiased for these directions" if not invariant else "nothing to calibrate by"
             return LeastSquares.name, why + self._conditions()
-        truth, each = self._calibration_changes(), 1.0 / np.sqrt(np.square(self.calibration.downweights).sum(axis=1))
+        truth, each = self.calibration_changes, 1.0 / np.sqrt(np.square(self.calibration.downweights).sum(axis=1))
         error = {}
         wide = max(len(group) for group in self.directions.kernel.groups) > DENSE
         for name in DECODERS:
@@ -171,7 +171,9 @@ class Measured:
             self._fitted[name, groups] = DECODERS[name](self.directions, flat, **more)
         return self._fitted[name, groups]
 
-    def _calibration_changes(self):
+    @cached_property
+    def calibration_changes(self):
+        """(k, q): how far the calibration sets really moved the measurement."""
         return (self.calibration.values - self.value).reshape(len(self.calibration.values), -1)
 
     def error_model(self, decoder="auto", groups=None):
@@ -179,20 +181,20 @@ class Measured:
         fitted = self.decoder(decoder, groups)
         if (fitted, "errors") not in self._fitted:
             found, squares = fitted(self.calibration.sets), self.calibration.sets.squares()
-            self._fitted[fitted, "errors"] = ErrorModel(found.change - self._calibration_changes(), found.error, squares,
+            self._fitted[fitted, "errors"] = ErrorModel(found.change - self.calibration_changes, found.error, squares,
                                                         self._excess(found.change, squares))
         return self._fitted[fitted, "errors"]
 
     @cached_property
     def typical(self):
         """How far exact retraining moves the measurement, by size of the set: see typical_change."""
-        return typical_change(self._calibration_changes(), self.calibration.sets.squares())
+        return typical_change(self.calibration_changes, self.calibration.sets.squares())
 
     @cached_property
     def largest_excess(self):
         """(q,): the farthest that retraining a calibration set moved the measurement, in multiples of what is typical of its size."""
         typical = self.typical(self.calibration.sets.squares())
-        return (np.abs(self._calibration_changes()) / np.where(typical > 0, typical, 1.0)).max(axis=0)
+        return (np.abs(self.calibration_changes) / np.where(typical > 0, typical, 1.0)).max(axis=0)
 
     def _excess(self, change, squares):
         """(change / typical change)^2"""

@@ -18,8 +18,8 @@ BEYOND = 1.5
 """Sets may be this much larger than the largest that was retrained."""
 
 
-UNUSUAL = 2.0
-"""Predicted changes, as multiples of the typical one, may be this much larger than those of any set that was retrained."""
+UNUSUAL = 1.1
+"""Sets may move the model so many times as far as any that was retrained and is at most twice as large."""
 
 
 def judge(measured, sets, change, sampling, truncation):
@@ -28,17 +28,29 @@ def judge(measured, sets, change, sampling, truncation):
     change                 (sets, q): predicted
     sampling, truncation   (sets, q): standard deviations of the two parts of the error
     """
-    squares, calibration = sets.squares(), measured.calibration
+    squares, calibration, every = sets.squares(), measured.calibration, np.arange(len(sets))
     typical = measured.typical(squares)
-    every = np.arange(len(sets))
-    reached = typical * measured.largest_excess      # how far truth is known to go: a prediction may run wild
-    scale = np.hypot(typical, np.minimum(np.abs(change), reached))
+    known = np.minimum(np.abs(change), typical * measured.largest_excess)      # as far as truth is known to go: a prediction may run wild
+    scale = np.hypot(typical, known)
     ratio = np.hypot(sampling, truncation) / np.where(scale > 0, scale, 1.0)
-    worst, unusual = ratio.argmax(axis=1), np.abs(change) / np.where(reached > 0, reached, 1.0)
-    facts = zip(squares, ratio[every, worst], (truncation > sampling)[every, worst], unusual.max(axis=1), crossed(calibration, squares))
+    worst = ratio.argmax(axis=1)
+    facts = zip(squares, ratio[every, worst], (truncation > sampling)[every, worst], unusual(measured, change, squares),
+                crossed(calibration, squares))
     reach = calibration.reach
     verdicts, reasons = zip(*(_one(reach, *fact) for fact in facts)) if len(sets) else ((), ())
     return list(verdicts), list(reasons)
+
+
+def unusual(measured, change, squares):
+    """(sets,): how far a set moves the measurements together, beside the farthest that any calibration set up to twice as large does."""
+    sizes, found = measured.calibration.sets.squares(), np.zeros(len(squares))
+    for square in np.unique(squares[squares > 0]):
+        usual, here = measured.typical(np.array([square])), squares == square
+        usual = np.where(usual > 0, usual, 1.0)
+        small = sizes <= max(2.0 * square, sizes.min())
+        farthest = np.sqrt(np.mean((measured.calibration_changes[small] / usual) ** 2, axis=1)).max()
+        found[here] = np.sqrt(np.mean((change[here] / usual) ** 2, axis=1)) / max(farthest, np.finfo(float).tiny)
+    return found
 
 
 def crossed(calibration, squares):
@@ -50,7 +62,7 @@ def crossed(calibration, squares):
     return np.median(calibration.crossings[nearest], axis=1)
 
 
-def _one(reach, square, ratio, truncated, unusual, kinks):
+def _one(reach, square, ratio, truncated, moved, kinks):
     if not square:
         return TRUST, ("nothing is deleted",)
     if square > BEYOND * reach:
@@ -60,8 +72,8 @@ def _one(reach, square, ratio, truncated, unusual, kinks):
     said = f"calibrated error about {ratio:.2g} of the change, mostly by " + ("truncation" if truncated else "sampling")
     if ratio > HOPELESS:
         return NOT, (said,)
-    if unusual > UNUSUAL:
-        return NOT, (f"for its size the set moves the model {unusual:.2g} times as far as any that was retrained: the error was not learned on its like",)
+    if moved > UNUSUAL:
+        return NOT, (f"for its size the set moves the model {moved:.2g} times as far as any that was retrained: the error was not learned on its like",)
     if ratio > COARSE and truncated:
         return RAISE, (said,)
     return TRUST, (said,)
