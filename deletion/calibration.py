@@ -149,5 +149,7 @@ class ErrorModel:
 
     def half_width(self, sampling, truncation, level):
         """(sets, q): how far to either side the interval of a level reaches, from the two deviations."""
-        reach = np.maximum(np.quantile(self.found, level, axis=0), student.ppf(0.5 + 0.5 * level, self.freedom))
+        k = len(self.found)
+        rank = min(np.ceil((k + 1) * level) / k, 1.0)      # as for a new one among k + 1 that are exchangeable
+        reach = np.maximum(np.quantile(self.found, rank, axis=0), student.ppf(0.5 + 0.5 * level, self.freedom))
         return reach * np.hypot(sampling, truncation)
