@@ -46,7 +46,8 @@ def ask(options):
                f"Taylor along {letter}": exact.along(0, 1.0 - WEIGHTS)[:, -1].real}
     for decoder in ("auto", "mean", "median of means"):
         curve = (own if decoder == "auto" else measured).curve(letter, WEIGHTS, decoder=decoder)
-        columns[decoder], columns[f"{decoder} +-"] = curve.value, np.hypot(curve.sampling, curve.truncation)
+        columns[decoder] = curve.value
+        columns[f"{decoder} +-"] = np.hypot(curve.sampling, curve.truncation) if decoder == "auto" else curve.standard_error
     whole = own.predict(letter)
     print(f"auto decodes by {own.choice[0]}: {own.choice[1]}")
     print(f"without {letter!r}: {whole.value:.4f}, 95% interval {whole.interval[0]:.4f} to {whole.interval[1]:.4f} - {whole.verdict}: {whole.reasons[0]}")
@@ -66,7 +67,7 @@ def draw(options, letter, columns):
         if error is None:
             axes.plot(WEIGHTS, columns[name], styles[name], label=name, zorder=3)
         else:
-            axes.errorbar(WEIGHTS + shift, columns[name], error, fmt=styles[name], capsize=3, label=f"sketch, {name} (1 standard deviation)")
+            axes.errorbar(WEIGHTS + shift, columns[name], error, fmt=styles[name], capsize=3, label=f"sketch, {name} (1 standard {'deviation' if name == 'auto' else 'error'})")
     axes.set_xlabel(f"weight of the training names that begin with {letter!r}  (0: never there, 1: as trained)")
     axes.set_ylabel(f"loss on {options.name!r}, nats per token")
     axes.set_title(f"What if no training name had begun with {letter!r}?")
@@ -92,7 +93,7 @@ def main():
     harness.output_folder(options.out)
     letter, value, columns = ask(options)
     print(f"\nloss on {options.name!r} in nats per token (as trained: {value:.4f}), by the weight left to names with {letter!r};\n"
-          "retrained is the truth (zero weight, schedule unchanged), +- one standard deviation,\nof sampling and truncation, as calibrated on random sets")
+          "retrained is the truth (zero weight, schedule unchanged), +- one standard error\n(mean, median of means) or one standard deviation of sampling and truncation together, calibrated on random sets (auto)")
     rows = zip(*([f"{w:.2f}" for w in WEIGHTS], *([f"{x:.4f}" for x in column] for column in columns.values())))
     print(harness.table(["weight", *columns], rows))
     path = draw(options, letter, columns)

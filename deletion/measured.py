@@ -75,7 +75,7 @@ class Measured:
         deletion_set   a unit's label, or several, each at most once; nothing deleted predicts exactly f(0)
         weight         what is left of their weight: 0 deletes them, 1 changes nothing
         decoder        'auto', 'least squares', 'mean' or 'median of means' (the last two for sphere and Haar directions)
-        groups         number of groups of the median of means; default: for a failure probability of 5%
+        groups         number of groups of the median of means; default: decoders.group_count(0.05), for a failure probability of 5%
         level          of the interval
 
         Raises LearnerError for unknown or repeated units.
