@@ -11,6 +11,7 @@ from functools import partial
 import numpy as np
 
 from deletion import Directions, given, precompute, sphere
+from deletion.directions import draw
 from microgpt import names
 
 from . import harness
@@ -72,7 +73,7 @@ def designs(options):
     predicted["sum of exact leave-one-outs"] = {size: learner.deletion_sets(s).dense(n) @ alone for size, s in banks.items()}
     half = options.directions // 10
     made = {"sphere": {"design": "sphere"}, "haar": {"design": "haar"}, "pairs": {"design": "pairs"}}
-    mixed = np.concatenate([precompute_psi(learner, options.directions - half), sphere(half, n, 1).psi])
+    mixed = np.concatenate([draw("pairs", options.directions - half, learner, 3, 1).psi, sphere(half, n, 1).psi])
     drawn = {name: (options.directions, more) for name, more in made.items()} | {
         "pairs of neighbours": (neighbours(learner, options.directions, 3), {}), "pairs, a tenth dense": (Directions(mixed, "mixture"), {})}
     decoders = {"sphere": ("mean", "median of means", "least squares"), "haar": ("mean", "least squares")}
@@ -96,12 +97,6 @@ def designs(options):
         print(f"{size}: error of auto {error(ours[size], truth[size]):.4f}, of exact degree 1 {error(first[size], truth[size]):.4f}; "
               f"auto is nearer in {advantage(ours[size], first[size], truth[size]):.1%} of resampled banks")
     return {name: {size: scored(by_size[size], truth[size])[1] for size in banks} for name, by_size in predicted.items()}
-
-
-def precompute_psi(learner, count):
-    """Pairs, as many as asked."""
-    from deletion.directions import draw
-    return draw("pairs", count, learner, 3, 1).psi
 
 
 def chosen(options):
@@ -129,7 +124,7 @@ def large(options):
     n = trial.learner.unit_count
     banks = random_sets(trial.learner.units, [n // 100, n // 20, n // 5], options.sets // 2, options.seed + 1)
     truth, rows = {size: trial.changes(sets) for size, sets in banks.items()}, []
-    for design in ("sphere", "haar", "pairs"):
+    for design in options.designs:
         measured, seconds = trial.sketch(options.directions, seed=1, design=design)
         cells = []
         for size, sets in banks.items():
@@ -202,6 +197,7 @@ def main():
     parser.add_argument("--seed", type=int, default=42, help="of the shuffling, the initial parameters, the sets and documents")
     parser.add_argument("--steps", type=int, default=1000)
     parser.add_argument("--large", type=int, default=5000, help="steps of the part `large`")
+    parser.add_argument("--designs", nargs="+", default=["sphere", "haar", "pairs"], help="in the part `large` (default: %(default)s)")
     parser.add_argument("--directions", type=int, default=500)
     parser.add_argument("--sets", type=int, default=100, help="sets of each size")
     parser.add_argument("--documents", type=int, default=20, help="measurements")
