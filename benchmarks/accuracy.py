@@ -67,7 +67,7 @@ def designs(options):
     n, learner = trial.learner.unit_count, trial.learner
     banks = random_sets(learner.units, [max(1, n // 100), n // 20, n // 5], options.sets, options.seed + 1)
     truth = {size: trial.changes(sets) for size, sets in banks.items()}
-    print(f"\nmean |true change|: " + ", ".join(f"{np.abs(t).mean():.4f} nats at {size}" for size, t in truth.items()))
+    print("\nmean |true change|: " + ", ".join(f"{np.abs(t).mean():.4f} nats at {size}" for size, t in truth.items()))
     predicted = {"no change": {size: np.zeros_like(t) for size, t in truth.items()}}
     alone = trial.changes([[unit] for unit in learner.units])
     predicted["sum of exact leave-one-outs"] = {size: learner.deletion_sets(s).dense(n) @ alone for size, s in banks.items()}
@@ -162,7 +162,8 @@ def units(options):
         true, predicted = trial.changes(sets), measured.predict_many(sets)
         exact_two = trial.sketch(given(learner.deletion_sets(sets).dense(n)), 2, calibration=0)[0].coefficients.real.sum(axis=1)
         held = (predicted.interval[0] - trial.start <= true) & (true <= predicted.interval[1] - trial.start)
-        rows.append([size, *scored(predicted.change, true)[0], f"{error(exact_two, true):.3f}", f"{error(predicted.terms[:, 1], true):.3f}", f"{held.mean():.2f}"])
+        rows.append([size, *scored(predicted.change, true)[0], f"{error(exact_two, true):.3f}", f"{error(predicted.terms[:, 1], true):.3f}",
+                     f"{held.mean():.2f}"])
     print(harness.table(["sources deleted", "LDS", "error", "of exact degree 2", "of exact degree 1", "in 95% interval"], rows))
     return rows
 

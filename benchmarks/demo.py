@@ -67,7 +67,8 @@ def draw(options, letter, columns):
         if error is None:
             axes.plot(WEIGHTS, columns[name], styles[name], label=name, zorder=3)
         else:
-            axes.errorbar(WEIGHTS + shift, columns[name], error, fmt=styles[name], capsize=3, label=f"sketch, {name} (1 standard {'deviation' if name == 'auto' else 'error'})")
+            kind = "deviation" if name == "auto" else "error"
+            axes.errorbar(WEIGHTS + shift, columns[name], error, fmt=styles[name], capsize=3, label=f"sketch, {name} (1 standard {kind})")
     axes.set_xlabel(f"weight of the training names that begin with {letter!r}  (0: never there, 1: as trained)")
     axes.set_ylabel(f"loss on {options.name!r}, nats per token")
     axes.set_title(f"What if no training name had begun with {letter!r}?")
@@ -93,7 +94,8 @@ def main():
     harness.output_folder(options.out)
     letter, value, columns = ask(options)
     print(f"\nloss on {options.name!r} in nats per token (as trained: {value:.4f}), by the weight left to names with {letter!r};\n"
-          "retrained is the truth (zero weight, schedule unchanged), +- one standard error\n(mean, median of means) or one standard deviation of sampling and truncation together, calibrated on random sets (auto)")
+          "retrained is the truth (zero weight, schedule unchanged), +- one standard error (mean, median of means)\n"
+          "or one standard deviation of sampling and truncation together, calibrated on random sets (auto)")
     rows = zip(*([f"{w:.2f}" for w in WEIGHTS], *([f"{x:.4f}" for x in column] for column in columns.values())))
     print(harness.table(["weight", *columns], rows))
     path = draw(options, letter, columns)

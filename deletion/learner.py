@@ -11,7 +11,7 @@ from itertools import chain
 
 import numpy as np
 
-from circuit import CircuitError, DomainError, Wire, concatenate, evaluate, gradient, integer, real, record
+from circuit import DomainError, Wire, concatenate, evaluate, gradient, integer, real, record
 from taylor import Recurrence, Step
 
 from .checks import LearnerError, checked_function, checked_labels, data_array, hashable, in_order, iterable, real_array, real_number

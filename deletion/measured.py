@@ -7,7 +7,7 @@ import numpy as np
 
 from .calibration import Calibration, ErrorModel, typical_change
 from .checks import real_array, real_number, whole_number
-from .decoders import DECODERS, LeastSquares, Mean, MedianOfMeans
+from .decoders import DECODERS, LeastSquares, MedianOfMeans
 from .directions import UNITARILY_INVARIANT
 from .learner import LearnerError
 from .terms import Sets

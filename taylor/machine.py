@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import config, njit
 
-from .kernels import (ACTIVE, CHUNK, COUNT, EINSUM, FINE, GATHER, LENGTH, LIMIT, NO_ROW, NOT_FINITE, OPERATION, OUTSIDE, SCATTER, STRIP,
+from .kernels import (ACTIVE, CHUNK, COUNT, EINSUM, FINE, LENGTH, LIMIT, NO_ROW, NOT_FINITE, OPERATION, OUTSIDE, SCATTER, STRIP,
                       elementwise, missing_row, not_finite, outside_domain, whole)
 
 if config.DISABLE_JIT:

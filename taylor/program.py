@@ -11,7 +11,7 @@ import numpy as np
 from circuit import CircuitError
 
 from . import kernels as k
-from .lower import Instruction, Lowering, Tensor
+from .lower import Instruction, Lowering
 from .machine import Form
 from .storage import Storage
 
