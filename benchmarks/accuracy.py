@@ -4,7 +4,6 @@ LDS is the rank correlation over sets between predicted and retrained values, av
 sum |predicted - true change| / sum |true change|, so that "no change" scores 1. Truth: retrained with weight 0, schedule unchanged.
 """
 import argparse
-import json
 import time
 from functools import partial
 
@@ -32,6 +31,11 @@ class Trial:
     def changes(self, sets):
         """What retraining really changes: (sets, measurements)."""
         return self.bank.values(sets, self.measure) - self.start
+
+    def held(self, many, true):
+        """(sets, measurements): whether predictions' intervals hold the true changes."""
+        low, high = (bound - self.start for bound in many.interval)
+        return (low <= true) & (true <= high)
 
     def sketch(self, directions, degree=3, **options):
         """A measured sketch, and the seconds its precomputation took."""
@@ -111,7 +115,7 @@ def chosen(options):
     groups = {name: group for name, group in groups.items() if group}
     true, many = trial.changes(list(groups.values())), measured.predict_many(list(groups.values()))
     first = many.terms[:, 1]
-    held = (many.interval[0] - trial.start <= true) & (true <= many.interval[1] - trial.start)
+    held = trial.held(many, true)
     rows = [[name, len(group), f"{np.abs(t).mean():.4f}", f"{error(c, t):.3f}", f"{error(f, t):.3f}", f"{h.mean():.2f}", verdict]
             for (name, group), t, c, f, h, verdict in zip(groups.items(), true, many.change, first, held, many.verdict)]
     print(harness.table(["names", "set size", "mean |change|", "error", "error of degree 1", "in 95% interval", "verdict"], rows))
@@ -129,8 +133,7 @@ def large(options):
         cells = []
         for size, sets in banks.items():
             many = measured.predict_many(sets, decoder="least squares")
-            held = (many.interval[0] - trial.start <= truth[size]) & (truth[size] <= many.interval[1] - trial.start)
-            cells += [*scored(many.change, truth[size])[0], f"{held.mean():.2f}", max(set(many.verdict), key=many.verdict.count)]
+            cells += [*scored(many.change, truth[size])[0], f"{trial.held(many, truth[size]).mean():.2f}", max(set(many.verdict), key=many.verdict.count)]
         rows.append([f"{design}, least squares", *cells, f"{seconds:.0f} s"])
     print(f"\n{n} names, {options.directions} directions")
     print(harness.table(["", *(f"{what} {size}" for size in banks for what in ("LDS", "error", "in 95%", "verdict")), "precompute"], rows))
@@ -161,7 +164,7 @@ def units(options):
     for size, sets in random_sets(learner.units, range(1, 6), options.sets, options.seed + 1).items():
         true, predicted = trial.changes(sets), measured.predict_many(sets)
         exact_two = trial.sketch(given(learner.deletion_sets(sets).dense(n)), 2, calibration=0)[0].coefficients.real.sum(axis=1)
-        held = (predicted.interval[0] - trial.start <= true) & (true <= predicted.interval[1] - trial.start)
+        held = trial.held(predicted, true)
         rows.append([size, *scored(predicted.change, true)[0], f"{error(exact_two, true):.3f}", f"{error(predicted.terms[:, 1], true):.3f}",
                      f"{held.mean():.2f}"])
     print(harness.table(["sources deleted", "LDS", "error", "of exact degree 2", "of exact degree 1", "in 95% interval"], rows))
@@ -183,9 +186,8 @@ def coverage(options):
         measured, seconds = trial.sketch(min(options.directions, n))
         for size, sets in random_sets(trial.learner.units, [max(1, n // 100), n // 20, n // 5], 40 if few else 200, options.seed + 2).items():
             true, many = trial.changes(sets), measured.predict_many(sets)
-            low, high = (bound - trial.start for bound in many.interval)
-            held, trusted = (low <= true) & (true <= high), np.array(many.verdict) == "trust"
-            rows.append([name, size, f"{held.mean():.3f}", f"{np.abs(high - low).mean() / np.abs(true).mean():.3f}", f"{error(many.change, true):.3f}",
+            held, trusted, width = trial.held(many, true), np.array(many.verdict) == "trust", many.interval[1] - many.interval[0]
+            rows.append([name, size, f"{held.mean():.3f}", f"{width.mean() / np.abs(true).mean():.3f}", f"{error(many.change, true):.3f}",
                          f"{trusted.mean():.2f}", f"{held[trusted].mean():.3f}" if trusted.any() else "-", f"{seconds:.1f} s"])
     print(harness.table(["learner", "set size", "held by 95% intervals", "width / mean |change|", "error", "trusted", "held if trusted", "precompute"], rows))
     return rows
@@ -217,8 +219,7 @@ def main():
         print(f"\n== {part}: {globals()[part].__doc__.splitlines()[0]}")
         results[part] = globals()[part](options)
     if options.json:
-        with open(options.json, "w", encoding="utf-8") as file:
-            json.dump({"machine": harness.machine(), "versions": harness.versions(), **results}, file, indent=1)
+        harness.write_json(options.json, **results)
     return 0
 
 

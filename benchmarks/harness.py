@@ -87,9 +87,9 @@ def forget_peak():
         pass      # the peak then counts from the start of the process
 
 
-def write_json(path, peak, rows, jobs=(), packages=()):
-    """A benchmark's results as one object: machine, versions, peak_gflops, rows; jobs are what has other columns than the rows."""
-    content = {"machine": machine(), "versions": versions(*packages), "peak_gflops": peak, "rows": rows, "jobs": list(jobs)}
+def write_json(path, packages=(), **content):
+    """A benchmark's results as one object: the machine, versions (also of more packages), and its content by name."""
+    content = {"machine": machine(), "versions": versions(*packages), **content}
     Path(path).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 

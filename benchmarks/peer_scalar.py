@@ -104,17 +104,8 @@ class Value:
 
     def backward(self, weight):
         """Give every ancestor the derivative of weight times this polynomial by it.   weight: a series."""
-        order, seen, stack = [], set(), [(self, False)]
-        while stack:      # parents before children, without recursion
-            value, done = stack.pop()
-            if done:
-                order.append(value)
-            elif id(value) not in seen:
-                seen.add(id(value))
-                stack.append((value, True))
-                stack.extend([(parent, False) for parent, _ in value.parents])
         self.slope = weight
-        for value in reversed(order):
+        for value in reversed(scalar.ancestors(self)):
             slope = value.slope
             for parent, local in value.parents:
                 more = product(local, slope) if isinstance(local, list) else slope if local == 1.0 else scaled(slope, local)

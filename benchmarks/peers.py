@@ -205,7 +205,7 @@ def main():
     rows += retraining_rows(options)
     show(rows)
     if options.json:
-        harness.write_json(options.json, harness.peak_gflops(), rows, packages=("jax", "jaxlib"))
+        harness.write_json(options.json, ("jax", "jaxlib"), peak_gflops=harness.peak_gflops(), rows=rows)
     return 0
 
 

@@ -210,7 +210,7 @@ def main():
     if not options.quick:
         jobs += whole_jobs(learner, cores, repeats)
     if options.json:
-        harness.write_json(options.json, peak, rows, jobs)
+        harness.write_json(options.json, peak_gflops=peak, rows=rows, jobs=jobs)
     return 0
 
 

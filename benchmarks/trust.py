@@ -4,7 +4,6 @@ microgpt at several learning rates and values of Adam's eps, several sizes of se
 outside their stated 95% interval? Then learners on which the answer must be "do not trust".
 """
 import argparse
-import json
 
 import numpy as np
 
@@ -93,8 +92,7 @@ def main():
         failing[name] = {"stability": found.verdict, "predict": said.verdict}
         print(f"{name}: predict says {said.verdict!r} ({said.reasons[0]}); stability says {found}\n")
     if options.json:
-        with open(options.json, "w", encoding="utf-8") as file:
-            json.dump({"machine": harness.machine(), "versions": harness.versions(), "rows": rows, "false_trust": false, "failing": failing}, file, indent=1)
+        harness.write_json(options.json, rows=rows, false_trust=false, failing=failing)
     return 0
 
 

@@ -57,19 +57,24 @@ class Value:
 
     def backward(self):
         """Add to every ancestor's slope the derivative of this number by it."""
-        order, seen, stack = [], set(), [(self, False)]
-        while stack:      # parents before children, without recursion
-            value, done = stack.pop()
-            if done:
-                order.append(value)
-            elif id(value) not in seen:
-                seen.add(id(value))
-                stack.append((value, True))
-                stack.extend((parent, False) for parent, _ in value.parents)
         self.slope += 1.0
-        for value in reversed(order):
+        for value in reversed(ancestors(self)):
             for parent, local in value.parents:
                 parent.slope += local * value.slope
+
+
+def ancestors(value):
+    """Every value that one was calculated from, and itself: parents before children, without recursion."""
+    order, seen, stack = [], set(), [(value, False)]
+    while stack:
+        value, done = stack.pop()
+        if done:
+            order.append(value)
+        elif id(value) not in seen:
+            seen.add(id(value))
+            stack.append((value, True))
+            stack.extend((parent, False) for parent, _ in value.parents)
+    return order
 
 
 def lift(x):

@@ -116,7 +116,7 @@ def test_speed_counts_what_it_times(tmp_path, capsys):
     rows = speed.degrees(learner, {1: 4, 3: 4}, 2, 2)
     speed.report(rows, 50.0)
     assert "direction-steps/s" in capsys.readouterr().out
-    harness.write_json(tmp_path / "speed.json", 50.0, rows)
+    harness.write_json(tmp_path / "speed.json", peak_gflops=50.0, rows=rows)
     content = json.loads((tmp_path / "speed.json").read_text())
     assert set(content) >= {"machine", "versions", "peak_gflops", "rows"}
     for row in content["rows"]:
