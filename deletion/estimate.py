@@ -10,7 +10,7 @@ from typing import Optional
 
 import numpy as np
 
-from taylor import LANES
+from taylor import LANES, TRAININGS
 
 from .pushing import run
 
@@ -23,6 +23,7 @@ class Estimate:
     """blocks, finished   of directions, and how many of them are there already
     steps              left for all blocks together
     seconds_per_step   of one block, with all workers at work
+    retraining         seconds of one core for the calibration sets; 0 once all blocks are finished
     seconds            of waiting: core_seconds shared by `workers`
     disk, free         bytes the folder takes in the end, and bytes free there now (None without a folder)
     memory             bytes of this process at its largest
@@ -31,6 +32,7 @@ class Estimate:
     finished: int
     steps: int
     seconds_per_step: float
+    retraining: float
     workers: int
     disk: int
     free: Optional[int]
@@ -38,7 +40,7 @@ class Estimate:
 
     @property
     def core_seconds(self):
-        return self.steps * self.seconds_per_step
+        return self.steps * self.seconds_per_step + self.retraining
 
     @property
     def seconds(self):
@@ -63,11 +65,7 @@ def estimate(plan, wanted, dtype, out, threads=None):
 
     def measure(_):
         block = recurrence.block(learner.states, weights, lines)
-        run(learner, block, 0, 1)      # compiles
-        start = time.perf_counter()
-        for step in chosen:
-            run(learner, block, step, step + 1)
-        return (time.perf_counter() - start) / len(chosen), sum(x.nbytes for x in (*block.memory, block.weights.coefficients))
+        return seconds_of_a_step(learner, block, chosen), sum(x.nbytes for x in (*block.memory, block.weights.coefficients))
 
     measure(0)
     with ThreadPoolExecutor(workers) as pool:
@@ -76,8 +74,26 @@ def estimate(plan, wanted, dtype, out, threads=None):
     disk = len(plan) * (block + 128) + plan.directions.psi.nbytes + learner.layout.size * 8 + learner.unit_count * 8 + 2000 + 200 * len(plan)
     disk += len(plan.sets) * 8 * (learner.layout.size + learner.unit_count + 1)
     held = (1 if out is not None else len(plan)) * block + workers * learner.layout.size * plan.degree * 2 * LANES * 8
-    return Estimate(len(plan), len(plan) - len(wanted), plan.steps(wanted), float(np.mean([m[0] for m in measured])), workers, disk,
-                    None if out is None else free_space(out), resident() + held + workers * measured[0][1])
+    return Estimate(len(plan), len(plan) - len(wanted), plan.steps(wanted), float(np.mean([m[0] for m in measured])),
+                    retraining(plan, chosen) if wanted else 0.0, workers, disk, None if out is None else free_space(out), resident() + held + workers * measured[0][1])
+
+
+def seconds_of_a_step(learner, block, chosen):
+    """How long the chosen steps take on average."""
+    run(learner, block, 0, 1)      # compiles
+    start = time.perf_counter()
+    for step in chosen:
+        run(learner, block, step, step + 1)
+    return (time.perf_counter() - start) / len(chosen)
+
+
+def retraining(plan, chosen):
+    """Seconds of one core that the calibration sets take."""
+    if not len(plan.sets):
+        return 0.0
+    learner = plan.learner
+    block = learner.recurrence(None).block(learner.states, learner.example_weights(plan.sets[:TRAININGS]))
+    return seconds_of_a_step(learner, block, chosen) * len(learner.steps) * -(-len(plan.sets) // TRAININGS)
 
 
 def free_space(path):
