@@ -82,7 +82,7 @@ class Calibration:
 
 
 def calibrate(learner, downweights, progress=True):
-    """The Calibration of a learner, by exact retraining; None without sets. NaN in the place of trainings that left their domain."""
+    """The Calibration of a learner, by exact retraining; None without sets. All NaN if one of the trainings leaves its domain."""
     if not len(downweights):
         return None
     try:

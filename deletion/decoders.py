@@ -26,7 +26,6 @@ from .terms import Sets, Tables, terms
 SELF_WEIGHTS = (0.0, 1.0, 10.0, 100.0, 1000.0)
 """The prior's w: how much more a unit interacts with itself than with others. Integrated over."""
 
-
 LARGEST_LOG = 690.0
 """Of numbers that still can be multiplied by the largest w, and added up."""
 

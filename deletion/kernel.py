@@ -17,7 +17,6 @@ from scipy.sparse.csgraph import connected_components
 CUTOFF = 1e-13
 """Eigenvalues below this share of the largest are rounding: what they belong to is not known."""
 
-
 SPARSE = 0.1
 """Directions with a smaller share of nonzero entries are multiplied as sparse ones."""
 
@@ -70,7 +69,7 @@ class Kernel:
     def condition(self, order, w):
         """Largest over smallest kept eigenvalue."""
         values = self.eigen(order, w)[0]
-        return values[-1] / values[0]
+        return values.max() / values.min()      # of several groups, one behind the other
 
     def solve(self, order, w, observed):
         """K^+ observed, for observations (m, q) complex, as complex (m, q): real observations in the real part."""
