@@ -11,8 +11,8 @@ from functools import partial
 
 import numpy as np
 
-from circuit import cross_entropy, einsum, evaluate, exp, gather, gelu, gradient, log, real, record, softplus
-from deletion import SGD, Learner, LearnerError, LinearDecay, Momentum
+from circuit import cross_entropy, einsum, exp, gather, gelu, log, softplus
+from deletion import SGD, Learner, LearnerError, LinearDecay, ModelLoss, Momentum, Objective
 
 
 # what all of them share ------------------------------------------------------------------------------------------------
@@ -30,12 +30,7 @@ class HeldOutLearner(Learner):
 
     def gradient_norm(self, theta):
         """|gradient of the mean training loss plus regulariser| at flat parameters (parameters,): 0 at a stationary point."""
-        def objective(theta):
-            parameters = self.layout.split(theta)
-            mean = self.loss(parameters, *stacked(self.examples)).mean()
-            return mean if self.regularizer is None else mean + self.regularizer(parameters)
-        slope = gradient(record(objective, real(self.layout.size)), wrt=[0])
-        return float(np.linalg.norm(evaluate(slope, [theta])[1]))
+        return float(np.linalg.norm(Objective(self).gradient(theta))) / self.example_count
 
 
 class Regressor(HeldOutLearner):
@@ -120,8 +115,8 @@ def digits(count=1000, hidden=32, epochs=20, batch=50, rate=0.05, penalty=1e-3, 
     schedule = np.concatenate([rng.permutation(count)[:count // batch * batch].reshape(-1, batch) for _ in range(epochs)])
     parameters = {"w1": rng.normal(size=(64, hidden)) / 8.0, "b1": np.zeros(hidden),
                   "w2": rng.normal(size=(hidden, 10)) / np.sqrt(hidden), "b2": np.zeros(10)}
-    return Classifier(parameters, list(zip(x, y)), digit_loss, Momentum(LinearDecay(rate), 0.9), schedule,
-                      held_out=zip(held_x, held_y), margin=digit_margin, regularizer=partial(digit_decay, penalty))
+    return Classifier(parameters, list(zip(x, y)), ModelLoss(digit_scores, digit_cost), Momentum(LinearDecay(rate), 0.9),
+                      schedule, held_out=zip(held_x, held_y), margin=digit_margin, regularizer=partial(digit_decay, penalty))
 
 
 def digit_logits(p, x):
@@ -129,8 +124,12 @@ def digit_logits(p, x):
     return gelu(x @ p["w1"] + p["b1"]) @ p["w2"] + p["b2"]
 
 
-def digit_loss(p, x, y):
-    return cross_entropy(digit_logits(p, x), y)
+def digit_scores(p, x, y):
+    return digit_logits(p, x)
+
+
+def digit_cost(scores, x, y):
+    return cross_entropy(scores, y)
 
 
 def digit_decay(penalty, p):
@@ -155,8 +154,8 @@ def breast_cancer(count=469, steps=400, rate=1.0, penalty=0.01, seed=0):
     features, benign = bundled("breast_cancer")
     x, y, held_x, held_y = shuffled(features, 2.0 * benign - 1.0, count, seed, least=2)
     mean, deviation = x.mean(axis=0), x.std(axis=0)
-    return Classifier({"w": np.zeros(30), "b": np.zeros(())}, list(zip((x - mean) / deviation, y)), logistic_loss, Momentum(rate, 0.9),
-                      full_batch(count, steps), held_out=zip((held_x - mean) / deviation, held_y), margin=logistic_margin,
+    return Classifier({"w": np.zeros(30), "b": np.zeros(())}, list(zip((x - mean) / deviation, y)), ModelLoss(logistic_margin, margin_loss),
+                      Momentum(rate, 0.9), full_batch(count, steps), held_out=zip((held_x - mean) / deviation, held_y), margin=logistic_margin,
                       regularizer=partial(logistic_decay, penalty))
 
 
@@ -164,8 +163,8 @@ def logistic_margin(p, x, y):
     return (x @ p["w"] + p["b"]) * y
 
 
-def logistic_loss(p, x, y):
-    return softplus(-logistic_margin(p, x, y))
+def margin_loss(margin, x, y):
+    return softplus(-margin)
 
 
 def logistic_decay(penalty, p):
@@ -188,8 +187,8 @@ def diabetes(count=342, steps=200, penalty=0.0, seed=0):
     x, y, held_x, held_y = shuffled(np.column_stack([features, np.ones(len(features))]), progression, count, seed, least=12)
     whiten = np.linalg.inv(np.linalg.qr(x)[1]) * np.sqrt(count)
     mean, deviation = y.mean(), y.std()
-    return Regressor(np.zeros(11), list(zip(x @ whiten, (y - mean) / deviation)), squared_loss, SGD(0.5 / (1.0 + penalty)),
-                     full_batch(count, steps), held_out=zip(held_x @ whiten, (held_y - mean) / deviation),
+    return Regressor(np.zeros(11), list(zip(x @ whiten, (y - mean) / deviation)), ModelLoss(linear_prediction, half_squared_error),
+                     SGD(0.5 / (1.0 + penalty)), full_batch(count, steps), held_out=zip(held_x @ whiten, (held_y - mean) / deviation),
                      regularizer=partial(half_square, penalty) if penalty else None)
 
 
@@ -197,5 +196,5 @@ def linear_prediction(w, x, y):
     return x @ w
 
 
-def squared_loss(w, x, y):
-    return (x @ w - y) ** 2 * 0.5
+def half_squared_error(prediction, x, y):
+    return (prediction - y) ** 2 * 0.5

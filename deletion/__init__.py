@@ -8,6 +8,8 @@ from .directions import Directions, given, haar, mixture, pairs, sphere
 from .learner import Learner, LearnerError
 from .measured import Measured, Prediction
 from .merging import merge
+from .methods import Answer, DoesNotApply, LeaveOneOuts, Method, NoChange, Retraining, Sketched
+from .objective import ModelLoss, Objective
 from .optimizer import SGD, Adam, LinearDecay, Momentum
 from .retrain import retrain
 from .sketch import Sketch, load, precompute

@@ -5,6 +5,7 @@ deletion rescales, and gives it to an optimiser. Deleting an example sets its we
 still happens, the schedule goes on, the optimiser's moments decay (mode "zero-weight", the paper's).
 """
 import pickle
+from functools import cached_property
 from numbers import Real
 from hashlib import sha256
 from itertools import chain
@@ -17,6 +18,7 @@ from taylor import Recurrence, Step
 from .checks import LearnerError, checked_function, checked_labels, data_array, hashable, in_order, iterable, real_array, real_number
 from .optimizer import checked_optimizer
 from .parameters import Layout
+from .retrain import train_block
 from .terms import Sets
 
 
@@ -140,7 +142,7 @@ class Learner:
             losses = self.loss(layout.form(list(pieces)), *data)
             self._check_loss(losses, weights.shape)
             total = (weight * losses).mean()
-            return total if self.regularizer is None else total + self._penalty(layout.form(list(pieces)))
+            return total if self.regularizer is None else total + self.penalty(layout.form(list(pieces)))
 
         shapes = [real(*shape, name=name or "parameters") for name, shape in layout.shapes.items()]
         slope = gradient(record(objective, *shapes, weights, *inputs), wrt=range(len(shapes)))
@@ -161,7 +163,8 @@ class Learner:
             raise LearnerError(f"the optimizer's update returns shapes {found} for theta and its state, which have shapes {wanted}")
         return circuit
 
-    def _penalty(self, parameters):
+    def penalty(self, parameters):
+        """The regulariser of parameters in the form they were given in."""
         penalty = self.regularizer(parameters)
         if not isinstance(penalty, Real) and (not isinstance(penalty, Wire) or penalty.shape != ()):
             raise LearnerError(f"the regularizer returns one number, such as (w * w).sum(), not {penalty!r:.60}")
@@ -261,6 +264,13 @@ class Learner:
             if progress is not None:
                 progress(1)
         return list(state)
+
+    @cached_property
+    def trained(self):
+        """(parameters,): the parameters as trained, with every example. They can be read but not written to."""
+        theta = train_block(self, np.ones((1, self.example_count)))[0]      # as retraining does it, so that deleting nothing changes no bit
+        theta.flags.writeable = False
+        return theta
 
     def recurrence(self, degree):
         """The training made ready for polynomials of a degree."""

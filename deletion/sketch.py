@@ -122,18 +122,23 @@ class Sketch:
         """
         if self.learner is None:
             raise LearnerError("this sketch was opened without its learner: open it with load(path, learner)")
-        h = self.learner.downweight(deletion_set, weight)
+        return self.learner.layout.split(self.parameters_at(self.learner.downweight(deletion_set, weight)[None], decoder)[0])
+
+    def parameters_at(self, h, decoder="auto"):
+        """The same, flat, for many downweights h (k, units): (k, parameters)."""
         some = np.unique(np.linspace(0, len(self.theta) - 1, COORDINATES).astype(int))
         fitted = self._coordinates(some).decoder(decoder)
         if not hasattr(fitted, "weights"):
             raise LearnerError(f"the {fitted.name} gives no parameters: it is not linear. Use 'least squares' or 'mean'")
         if np.any(self.downweight):
             raise LearnerError("this sketch expands around a downweight of its own; parameters are predicted from sketches around 0")
-        theta, counts = self.theta.copy(), fitted.weights(h)
+        counts = np.stack([fitted.weights(x) for x in h])      # (k, directions, degree)
+        theta = np.repeat(self.theta[None], len(h), axis=0)
         for b in range(len(self.blocks)):
-            g, block = counts[b * LANES:(b + 1) * LANES].T, self.blocks[b][..., :len(counts) - b * LANES]
-            theta += np.einsum("erxl,rxl->e", block, np.stack([g.real, -g.imag], axis=1))
-        return self.learner.layout.split(theta)
+            g = np.moveaxis(counts[:, b * LANES:(b + 1) * LANES], 1, 2)
+            block = self.blocks[b][..., :g.shape[2]]
+            theta += np.tensordot(np.stack([g.real, -g.imag], axis=2), block, axes=((1, 2, 3), (1, 2, 3)))
+        return theta
 
     def _coordinates(self, some):
         """A few of the parameters themselves, as a Measured."""

@@ -5,11 +5,11 @@ from functools import partial
 import numpy as np
 
 from circuit import exp, gelu
-from deletion import Adam, Learner, LearnerError, LinearDecay
+from deletion import Adam, Learner, LearnerError, LinearDecay, ModelLoss
 from deletion.checks import checked_function, checked_labels, in_order, iterable, whole_number
 
 from .data import Tokenizer, initial_parameters, model_shape, read_names, shuffled
-from .model import Shape, loss
+from .model import Shape, loss, mean_loss, predictions
 
 OPTIMIZER = Adam(LinearDecay(0.01), beta1=0.85, beta2=0.99, eps=1e-3)
 """The paper's: eps inside the root, the learning rate falling linearly to zero."""
@@ -46,9 +46,9 @@ class NameLearner(Learner):
         self._check_parameters(parameters)
         self.held_out = list(held_out)
         steps = len(self.documents) if steps is None else steps
-        super().__init__(parameters, [tokenizer.encode(name) for name in self.documents], partial(loss, shape=self.shape, activation=activation),
-                         optimizer, np.arange(steps) % len(self.documents), units=units, all_units=all_units,
-                         labels=self.documents)
+        super().__init__(parameters, [tokenizer.encode(name) for name in self.documents],
+                         ModelLoss(partial(predictions, shape=self.shape, activation=activation), mean_loss),
+                         optimizer, np.arange(steps) % len(self.documents), units=units, all_units=all_units, labels=self.documents)
 
     def _check_parameters(self, parameters):
         """The tensors are those of the model: one more would be trained on nothing."""

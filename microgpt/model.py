@@ -61,6 +61,16 @@ def attention(x, weights, shape):
     return read.reshape(count, shape.embedding) @ weights["attn_wo"].T
 
 
+def predictions(parameters, tokens, shape, activation=gelu):
+    """The scores of tokens[1:], each predicted from those before it: tokens (T + 1,) whole numbers -> (T, vocabulary)."""
+    return logits(parameters, tokens[:-1], shape, activation)
+
+
+def mean_loss(scores, tokens):
+    """The mean cross-entropy of scores (T, vocabulary) with tokens[1:], in nats."""
+    return cross_entropy(scores, tokens[1:]).mean()
+
+
 def loss(parameters, tokens, shape, activation=gelu):
     """Mean loss of predicting tokens[1:], each from those before it, in nats.   tokens: (T + 1,) whole numbers."""
-    return cross_entropy(logits(parameters, tokens[:-1], shape, activation), tokens[1:]).mean()
+    return mean_loss(predictions(parameters, tokens, shape, activation), tokens)

@@ -1,0 +1,124 @@
+"""One interface for every way of answering the question: a method is given a learner, deletion sets and a measurement, and
+returns predicted changes - and parameters where it has them -, or says why it does not apply.
+
+A new method is a small class: `name`; `refuses(learner)`, a reason in words, or None; and `_answer`, the arithmetic. It has
+its settings when it is made and keeps nothing between answers. Here are the simplest; influence/ and unlearning/ hold more.
+"""
+import time
+from dataclasses import dataclass, replace
+from typing import Optional
+
+import numpy as np
+
+from circuit import evaluate
+
+from .checks import LearnerError, iterable
+from .retrain import retrain
+from .sketch import precompute
+
+
+class DoesNotApply(LearnerError):
+    """A method asked of a learner, or of deletion sets, for which it has no answer."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a method says of k deletion sets.
+
+    change       (k,) + shape of the measurement: predicted value after deletion minus value as trained, in the measurement's units
+    parameters   (k, parameters): those of the model without each set; None from methods that have none
+    notes        what a reader of the numbers should know: residuals, estimated constants, verdicts
+    seconds      what it took, training the model as it is excepted
+    """
+    change: np.ndarray
+    parameters: Optional[np.ndarray] = None
+    notes: tuple = ()
+    seconds: float = float("nan")
+
+
+class Method:
+    """A way to predict what deletion does."""
+
+    name = "a method"
+
+    def refuses(self, learner):
+        """Why the method does not apply to a learner, in words; None where it does."""
+        return None
+
+    def answer(self, learner, deletion_sets, measurement):
+        """The Answer for deletion sets (as `retrain` takes them) and measurement(parameters) -> scalar or vector.
+
+        Raises DoesNotApply with the reason, and LearnerError for unknown or repeated units.
+        """
+        reason = self.refuses(learner)
+        if reason is not None:
+            raise DoesNotApply(f"{self.name} does not apply: {reason}")
+        if not iterable(deletion_sets):
+            raise LearnerError(f"deletion sets are a sequence of sets, such as [{deletion_sets!r}], not {deletion_sets!r}")
+        h = np.array([learner.downweight(s) for s in deletion_sets]).reshape(-1, learner.unit_count)
+        if not len(h):
+            raise LearnerError("nothing to answer: no deletion sets")
+        learner.measurement(measurement)      # what is no measurement is told before any work
+        learner.trained      # made once, and counted as given
+        begin = time.perf_counter()
+        found = self._answer(learner, h, measurement)
+        return replace(found, seconds=time.perf_counter() - begin)
+
+    def _answer(self, learner, h, measurement):
+        """h: (k, units) downweights, 1 where deleted."""
+        raise NotImplementedError
+
+
+def change_at(learner, measurement, theta):
+    """(k,) + shape: the measurement at parameters theta (k, parameters), minus its value as trained."""
+    circuit = learner.measurement(measurement)
+    values = evaluate(circuit, [np.concatenate([learner.trained[None], theta])])[0]
+    values = np.broadcast_to(values, (len(theta) + 1,) + circuit.shapes[circuit.outputs[0]])      # a constant is measured once
+    return values[1:] - values[0]
+
+
+class NoChange(Method):
+    """The model as it is: what every method should beat."""
+
+    name = "no change"
+
+    def _answer(self, learner, h, measurement):
+        theta = np.repeat(learner.trained[None], len(h), axis=0)
+        return Answer(change_at(learner, measurement, theta), theta)
+
+
+class Retraining(Method):
+    """The truth: training again for every set, weight 0 and the schedule unchanged."""
+
+    name = "retraining"
+
+    def _answer(self, learner, h, measurement):
+        theta = retrain(learner, weights=1.0 - h, progress=False)
+        return Answer(change_at(learner, measurement, theta), theta)
+
+
+class LeaveOneOuts(Method):
+    """The sum over a set of what retraining without each of its units alone changes: a training per unit that occurs in any set."""
+
+    name = "sum of leave-one-outs"
+
+    def _answer(self, learner, h, measurement):
+        used = np.flatnonzero(h.any(axis=0))
+        theta = retrain(learner, weights=1.0 - np.eye(learner.unit_count)[used], progress=False) if len(used) else np.empty((0, learner.layout.size))
+        alone = change_at(learner, measurement, theta)
+        return Answer(np.tensordot(h[:, used], alone, axes=1), learner.trained + h[:, used] @ (theta - learner.trained))
+
+
+class Sketched(Method):
+    """A sketch, its precomputation included.   options: as for `precompute`."""
+
+    name = "sketch"
+
+    def __init__(self, directions=500, degree=3, seed=0, **options):
+        self.directions, self.degree, self.seed, self.options = directions, degree, seed, {"progress": False, **options}
+
+    def _answer(self, learner, h, measurement):
+        sketch = precompute(learner, min(self.directions, learner.unit_count), self.degree, self.seed, **self.options)
+        many = sketch.measure(measurement).predict_downweights(h)
+        verdicts = [] if many.verdict is None else [f"{many.verdict.count(v)} x {v}" for v in dict.fromkeys(many.verdict)]
+        return Answer(many.change, sketch.parameters_at(h), tuple(verdicts))
