@@ -1,0 +1,75 @@
+"""What every method promises, whatever its arithmetic: one table, and the same checks for each."""
+import numpy as np
+import pytest
+from learners import logistic, network
+
+from deletion import Answer, DoesNotApply, LearnerError, LeaveOneOuts, Method, NoChange, Retraining, Sketched, retrain
+
+LEARNERS = {"network": network, "logistic": logistic}
+
+METHODS = [
+    (NoChange(), "network"),
+    (Retraining(), "network"),
+    (LeaveOneOuts(), "network"),
+    (Sketched(16, 2), "network"),
+]
+
+
+def measure(p):
+    """Two numbers of the parameters, of whichever learner."""
+    w = p["w2"] if isinstance(p, dict) else p
+    return (w * w)[:2]
+
+
+@pytest.fixture(params=METHODS, ids=lambda row: f"{row[0].name}-{row[1]}")
+def case(request):
+    method, name = request.param
+    return method, LEARNERS[name]()
+
+
+def test_answers_have_the_promised_shapes_and_nothing_deleted_changes_nothing(case):
+    method, learner = case
+    answer = method.answer(learner, [[], [3], [3, 5]], measure)
+    assert isinstance(answer, Answer) and answer.change.shape == (3, 2) and np.isfinite(answer.change).all() and answer.seconds >= 0.0
+    assert np.array_equal(answer.change[0], [0.0, 0.0])
+    if answer.parameters is not None:
+        assert answer.parameters.shape == (3, learner.layout.size) and np.array_equal(answer.parameters[0], learner.trained)
+    assert all(isinstance(note, str) for note in answer.notes)
+
+
+def test_sets_are_answered_one_by_one(case):
+    """The order of the sets and of the units in them, and what else is asked, change nothing beyond rounding."""
+    method, learner = case
+    together = method.answer(learner, [[2], [4, 1], [7]], measure).change
+    apart = np.concatenate([method.answer(learner, [s], measure).change for s in ([7], [1, 4], [2])])[::-1]
+    assert np.allclose(together, apart, rtol=1e-7, atol=1e-9 * np.abs(together).max())
+
+
+def test_bad_sets_and_measurements_are_refused(case):
+    method, learner = case
+    for sets, words in (([[0, 0]], "more than once"), ([["anna"]], "no unit 'anna'"), ([], "no deletion sets"), (3, "sequence of sets"),
+                        ([[learner.unit_count]], "no unit")):
+        with pytest.raises(LearnerError, match=words):
+            method.answer(learner, sets, measure)
+    with pytest.raises(LearnerError, match="measurement"):
+        method.answer(learner, [[0]], "the loss")
+
+
+def test_reference_methods_are_what_they_say():
+    learner, sets = network(), [[1], [2, 5, 6]]
+    start, true = retrain(learner, [[]], measure)[0], retrain(learner, sets, measure)
+    exact = Retraining().answer(learner, sets, measure)
+    assert np.array_equal(exact.change, true - start) and np.array_equal(exact.parameters, retrain(learner, sets))
+    alone = retrain(learner, [[2], [5], [6]], measure) - start
+    assert np.allclose(LeaveOneOuts().answer(learner, sets, measure).change[1], alone.sum(axis=0), rtol=1e-12)
+
+
+def test_a_method_that_does_not_apply_says_why():
+    class Never(Method):
+        name = "never"
+
+        def refuses(self, learner):
+            return "it never does"
+
+    with pytest.raises(DoesNotApply, match="never does not apply: it never does"):
+        Never().answer(network(), [[0]], measure)
