@@ -8,12 +8,12 @@ import argparse
 
 import numpy as np
 
-from deletion import SGD, Learner
+from deletion import SGD, Learner, ModelLoss
 from deletion.influence.flow import Flow, Unlearning
 from deletion.influence.schedules import LINES, STEPS, pieces, polynomials, step
 
 from . import harness
-from .learners import squared_loss
+from .learners import half_squared_error, linear_prediction
 
 HORIZON, ASKED = 0.25, 0.06
 """When unlearning has to be done, and when it is asked for: the slowest mode of the flow takes about 0.1 to fall to 1/e."""
@@ -62,13 +62,17 @@ def switching(options):
     return taus, curves
 
 
+def descending(flow, time, steps):
+    """The Learner that goes along a flow for some time, by full batches."""
+    n = len(flow.x)
+    return Learner(flow.start, list(zip(flow.x, flow.y)), ModelLoss(linear_prediction, half_squared_error), SGD(n * time / steps),
+                   np.tile(np.arange(n), (steps, 1)))
+
+
 def descent(flow, options):
-    """(steps, errors): |gradient descent - flow| at T, in the plain training of a Learner."""
-    counts, errors, n = np.array([50, 100, 200, 400] if options.quick else [50, 100, 200, 400, 800, 1600]), [], len(flow.x)
-    for steps in counts:
-        learner = Learner(flow.start, list(zip(flow.x, flow.y)), squared_loss, SGD(n * HORIZON / steps), np.tile(np.arange(n), (steps, 1)))
-        errors.append(float(np.linalg.norm(learner.train()[0] - flow.at(HORIZON))))
-    return counts, np.array(errors)
+    """(steps, errors): |gradient descent - flow| at T."""
+    counts = np.array([50, 100, 200, 400] if options.quick else [50, 100, 200, 400, 800, 1600])
+    return counts, np.array([np.linalg.norm(descending(flow, HORIZON, steps).train()[0] - flow.at(HORIZON)) for steps in counts])
 
 
 # pictures ----------------------------------------------------------------------------------------------------------------

@@ -5,12 +5,11 @@ import sys
 
 import numpy as np
 import pytest
-from learners import squared_loss
 from scipy.integrate import solve_ivp
 from scipy.linalg import expm
 
-from benchmarks.flow import around
-from deletion import SGD, Learner, LearnerError
+from benchmarks.flow import around, descending
+from deletion import LearnerError
 from deletion.influence.flow import Flow, Unlearning
 from deletion.influence.schedules import LINES, STEPS, Pieces, Polynomial, linear, pieces, polynomials, step
 
@@ -99,10 +98,8 @@ def test_gradient_descent_follows_the_flow_at_first_order(rng):
     x, y, start = problem(rng, 10, 3)
     flow, time, weights, errors = Flow(x, y, start), 0.2, np.ones((2, 10)), []
     weights[1, [2, 5]] = 0.0
-    counts = np.array([100, 200, 400, 800])
-    for steps in counts:
-        learner = Learner(start, list(zip(x, y)), squared_loss, SGD(10 * time / steps), np.tile(np.arange(10), (steps, 1)))
-        errors.append(np.linalg.norm(learner.train(weights)[0] - np.stack([flow.at(time, w) for w in weights]), axis=1))
+    for steps in (100, 200, 400, 800):
+        errors.append(np.linalg.norm(descending(flow, time, steps).train(weights)[0] - np.stack([flow.at(time, w) for w in weights]), axis=1))
     slopes = np.diff(np.log(errors), axis=0) / -np.log(2.0)
     assert (np.abs(slopes - 1.0) < 0.02).all() and (np.abs(slopes[-1] - 1.0) < np.abs(slopes[0] - 1.0)).all()
 
