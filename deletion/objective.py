@@ -80,15 +80,25 @@ class Objective:
 
     def gradient(self, theta, weights=None):
         """(parameters,): grad R."""
-        theta, weights = self._theta(theta), self._weights(weights)
-        total = evaluate(self._penalty, [theta])[1].copy() if self._penalty else np.zeros(self.size)
+        return self.slope(theta, weights)[1]
+
+    def slope(self, theta, weights=None):
+        """(R, grad R) by one evaluation; at parameters (b, parameters), b of each side by side."""
+        theta, weights = real_array(theta, "parameters"), self._weights(weights)
+        if theta.ndim == 2 and not self.batched:      # the batch axis is taken by the examples
+            values, slopes = zip(*(self.slope(row, weights) for row in theta))
+            return np.array(values), np.array(slopes)
+        self._theta(theta[0] if theta.ndim == 2 and len(theta) else theta)
+        value, total = evaluate(self._penalty, [theta]) if self._penalty else (np.zeros(theta.shape[:-1]), np.zeros(theta.shape))
         for kind, members in self.kinds.items():
             if self.batched:      # all examples of a kind are one batch: matrix products do the sum
-                total += evaluate(self._slope(kind, len(members)), [theta, weights[members], *self._data(members)])[1]
+                found = evaluate(self._slope(kind, len(members)), [theta, weights[members], *self._data(members)])
+                value, total = value + found[0], total + found[1]
                 continue
             for chosen in blocks(members, AT_ONCE):
-                total += evaluate(self._slope(kind, 1), [theta, weights[chosen, None], *self._data(chosen)])[1].sum(axis=0)
-        return total
+                found = evaluate(self._slope(kind, 1), [theta, weights[chosen, None], *self._data(chosen)])
+                value, total = value + found[0].sum(axis=0), total + found[1].sum(axis=0)
+        return value, total
 
     # curvature ---------------------------------------------------------------------------------------------------------
 
