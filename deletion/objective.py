@@ -78,10 +78,10 @@ class Objective:
         """(n, parameters): each example's gradient, without weight or regulariser."""
         return self._each(theta, 1, (self.size,))
 
-    def gradient(self, theta, weights=None):
-        """(parameters,): grad R."""
+    def gradient(self, theta, weights=None, *, regularizer=True):
+        """(parameters,): grad R.   regularizer: whether n grad r is part of it, as for products."""
         theta, weights = self._theta(theta), self._weights(weights)
-        total = evaluate(self._penalty, [theta])[1].copy() if self._penalty else np.zeros(self.size)
+        total = evaluate(self._penalty, [theta])[1].copy() if self._penalty and regularizer else np.zeros(self.size)
         for kind, members in self.kinds.items():
             if self.batched:      # all examples of a kind are one batch: matrix products do the sum
                 total += evaluate(self._slope(kind, len(members)), [theta, weights[members], *self._data(members)])[1]
