@@ -78,18 +78,20 @@ class Objective:
         """(n, parameters): each example's gradient, without weight or regulariser."""
         return self._each(theta, 1, (self.size,))
 
-    def gradient(self, theta, weights=None):
-        """(parameters,): grad R."""
-        return self.slope(theta, weights)[1]
+    def gradient(self, theta, weights=None, *, regularizer=True):
+        """(parameters,): grad R.   regularizer: whether n grad r is part of it, as for products."""
+        return self.slope(theta, weights, regularizer=regularizer)[1]
 
-    def slope(self, theta, weights=None):
+    def slope(self, theta, weights=None, *, regularizer=True):
         """(R, grad R) by one evaluation; at parameters (b, parameters), b of each side by side."""
         theta, weights = real_array(theta, "parameters"), self._weights(weights)
         if theta.ndim == 2 and not self.batched:      # the batch axis is taken by the examples
-            values, slopes = zip(*(self.slope(row, weights) for row in theta))
+            values, slopes = zip(*(self.slope(row, weights, regularizer=regularizer) for row in theta))
             return np.array(values), np.array(slopes)
         self._theta(theta[0] if theta.ndim == 2 and len(theta) else theta)
-        value, total = evaluate(self._penalty, [theta]) if self._penalty else (np.zeros(theta.shape[:-1]), np.zeros(theta.shape))
+        value, total = np.zeros(theta.shape[:-1]), np.zeros(theta.shape)
+        if self._penalty and regularizer:
+            value, total = evaluate(self._penalty, [theta])
         for kind, members in self.kinds.items():
             if self.batched:      # all examples of a kind are one batch: matrix products do the sum
                 found = evaluate(self._slope(kind, len(members)), [theta, weights[members], *self._data(members)])

@@ -1,2 +1,13 @@
-"""Influence functions and their relatives: what deletion does, from curvature and gradients at the trained parameters."""
+"""Influence functions and their relatives: what deletion does, from gradients and curvature at the trained parameters.
+
+Reading order: solvers, influence, newton, path; pbrf, gaps; soft, bayes, shapley.
+"""
+from .bayes import BayesianInfluence
+from .gaps import GAPS, STATIONS, Gaps, five_gaps
+from .influence import Influence
+from .newton import NewtonStep, SelfInfluences, self_influences
+from .path import Homotopy, PathDerivative
+from .pbrf import PBRF
+from .shapley import Shapley, shapley_values
+from .soft import Soft, soften
 from .solvers import Solution, solve

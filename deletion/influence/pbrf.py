@@ -26,6 +26,7 @@ from ..learner import Learner
 from ..methods import Answer, DoesNotApply, Method, change_at
 from ..objective import ModelLoss, Objective
 from ..optimizer import SGD
+from .influence import remaining
 from .solvers import ADVICE
 
 ITERATIONS = 1000
@@ -57,8 +58,9 @@ class PBRF(Method):
             return ("it compares what the model says before and after: give the learner deletion.ModelLoss(outputs, criterion) as its loss")
 
     def _answer(self, learner, h, measurement):
+        downweights = 1.0 - remaining(learner, h)
         response = Response(learner, learner.trained, self.damping)
-        found = [response.minimum(row[learner.unit_of], self.tolerance) for row in h]
+        found = [response.minimum(row, self.tolerance) for row in downweights]
         theta = np.array([theta for theta, _ in found])
         return Answer(change_at(learner, measurement, theta), theta,
                       (f"gradient norm at the minimum at most {max(norm for _, norm in found):.1g} of that where it began",))
