@@ -143,7 +143,7 @@ def effective(x):
     """The least effective number of draws among the columns of x (chains, draws, p): variance of draws over that of the overall mean."""
     error = x.mean(axis=1).var(axis=0, ddof=1) / len(x)
     moving = error > 0.0
-    return float(min((x.var(axis=(0, 1))[moving] / error[moving]).min(initial=x[:, :, 0].size), x[:, :, 0].size))
+    return float((x.var(axis=(0, 1))[moving] / error[moving]).min(initial=x[:, :, 0].size))
 
 
 def ratio(error, change):

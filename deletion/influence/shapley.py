@@ -14,7 +14,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..checks import LearnerError, real_number, whole_number
-from ..learner import Learner
 from ..methods import DoesNotApply
 from ..retrain import retrain
 
@@ -35,7 +34,7 @@ WINDOW = 100
 class Shapley:
     """Values by Monte Carlo.
 
-    values, standard_errors   (units,), in the utility's units; without truncation their sum is v(all) - v(none)
+    values, standard_errors   (units,), in the utility's units; the values' sum is v(all) - v(none)
     permutations              random orders taken;   trainings: how many models were trained, equal sets once
     settled                   whether the values stopped moving before the orders ran out
     """
@@ -51,8 +50,8 @@ def shapley_values(learner, utility, *, permutations=1000, tolerance=0.05, trunc
 
     permutations   orders at most
     tolerance      stop when sum |value now - value 100 orders ago| < tolerance sum |value now|
-    truncation     >= 0: an order is cut short, and the units left get nothing from it, once its prefix is within `truncation` of
-                   v(all). 0 cuts none; otherwise values are biased by at most that much in sum
+    truncation     an order is cut short once a prefix is within `truncation` of v(all): the next unit gets what is left, those
+                   after it nothing. 0 cuts none; otherwise values are biased, their sum is not
 
     Raises DoesNotApply for more than 200 units.
     """
@@ -74,7 +73,7 @@ def shapley_values(learner, utility, *, permutations=1000, tolerance=0.05, trunc
 class Game:
     """v(S) of a learner for rows of zeros and ones (sets, units); equal sets are trained once."""
 
-    def __init__(self, learner: Learner, utility):
+    def __init__(self, learner, utility):
         circuit = learner.measurement(utility)
         if circuit.shapes[circuit.outputs[0]] != ():
             raise LearnerError(f"a utility is one number, not of shape {circuit.shapes[circuit.outputs[0]]}")
