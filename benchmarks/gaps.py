@@ -19,7 +19,6 @@ from .truth import Several, bootstrap, error, lds, random_sets
 SHARE, DAMPING = 0.01, 0.01
 """Of the examples, deleted; and lambda on the scale of means: on that of sums it is n times larger."""
 
-LEARNERS = {"digits": digits, "breast cancer": breast_cancer, "diabetes": diabetes}
 TARGETS = STATIONS[:4]
 
 
@@ -46,24 +45,33 @@ def decompose(name, learner, options):
             "influence against": scores, "residual": float(gaps.residual.max()), "seconds": time.perf_counter() - begin}
 
 
+def dominance(gaps):
+    """How many times larger the first three gaps are together than the last two."""
+    sizes = [gaps[gap] for gap in GAPS]
+    return sum(sizes[:3]) / sum(sizes[3:])
+
+
 def draw(rows, path):
-    """Stacked bars over learners: parameters on the left, measurements on the right."""
+    """Stacked bars over learners, the shares of the five gaps in their sum: parameters on the left, measurements on the right."""
     pyplot = harness.pyplot()
     if pyplot is None:
         return None
-    figure, panels = pyplot.subplots(1, 2, figsize=(10, 4.6), layout="constrained")
+    figure, panels = pyplot.subplots(1, 2, figsize=(10.5, 4.8), layout="constrained", sharey=True)
+    places = np.arange(len(rows))
     for axes, what in zip(panels, ("in parameters", "in measurements")):
-        base = np.zeros(len(rows))
+        sums, base = np.array([sum(row[what].values()) for row in rows]), np.zeros(len(rows))
         for gap in GAPS:
-            height = np.array([row[what][gap] for row in rows])
-            axes.bar([row["learner"] for row in rows], height, 0.6, bottom=base, label=gap)
+            height = np.array([row[what][gap] for row in rows]) / sums
+            axes.bar(places, height, 0.6, bottom=base, label=gap)
             base += height
-        axes.set_ylabel("distance / what retraining moves")
-        axes.set_title(f"the five gaps {what}")
-        axes.grid(axis="y", alpha=0.3)
-        axes.set_axisbelow(True)
+        for place, total in zip(places, sums):
+            axes.text(place, 1.01, f"{total:.2g}", ha="center", va="bottom")
+        axes.set_xticks(places, [row["learner"].replace(", ", ",\n") for row in rows])
+        axes.set_title(f"{what}\n(above: the sum, in units of what retraining moves)", fontsize=10)
+        axes.set_ylim(0.0, 1.1)
+    panels[0].set_ylabel("share of the five gaps")
     handles, labels = panels[0].get_legend_handles_labels()
-    panels[1].legend(handles[::-1], labels[::-1])
+    figure.legend(handles[::-1], labels[::-1], loc="outside right center")
     figure.savefig(path, dpi=120)
     pyplot.close(figure)
     return path
@@ -73,9 +81,10 @@ def report(rows):
     """What is printed."""
     for what, of in (("in parameters", "moved"), ("in measurements", "changed")):
         print(f"\ngaps {what}: mean distance over sets, in units of what retraining moves")
-        print(harness.table(["learner", *GAPS, "retraining moves"],
-                            [[row["learner"], *(f"{row[what][gap]:.2g}" for gap in GAPS), f"{row[of]:.3g}"] for row in rows]))
-    print("\nthe damped influence step against each station: LDS, and error with its 95% interval over sets (of no change it is 1)")
+        print(harness.table(["learner", *GAPS, "first three / last two", "retraining moves"],
+                            [[row["learner"], *(f"{row[what][gap]:.2g}" for gap in GAPS), f"{dominance(row[what]):.2g}", f"{row[of]:.3g}"]
+                             for row in rows]))
+    print("\nthe damped influence step against each station: LDS, and error with its 95% interval over sets (no change scores 1)")
     cells = [[row["learner"], *(f"{s['lds'][0]:.3f}, {s['error'][0]:.3f} ({s['error'][1]:.3f}-{s['error'][2]:.3f})"
                                 for s in row["influence against"].values())] for row in rows]
     print(harness.table(["learner", *TARGETS], cells))
@@ -94,10 +103,12 @@ def main():
     parser.add_argument("--out", default="results", help="folder for picture and numbers (default %(default)s)")
     options = parser.parse_args()
     options.sets = options.sets or (6 if options.quick else 40)
-    sizes = {"digits": partial(digits, 200, 8, 10) if options.quick else partial(digits, 500, 16, 20)}
+    network = partial(digits, 200, 8) if options.quick else partial(digits, 500, 16)
+    learners = {"digits, 20 epochs": network(epochs=20), "digits, 200 epochs": network(epochs=200), "breast cancer": breast_cancer(),
+                "diabetes": diabetes()}
     folder = harness.output_folder(options.out)
     print(f"{harness.machine()}; {options.sets} random sets of {SHARE:.0%}, damping {DAMPING:g} n, losses on {options.measurements} held-out examples")
-    rows = [decompose(name, sizes.get(name, make)(), options) for name, make in LEARNERS.items()]
+    rows = [decompose(name, learner, options) for name, learner in learners.items()]
     report(rows)
     harness.write_json(folder / "gaps.json", ["scikit-learn"], rows=rows)
     path = draw(rows, folder / "gaps.png")
