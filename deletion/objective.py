@@ -119,7 +119,8 @@ class Objective:
         out, work = np.empty_like(vectors), partial(self._pushed, recurrence, theta, base)
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             firsts = range(0, len(vectors), 2 * LANES)
-            for first, found in zip(firsts, pool.map(work, [vectors[first:first + 2 * LANES] for first in firsts])):
+            each = pool.map if len(firsts) > 1 else map      # starting a thread takes longer than a small product
+            for first, found in zip(firsts, each(work, [vectors[first:first + 2 * LANES] for first in firsts])):
                 out[first:first + len(found)] = found
         return out
 
