@@ -90,8 +90,8 @@ def report(rows):
     print(harness.table(["learner", *TARGETS], cells))
     for row in rows:
         scores = row["influence against"]
-        print(f"{row['learner']}: influence is {scores[TARGETS[0]]['error'][0] / scores['PBRF']['error'][0]:.1f} times nearer to PBRF than to "
-              f"retraining; {row['seconds']:.0f} s")
+        factor = scores[TARGETS[0]]["error"][0] / scores["PBRF"]["error"][0]
+        print(f"{row['learner']}: influence is {factor:.1f} times nearer to PBRF than to retraining; {row['seconds']:.0f} s")
 
 
 def main():
@@ -107,7 +107,8 @@ def main():
     learners = {"digits, 20 epochs": network(epochs=20), "digits, 200 epochs": network(epochs=200), "breast cancer": breast_cancer(),
                 "diabetes": diabetes()}
     folder = harness.output_folder(options.out)
-    print(f"{harness.machine()}; {options.sets} random sets of {SHARE:.0%}, damping {DAMPING:g} n, losses on {options.measurements} held-out examples")
+    print(f"{harness.machine()}; {options.sets} random sets of {SHARE:.0%}, damping {DAMPING:g} n, "
+          f"losses on {options.measurements} held-out examples")
     rows = [decompose(name, learner, options) for name, learner in learners.items()]
     report(rows)
     harness.write_json(folder / "gaps.json", ["scikit-learn"], rows=rows)

@@ -164,7 +164,7 @@ class Objective:
 
     def _data(self, chosen):
         """The arrays of examples, stacked along a leading axis."""
-        return [np.stack(column) for column in zip(*(self.learner.examples[i] for i in chosen))]
+        return stacked([self.learner.examples[i] for i in chosen])
 
     def _each(self, theta, output, shape):
         """An output of every example's slope circuit: examples are the batch axis of plain evaluation."""
@@ -227,6 +227,11 @@ def adding(circuit, output):
     theta, *rest = circuit.inputs
     chosen = replace(circuit, outputs=(circuit.outputs[output],)).pruned()
     return record(lambda theta, total, *rest: (theta, total + chosen(theta, *rest)), theta, real(*theta.shape, name="sum"), *rest)
+
+
+def stacked(examples):
+    """Tuples of arrays as a list of arrays, one example a row."""
+    return [np.stack(column) for column in zip(*examples)]
 
 
 def blocks(members, size):

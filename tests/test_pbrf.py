@@ -54,7 +54,8 @@ def network_of_classes(steps=40):
     rng = np.random.default_rng(8)
     parameters = {"w1": rng.normal(size=(D, 4)) / 2, "w2": rng.normal(size=(4, 3)) / 2}
     schedule = np.stack([rng.permutation(N)[:5] for _ in range(steps)])
-    return Learner(parameters, list(zip(X, rng.integers(0, 3, N))), ModelLoss(said, classes), Momentum(0.05), schedule, regularizer=small_decay)
+    examples = list(zip(X, rng.integers(0, 3, N)))
+    return Learner(parameters, examples, ModelLoss(said, classes), Momentum(0.05), schedule, regularizer=small_decay)
 
 
 def on_set(*units):
@@ -166,7 +167,8 @@ def bent(said, x, y):
 
 
 def test_what_does_not_converge_is_refused():
-    learner = Learner(np.zeros(1), [([1.0], -2.0), ([1.0], 0.0)], ModelLoss(linear, bent), SGD(1e-3), [[0, 1]])      # the minimum is on the kink
+    examples = [([1.0], -2.0), ([1.0], 0.0)]      # the minimum is on the kink
+    learner = Learner(np.zeros(1), examples, ModelLoss(linear, bent), SGD(1e-3), [[0, 1]])
     with pytest.raises(DoesNotApply, match="did not converge.*gradient's norm"):
         PBRF().answer(learner, [0], first)
 
@@ -207,7 +209,8 @@ def product(p):
 
 def products(steps=3000):
     """Loss (z - ab)^2 / 2 in (a, b): a Hessian of rank one wherever ab is the mean."""
-    return Learner(np.array([1.5, 0.5]), [(z,) for z in Z], ModelLoss(product_of_two, product_cost), SGD(0.1), np.tile(np.arange(5), (steps, 1)))
+    schedule = np.tile(np.arange(5), (steps, 1))
+    return Learner(np.array([1.5, 0.5]), [(z,) for z in Z], ModelLoss(product_of_two, product_cost), SGD(0.1), schedule)
 
 
 def test_five_gaps_of_a_hessian_of_rank_one():

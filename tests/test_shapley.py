@@ -51,7 +51,8 @@ def test_random_orders_come_within_their_standard_errors():
     learner = tiny()
     wanted, v = enumerated(learner, first)
     found = shapley_values(learner, first, permutations=400, tolerance=0.0, seed=3)
-    assert (np.abs(found.values - wanted) < 4.5 * found.standard_errors).all() and (found.standard_errors < 0.2 * np.abs(wanted).max()).all()
+    assert (np.abs(found.values - wanted) < 4.5 * found.standard_errors).all()
+    assert (found.standard_errors < 0.2 * np.abs(wanted).max()).all()
     assert found.values.sum() == pytest.approx(v[-1] - v[0], abs=1e-12)
     assert found.permutations == 400 and found.trainings <= 64 and not found.settled
 

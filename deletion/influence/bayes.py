@@ -17,7 +17,7 @@ from circuit import DomainError, evaluate, integer, real, record
 
 from ..checks import real_number, whole_number
 from ..methods import Answer, DoesNotApply, Method
-from ..objective import Objective
+from ..objective import Objective, blocks, stacked
 
 LOST = 1e3
 """U may exceed that at theta* by so many times the number of parameters (half of it is what a Gaussian has): more is divergence."""
@@ -84,7 +84,8 @@ class BayesianInfluence(Method):
             theta, value, slope = (np.where(moves.reshape((-1,) + (1,) * (old.ndim - 1)), new, old)
                                    for old, new in ((theta, proposed), (value, new_value), (slope, new_slope)))
             if value.max() - lowest > LOST * objective.size:
-                raise too_large(step, f"after {number} steps the potential has risen by {value.max() - lowest:.3g}, for {objective.size} parameters")
+                raise too_large(step, f"after {number} steps the potential has risen by {value.max() - lowest:.3g}, for {objective.size} "
+                                "parameters")
             if number > self.burn_in and (number - self.burn_in) % self.thin == 0:
                 kept.append(theta)
         share = accepted / (steps * self.chains)
@@ -100,7 +101,8 @@ class BayesianInfluence(Method):
 
 
 def too_large(step, seen):
-    return DoesNotApply(f"Langevin dynamics with step {step:.3g} does not follow the posterior: {seen}. Take a smaller step, or a larger gamma")
+    return DoesNotApply(f"Langevin dynamics with step {step:.3g} does not follow the posterior: {seen}. Take a smaller step, or a larger "
+                        "gamma")
 
 
 def stable_step(objective, gamma):
@@ -120,11 +122,11 @@ def losses_at(objective, thetas):
         return np.array([objective.losses(theta) for theta in thetas])
     learner, found = objective.learner, np.empty((len(thetas), objective.count))
     for members in objective.kinds.values():
-        data = [np.stack(column) for column in zip(*(learner.examples[i] for i in members))]
+        data = stacked([learner.examples[i] for i in members])
         inputs = [(integer if np.issubdtype(x.dtype, np.integer) else real)(*x.shape) for x in data]
         circuit = record(lambda theta, *data: learner.loss(learner.layout.split(theta), *data), real(objective.size), *inputs)
-        for first in range(0, len(thetas), 64):
-            found[first:first + 64, members] = evaluate(circuit, [thetas[first:first + 64], *data])[0]
+        for chosen in blocks(np.arange(len(thetas)), 64):
+            found[np.ix_(chosen, members)] = evaluate(circuit, [thetas[chosen], *data])[0]
     return found
 
 

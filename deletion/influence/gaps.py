@@ -83,8 +83,8 @@ def begun_at(learner, damping=0.0):
     """The same learning algorithm begun at the parameters as trained, and held there by (damping/2) |theta - theta_s|^2."""
     start = learner.layout.split(learner.trained)
     form = [np.array(x) for x in learner.layout.pieces(learner.trained)]
-    regularizer = learner.regularizer if not damping else partial(proximal, learner.regularizer, form, 0.5 * damping / learner.example_count)
-    return Learner(start, learner.examples, learner.loss, learner.optimizer, learner.schedule, regularizer=regularizer,
+    held = partial(proximal, learner.regularizer, form, 0.5 * damping / learner.example_count) if damping else learner.regularizer
+    return Learner(start, learner.examples, learner.loss, learner.optimizer, learner.schedule, regularizer=held,
                    units=[learner.units[u] for u in learner.unit_of], all_units=learner.units)
 
 

@@ -24,10 +24,9 @@ from circuit import DomainError, evaluate, gradient, real, record
 from ..checks import real_number
 from ..learner import Learner
 from ..methods import Answer, DoesNotApply, Method, change_at
-from ..objective import ModelLoss, Objective
+from ..objective import ModelLoss, Objective, stacked
 from ..optimizer import SGD
 from .influence import remaining
-from .solvers import ADVICE
 
 ITERATIONS = 1000
 """Of L-BFGS at most, before Newton's method takes over; near a minimum some dozens are enough."""
@@ -80,7 +79,7 @@ class Response:
         try:
             self.root = cholesky(self.curvature + damping * np.eye(len(start)), lower=True)
         except LinAlgError:
-            raise DoesNotApply(f"the Gauss-Newton matrix with damping {damping:g} is not positive definite; {ADVICE.split(',')[0]}") from None
+            raise DoesNotApply(f"the Gauss-Newton matrix with damping {damping:g} is not positive definite: give (more) damping") from None
         gradients = self.objective.gradients(self.start)
         self.rounding = np.finfo(float).eps * np.linalg.norm(self._inner(gradients.T), axis=0).sum()      # of a gradient that sums them
 
@@ -128,7 +127,8 @@ class Response:
         except NoConvergence as error:
             z = error.args[0]
         except DomainError as error:
-            raise DoesNotApply(f"the response leaves the domain of the loss on its way down ({error}): give more damping or delete less") from None
+            raise DoesNotApply(f"the response leaves the domain of the loss on its way down ({error}): give more damping or delete "
+                               "less") from None
         norm = np.linalg.norm(slope(z)[1])
         if not norm <= tolerance:
             raise DoesNotApply(f"the response did not converge: at the end the gradient's norm is {norm:.2g} of that at the start, not "
@@ -158,14 +158,15 @@ class Pull:
 
 def pulled(learner, theta):
     """A learner whose losses are the Pull of every example at parameters theta. It is not for training: it has no steps to speak of."""
-    objective, examples = Objective(learner), [None] * learner.example_count
+    objective, slopes = Objective(learner), [None] * learner.example_count
     for members in objective.kinds.values():
-        groups = [members] if objective.batched else [[i] for i in members]
-        for chosen in groups:
-            data = [np.stack(column) for column in zip(*(learner.examples[i] for i in chosen))]
-            slopes = output_slopes(learner, theta, data if objective.batched else [x[0] for x in data])
-            for i, slope in zip(chosen, slopes if objective.batched else [slopes]):
-                examples[i] = (*learner.examples[i], slope)
+        if objective.batched:
+            found = output_slopes(learner, theta, stacked([learner.examples[i] for i in members]))
+        else:
+            found = [output_slopes(learner, theta, learner.examples[i]) for i in members]
+        for i, slope in zip(members, found):
+            slopes[i] = slope
+    examples = [(*example, slope) for example, slope in zip(learner.examples, slopes)]
     form = learner.layout.split(learner.layout.initial)
     return Learner(form, examples, Pull(learner.loss.outputs, objective.batched), SGD(0.0), learner.schedule[:1])
 

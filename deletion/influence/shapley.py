@@ -57,8 +57,8 @@ def shapley_values(learner, utility, *, permutations=1000, tolerance=0.05, trunc
     """
     n = learner.unit_count
     if n > LIMIT:
-        raise DoesNotApply(f"Data Shapley does not apply: {n} units, of which each order takes up to {n - 1} trainings, and hundreds of orders "
-                           f"are needed. At most {LIMIT}: group examples into units by user, source or class")
+        raise DoesNotApply(f"Data Shapley does not apply: {n} units, of which each order takes up to {n - 1} trainings, and hundreds of "
+                           f"orders are needed. At most {LIMIT}: group examples into units by user, source or class")
     whole_number(permutations, "the number of permutations", 1), whole_number(seed, "the seed", 0)
     real_number(tolerance, "the tolerance of values", low=0.0), real_number(truncation, "truncation", low=0.0)
     game, rng, found = Game(learner, utility), np.random.default_rng(seed), np.empty((0, n))
