@@ -11,6 +11,8 @@ from typing import Optional
 import numpy as np
 
 from circuit import evaluate
+from taylor import Polynomial
+from taylor import evaluate as push
 
 from .checks import LearnerError, iterable
 from .retrain import retrain
@@ -45,17 +47,23 @@ class Method:
         """Why the method does not apply to a learner, in words; None where it does."""
         return None
 
-    def answer(self, learner, deletion_sets, measurement):
-        """The Answer for deletion sets (as `retrain` takes them) and measurement(parameters) -> scalar or vector.
-
-        Raises DoesNotApply with the reason, and LearnerError for unknown or repeated units.
-        """
+    def check(self, learner):
+        """Raise DoesNotApply, with the reason, where the method does not apply."""
         reason = self.refuses(learner)
         if reason is not None:
             raise DoesNotApply(f"{self.name} does not apply: {reason}")
+
+    def answer(self, learner, deletion_sets, measurement, weight=0.0):
+        """The Answer for deletion sets (as `retrain` takes them) and measurement(parameters) -> scalar or vector.
+
+        weight   what is left of the deleted units' weight
+
+        Raises DoesNotApply with the reason, and LearnerError for unknown or repeated units.
+        """
+        self.check(learner)
         if not iterable(deletion_sets):
             raise LearnerError(f"deletion sets are a sequence of sets, such as [{deletion_sets!r}], not {deletion_sets!r}")
-        h = np.array([learner.downweight(s) for s in deletion_sets]).reshape(-1, learner.unit_count)
+        h = np.array([learner.downweight(s, weight) for s in deletion_sets]).reshape(-1, learner.unit_count)
         if not len(h):
             raise LearnerError("nothing to answer: no deletion sets")
         learner.measurement(measurement)      # what is no measurement is told before any work
@@ -65,7 +73,7 @@ class Method:
         return replace(found, seconds=time.perf_counter() - begin)
 
     def _answer(self, learner, h, measurement):
-        """h: (k, units) downweights, 1 where deleted."""
+        """h: (k, units) downweights, 1 where deleted, 1 - weight where a weight is left."""
         raise NotImplementedError
 
 
@@ -75,6 +83,15 @@ def change_at(learner, measurement, theta):
     values = evaluate(circuit, [np.concatenate([learner.trained[None], theta])])[0]
     values = np.broadcast_to(values, (len(theta) + 1,) + circuit.shapes[circuit.outputs[0]])      # a constant is measured once
     return values[1:] - values[0]
+
+
+def linear_change(learner, measurement, moved):
+    """(k,) + shape: the derivative of the measurement at the trained parameters along movements (k, parameters) of theirs.
+
+    Raises DomainError where the measurement stands on a kink.
+    """
+    moving = Polynomial(learner.trained, moved[:, None].astype(complex))
+    return push(learner.measurement(measurement), [moving])[0].coefficients[:, 0].real
 
 
 class NoChange(Method):

@@ -78,17 +78,29 @@ class Objective:
         """(n, parameters): each example's gradient, without weight or regulariser."""
         return self._each(theta, 1, (self.size,))
 
-    def gradient(self, theta, weights=None):
-        """(parameters,): grad R."""
-        theta, weights = self._theta(theta), self._weights(weights)
-        total = evaluate(self._penalty, [theta])[1].copy() if self._penalty else np.zeros(self.size)
+    def gradient(self, theta, weights=None, *, regularizer=True):
+        """(parameters,): grad R.   regularizer: whether n grad r is part of it, as for products."""
+        return self.slope(theta, weights, regularizer=regularizer)[1]
+
+    def slope(self, theta, weights=None, *, regularizer=True):
+        """(R, grad R) by one evaluation; at parameters (b, parameters), b of each side by side."""
+        theta, weights = real_array(theta, "parameters"), self._weights(weights)
+        if theta.ndim == 2 and not self.batched:      # the batch axis is taken by the examples
+            values, slopes = zip(*(self.slope(row, weights, regularizer=regularizer) for row in theta))
+            return np.array(values), np.array(slopes)
+        self._theta(theta[0] if theta.ndim == 2 and len(theta) else theta)
+        value, total = np.zeros(theta.shape[:-1]), np.zeros(theta.shape)
+        if self._penalty and regularizer:
+            value, total = evaluate(self._penalty, [theta])
         for kind, members in self.kinds.items():
             if self.batched:      # all examples of a kind are one batch: matrix products do the sum
-                total += evaluate(self._slope(kind, len(members)), [theta, weights[members], *self._data(members)])[1]
+                found = evaluate(self._slope(kind, len(members)), [theta, weights[members], *self._data(members)])
+                value, total = value + found[0], total + found[1]
                 continue
             for chosen in blocks(members, AT_ONCE):
-                total += evaluate(self._slope(kind, 1), [theta, weights[chosen, None], *self._data(chosen)])[1].sum(axis=0)
-        return total
+                found = evaluate(self._slope(kind, 1), [theta, weights[chosen, None], *self._data(chosen)])
+                value, total = value + found[0].sum(axis=0), total + found[1].sum(axis=0)
+        return value, total
 
     # curvature ---------------------------------------------------------------------------------------------------------
 
@@ -107,7 +119,8 @@ class Objective:
         out, work = np.empty_like(vectors), partial(self._pushed, recurrence, theta, base)
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             firsts = range(0, len(vectors), 2 * LANES)
-            for first, found in zip(firsts, pool.map(work, [vectors[first:first + 2 * LANES] for first in firsts])):
+            each = pool.map if len(firsts) > 1 else map      # starting a thread takes longer than a small product
+            for first, found in zip(firsts, each(work, [vectors[first:first + 2 * LANES] for first in firsts])):
                 out[first:first + len(found)] = found
         return out
 
@@ -151,7 +164,7 @@ class Objective:
 
     def _data(self, chosen):
         """The arrays of examples, stacked along a leading axis."""
-        return [np.stack(column) for column in zip(*(self.learner.examples[i] for i in chosen))]
+        return stacked([self.learner.examples[i] for i in chosen])
 
     def _each(self, theta, output, shape):
         """An output of every example's slope circuit: examples are the batch axis of plain evaluation."""
@@ -214,6 +227,11 @@ def adding(circuit, output):
     theta, *rest = circuit.inputs
     chosen = replace(circuit, outputs=(circuit.outputs[output],)).pruned()
     return record(lambda theta, total, *rest: (theta, total + chosen(theta, *rest)), theta, real(*theta.shape, name="sum"), *rest)
+
+
+def stacked(examples):
+    """Tuples of arrays as a list of arrays, one example a row."""
+    return [np.stack(column) for column in zip(*examples)]
 
 
 def blocks(members, size):

@@ -1,0 +1,434 @@
+"""Influence, Newton steps and the weight path: against closed forms of least squares, minimisers found in plain NumPy, and retraining."""
+import numpy as np
+import pytest
+from learners import data, least_squares, logistic_loss, network, relu_loss, squared_loss, tiny
+
+from circuit import CircuitError, DomainError, softplus
+from deletion import SGD, DoesNotApply, Learner, LearnerError, ModelLoss, Objective, retrain
+from deletion.influence import Homotopy, Influence, NewtonStep, self_influences, solve
+from deletion.influence.influence import CurvatureMethod
+
+N = 40
+
+
+def itself(w):
+    return w
+
+
+def both(w):      # a vector that is not linear in w
+    return w * w + w.sum()
+
+
+def margins(w, x, y):
+    return (x @ w) * y
+
+
+def margin_cost(margin, x, y):
+    return softplus(-margin)
+
+
+def half_square(penalty):
+    """On the sum scale: the learner multiplies its regulariser by the number of examples."""
+    return lambda w: (w * w).sum() * (0.5 * penalty / N)
+
+
+def sigmoid(z):
+    return 1.0 / (1.0 + np.exp(-z))
+
+
+def logistic_hessian(w, x, y, weights, penalty):
+    s = sigmoid(y * (x @ w))
+    return (x.T * (weights * s * (1.0 - s))) @ x + penalty * np.eye(len(w))
+
+
+def logistic_minimiser(x, y, weights, penalty):
+    """argmin of sum_i weight_i log(1 + exp(-y_i x_i w)) + penalty/2 |w|^2, by Newton's method in NumPy until nothing moves."""
+    w = np.zeros(x.shape[1])
+    for _ in range(50):
+        step = np.linalg.solve(logistic_hessian(w, x, y, weights, penalty), penalty * w - x.T @ (weights * y * sigmoid(-y * (x @ w))))
+        w = w - step
+        if np.abs(step).max() < 1e-15:
+            return w
+    raise AssertionError("no minimum found")
+
+
+def at_minimum(penalty, units=None, loss=ModelLoss(margins, margin_cost)):
+    """Logistic regression that starts at its minimum, where training leaves it: (learner, x, y)."""
+    x, y = data(N, 3)
+    theta = logistic_minimiser(x, y, np.ones(N), penalty)
+    return Learner(theta, list(zip(x, y)), loss, SGD(0.5), np.tile(np.arange(N), (3, 1)), regularizer=half_square(penalty), units=units), x, y
+
+
+def close(found, wanted, tolerance):
+    """Largest difference, relative to the largest wanted number."""
+    return found.shape == wanted.shape and np.abs(found - wanted).max() <= tolerance * np.abs(wanted).max()
+
+
+# solvers -------------------------------------------------------------------------------------------------------------------------
+
+SOLVERS = pytest.mark.parametrize("solver", ["cholesky", "cg", "lissa"])
+
+
+def with_eigenvalues(values, rng):
+    basis = np.linalg.qr(rng.normal(size=(len(values), len(values))))[0]
+    return (basis * values) @ basis.T
+
+
+@SOLVERS
+@pytest.mark.parametrize("as_function", [False, True])
+def test_solvers_solve(solver, as_function, rng):
+    matrix, b = with_eigenvalues(np.linspace(0.5, 9.0, 20), rng), rng.normal(size=(6, 20))
+    b[2] = 0.0
+    found = solve((lambda v: v @ matrix) if as_function else matrix, b, 0.25, solver=solver, tolerance=1e-12)
+    assert close(found.x, np.linalg.solve(matrix + 0.25 * np.eye(20), b.T).T, 1e-11)
+    left = np.linalg.norm(b - found.x @ matrix - 0.25 * found.x, axis=1)
+    size = np.linalg.norm(b, axis=1)
+    assert np.allclose(found.residual, left / np.where(size > 0, size, 1.0), rtol=0.0, atol=1e-15) and found.residual.max() < 1e-11
+    assert (found.x[2] == 0.0).all() and found.residual[2] == 0.0
+
+
+def test_an_early_end_is_told_by_its_residual(rng):
+    matrix, b = with_eigenvalues(np.linspace(0.5, 9.0, 20), rng), rng.normal(size=(3, 20))
+    rough, fine = (solve(matrix, b, solver="lissa", tolerance=t, scale=10.0) for t in (0.1, 1e-3))
+    assert rough.iterations < fine.iterations and 0.01 < rough.residual.max() <= 0.1 and fine.residual.max() <= 1e-3
+    series = sum(np.linalg.matrix_power(np.eye(20) - matrix / 10.0, j) for j in range(rough.iterations))      # what LiSSA stands for
+    assert close(rough.x, b @ series / 10.0, 1e-12)
+
+
+@pytest.mark.parametrize("solver, message", [("cholesky", r"smallest eigenvalue is -0\.5, the largest 9"), ("cg", r"met the curvature -0\.\d"),
+                                             ("lissa", r"LiSSA diverges.*curvature -0\.\d+, which is negative")])
+def test_negative_curvature_is_refused_with_its_value(solver, message, rng):
+    matrix = with_eigenvalues(np.r_[-0.5, np.linspace(1.0, 9.0, 19)], rng)
+    with pytest.raises(DoesNotApply, match=message + ".*give .more. damping"):
+        solve(matrix, rng.normal(size=(4, 20)), solver=solver)
+    assert solve(matrix, rng.normal(size=(4, 20)), 1.0, solver=solver).residual.max() < 1e-9
+
+
+@SOLVERS
+def test_a_singular_curvature_is_refused(solver, rng):
+    matrix = with_eigenvalues(np.r_[0.0, np.linspace(1.0, 9.0, 19)], rng)
+    with pytest.raises(DoesNotApply, match="not positive definite|did not converge|nearly singular"):
+        solve(matrix, rng.normal(size=(4, 20)), solver=solver)
+    with pytest.raises(DoesNotApply):
+        solve(np.zeros((20, 20)), rng.normal(size=(4, 20)), solver=solver)
+
+
+@pytest.mark.parametrize("options, message", [
+    ({"solver": "lissa", "scale": 1.0}, "LiSSA diverges.*more than twice the scale 1: give a larger scale"),
+    ({"solver": "lissa", "limit": 3}, r"LiSSA did not converge: after 3 iterations the relative residual is 0\.\d+, not 1e-10"),
+    ({"solver": "cg", "limit": 3}, r"conjugate gradients did not converge: after 3 iterations the relative residual is 0\.\d+, not 1e-10"),
+    ({"solver": "cg", "tolerance": 1e-18}, "nearly singular|did not converge|relative residual"),
+    ({"solver": "qr"}, "no solver 'qr'"),
+    ({"damping": -1.0}, "damping: one number >= 0"),
+    ({"damping": np.nan}, "damping: finite"),
+    ({"tolerance": 0.0}, "tolerance: one number"),
+    ({"limit": True}, "limit is a whole number"),
+    ({"scale": 0.0}, "scale: one number"),
+])
+def test_what_solvers_cannot_do_is_named(options, message, rng):
+    matrix = with_eigenvalues(np.linspace(0.5, 9.0, 20), rng)
+    with pytest.raises(LearnerError, match=message):
+        solve(matrix, rng.normal(size=(4, 20)), **options)
+
+
+@pytest.mark.parametrize("matrix, b", [(np.eye(3), np.zeros(3)), (np.eye(3), np.zeros((0, 3))), (np.eye(2), np.zeros((1, 3))),
+                                       (np.triu(np.ones((3, 3))), np.ones((1, 3))), (np.full((3, 3), np.nan), np.ones((1, 3)))])
+def test_systems_that_are_none_are_named(matrix, b):
+    with pytest.raises(LearnerError):
+        solve(matrix, b)
+
+
+# least squares: leverage ---------------------------------------------------------------------------------------------------------
+
+def linear_outputs(w, x, y):
+    return x @ w
+
+
+def squared_cost(output, x, y):
+    return (output - y) ** 2 * 0.5
+
+
+def linear(penalty, units=None):
+    """Least squares that starts at its minimum: (learner, x, y, A = X^T X + penalty I, residuals)."""
+    x, y = data(N, 3)
+    a = x.T @ x + penalty * np.eye(3)
+    theta = np.linalg.solve(a, x.T @ y)
+    regularizer = half_square(penalty) if penalty else None
+    learner = Learner(theta, list(zip(x, y)), ModelLoss(linear_outputs, squared_cost), SGD(0.1), np.arange(N)[None], regularizer=regularizer, units=units)
+    return learner, x, y, a, y - x @ theta
+
+
+PENALTIES = pytest.mark.parametrize("penalty", [0.0, 7.0], ids=["least squares", "ridge"])
+ALONE = [[i] for i in range(N)]
+
+
+@PENALTIES
+@pytest.mark.parametrize("curvature", ["hessian", "gauss-newton"])
+def test_least_squares_is_leverage(penalty, curvature):
+    """theta_{-i} - theta = -A^-1 x_i e_i / (1 - P_ii): Newton and homotopy give it, influence lacks 1 / (1 - P_ii)."""
+    learner, x, _, a, e = linear(penalty)
+    leverage = np.einsum("ij,jk,ik->i", x, np.linalg.inv(a), x)
+    first = -np.linalg.solve(a, x.T * e).T
+    exact = first / (1.0 - leverage)[:, None]
+    influence = Influence(curvature).answer(learner, ALONE, itself)
+    assert close(influence.parameters - learner.trained, first, 1e-10) and close(influence.change, first, 1e-10)
+    assert close(influence.change / (1.0 - leverage)[:, None], exact, 1e-10)
+    assert close(NewtonStep(curvature=curvature).answer(learner, ALONE, itself).change, exact, 1e-10)
+    assert close(Influence(curvature).self_influence(learner), e ** 2 * leverage, 1e-10)
+    found = self_influences(learner, ALONE, CurvatureMethod(curvature))
+    assert close(found.influence, e ** 2 * leverage, 1e-10) and close(found.newton, e ** 2 * leverage / (1.0 - leverage), 1e-10)
+    assert close(found.largest, leverage, 1e-10) and close(found.bound, found.newton, 1e-10)      # S has rank one: the bound is met
+    if curvature == "hessian":
+        assert close(Homotopy(1e-12).answer(learner, ALONE[:8], itself).change, exact[:8], 1e-10)
+
+
+def test_retraining_a_learner_that_converges_agrees():
+    learner = least_squares()
+    truth = retrain(learner, ALONE[:12], progress=False) - learner.trained
+    assert close(NewtonStep().answer(learner, ALONE[:12], itself).change, truth, 1e-10)
+    assert close(Homotopy(1e-12).answer(learner, ALONE[:4], itself).change, truth[:4], 1e-10)
+
+
+@PENALTIES
+@pytest.mark.parametrize("solver", ["cholesky", "cg", "lissa"])
+def test_groups_and_units_of_least_squares(penalty, solver):
+    """Deleting several: Newton is the minimiser of the rest, influence is A^-1 times the sum of gradients; what is measured follows."""
+    unit = np.arange(N) % 8
+    learner, x, y, a, e = linear(penalty, units=[f"user {u}" for u in unit])
+    h = np.array([unit == 3, (unit == 1) | (unit == 6)], float)
+    sets, options = [["user 3"], ["user 1", "user 6"]], {"solver": solver, "tolerance": 1e-12, "limit": 2000}
+    exact = np.array([np.linalg.solve((x.T * (1.0 - w)) @ x + penalty * np.eye(3), x.T @ ((1.0 - w) * y)) for w in h])
+    assert close(NewtonStep(**options).answer(learner, sets, itself).parameters - learner.trained, exact - learner.trained, 1e-10)
+    first = -np.linalg.solve(a, x.T @ (h * e).T).T
+    answer = Influence(**options).answer(learner, sets, both)
+    assert close(answer.parameters - learner.trained, first, 1e-10)
+    assert close(answer.change, 2.0 * learner.trained * first + first.sum(axis=1, keepdims=True), 1e-10)
+    wanted = (learner.trained + first) ** 2 - learner.trained ** 2 + first.sum(axis=1, keepdims=True)
+    assert close(Influence(linear=False, **options).answer(learner, sets, both).change, wanted, 1e-10)
+    g = -np.array([x[unit == u].T @ e[unit == u] for u in range(8)])
+    assert close(Influence(**options).self_influence(learner), np.einsum("ij,ij->i", g, np.linalg.solve(a, g.T).T), 1e-10)
+    half = NewtonStep(**options).answer(learner, sets, itself, weight=0.5).parameters
+    assert close(half[0], np.linalg.solve((x.T * (1.0 - 0.5 * h[0])) @ x + penalty * np.eye(3), x.T @ ((1.0 - 0.5 * h[0]) * y)), 1e-10)
+
+
+def product_loss(p, z):
+    return (z - p["a"] * p["b"]) ** 2 * 0.5
+
+
+def test_a_product_of_two_parameters():
+    """(z - ab)^2 / 2: the Hessian has rank one, and damping moves ab by -(z_i - mean) |v|^2 / (n |v|^2 + damping), v = (b, a)."""
+    z = np.array([1.0, 2.5, 0.5, 3.0, 1.5])
+    a, b = z.mean() / 0.8, 0.8
+    learner = Learner({"a": np.array(a), "b": np.array(b)}, list(z), product_loss, SGD(0.01), np.arange(5)[None])
+    with pytest.raises(DoesNotApply, match="not positive definite.*damping"):
+        Influence().answer(learner, [[0]], lambda p: p["a"] * p["b"])
+    square = a * a + b * b
+    for damping in (1e-3, 2.0):
+        found = Influence(damping=damping).answer(learner, [[i] for i in range(5)], lambda p: p["a"] * p["b"]).change
+        assert close(found, -(z - z.mean()) * square / (5.0 * square + damping), 1e-10)
+
+
+# logistic regression -------------------------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("penalty", [10.0, 30.0])
+def test_newton_and_homotopy_are_leave_one_out(penalty):
+    """Newton within 1% for 95% of the examples, homotopy within 1e-6 for every one; relative to how far deletion moves the parameters."""
+    learner, x, y = at_minimum(penalty)
+    exact = np.array([logistic_minimiser(x, y, w, penalty) for w in 1.0 - np.eye(N)]) - learner.trained
+
+    def errors(method):
+        return np.linalg.norm(method.answer(learner, ALONE, itself).change - exact, axis=1) / np.linalg.norm(exact, axis=1)
+
+    assert np.mean(errors(NewtonStep()) < 0.01) >= 0.95
+    assert errors(Homotopy()).max() < 1e-6
+    assert np.median(errors(Influence())) > 2.0 * np.median(errors(NewtonStep()))
+
+
+def test_correctors_square_the_error():
+    """Thirty of forty deleted, integrated roughly: every Newton step at the end squares what is left of the error."""
+    learner, x, y = at_minimum(0.1)
+    exact = logistic_minimiser(x, y, (np.arange(N) >= 30).astype(float), 0.1) - learner.trained
+    found = [Homotopy(0.5, corrector=c).answer(learner, [range(30)], itself).change[0] for c in (0, 1, 2)]
+    errors = [np.linalg.norm(f - exact) / np.linalg.norm(exact) for f in found]
+    assert 1e-4 < errors[0] < 1e-2 and errors[1] < 2.0 * errors[0] ** 2 and errors[2] < 2.0 * errors[1] ** 2
+    assert np.linalg.norm(Homotopy().answer(learner, [range(30)], itself).change[0] - exact) < 1e-8 * np.linalg.norm(exact)
+
+
+def test_gauss_newton_of_a_linear_model_is_the_hessian():
+    learner, x, y = at_minimum(10.0)
+    for method in (Influence, NewtonStep):
+        found = [method(curvature=c, damping=3.0).answer(learner, ALONE, itself).change for c in ("hessian", "gauss-newton")]
+        assert close(found[1], found[0], 1e-10)
+    g = -(y * sigmoid(-y * (x @ learner.trained)))[:, None] * x
+    damped = logistic_hessian(learner.trained, x, y, np.ones(N), 13.0)
+    assert close(Influence(damping=3.0).answer(learner, ALONE, itself).change, np.linalg.solve(damped, g.T).T, 1e-10)
+
+
+def test_slopes_of_the_error():
+    """Error against weight removed, in log-log: influence 2, one Newton step 2 with a smaller constant, two steps 4."""
+    learner, x, y = at_minimum(10.0)
+    deleted, removed = np.arange(12), np.array([0.05, 0.1, 0.2])
+    errors = {}
+    for name, method in [("influence", Influence()), ("one", NewtonStep()), ("two", NewtonStep(steps=2))]:
+        found = [method.answer(learner, [deleted], itself, weight=1.0 - r).parameters[0] for r in removed]
+        exact = [logistic_minimiser(x, y, np.where(np.arange(N) < 12, 1.0 - r, 1.0), 10.0) for r in removed]
+        errors[name] = np.linalg.norm(np.subtract(found, exact), axis=1)
+    slopes = {name: np.polyfit(np.log(removed), np.log(e), 1)[0] for name, e in errors.items()}
+    assert abs(slopes["influence"] - 2.0) < 0.1 and abs(slopes["one"] - 2.0) < 0.1 and abs(slopes["two"] - 4.0) < 0.2
+    assert (errors["one"] < 0.5 * errors["influence"]).all()
+
+
+def test_newtons_self_influence_is_never_below_and_meets_it():
+    """a^T (I - S)^-1 a >= a^T a, from explicit inverses; their ratio falls to 1 as 1 / the regulariser."""
+    sets, ratios = [[0], [1, 2, 3], list(range(15))], []
+    for penalty in (1.0, 100.0, 1000.0):
+        learner, x, y = at_minimum(penalty)
+        found, theta = self_influences(learner, sets), learner.trained
+        for k, deleted in enumerate(sets):
+            h = np.isin(np.arange(N), deleted).astype(float)
+            g = -x.T @ (h * y * sigmoid(-y * (x @ theta)))
+            whole, rest = (logistic_hessian(theta, x, y, w, penalty) for w in (np.ones(N), 1.0 - h))
+            assert close(found.influence[k], g @ np.linalg.solve(whole, g), 1e-10)
+            assert close(found.newton[k], g @ np.linalg.solve(rest, g), 1e-10)
+            largest = np.linalg.eigvals(np.linalg.solve(whole, whole - rest)).real.max()
+            assert close(found.largest[k], largest, 1e-10)
+        assert (found.influence <= found.newton).all() and (found.newton <= found.bound * (1.0 + 1e-12)).all()
+        ratios.append(found.newton / found.influence - 1.0)
+    assert (ratios[0] > 0.01).all() and (ratios[-1] < 0.01).all() and np.allclose(ratios[-2], 10.0 * ratios[-1], rtol=0.15)
+
+
+# the path ------------------------------------------------------------------------------------------------------------------------
+
+def test_the_path_and_its_derivatives():
+    """theta(eps) against minimisers in NumPy; derivatives at 1, 0.4 and 0 against their central differences."""
+    learner, x, y = at_minimum(5.0)
+    objective, h, step = Objective(learner), np.isin(np.arange(N), [3, 8, 21]).astype(float), 1e-4
+
+    def minimum(eps):
+        return logistic_minimiser(x, y, 1.0 - (1.0 - eps) * h, 5.0)
+
+    def values(eps):      # (R_{-W} + eps l_W, l_W) at its minimum
+        losses = np.log1p(np.exp(-y * (x @ minimum(eps))))
+        return np.array([(1.0 - (1.0 - eps) * h) @ losses + 2.5 * (minimum(eps) ** 2).sum(), h @ losses])
+
+    eps = [1.0, 0.7, 0.4, 0.0]
+    assert close(Homotopy(1e-10).path(objective, learner.trained, h, eps), np.array([minimum(e) for e in eps]), 1e-9)
+    for e in (1.0, 0.4, 0.0):
+        found = Homotopy().derivative(objective, minimum(e), h, e)
+        assert close(found.parameters, (minimum(e + step) - minimum(e - step)) / (2.0 * step), 1e-6)
+        wanted = (values(e + step) - values(e - step)) / (2.0 * step)
+        assert close(np.array([found.objective, found.deleted]), wanted, 1e-6)
+        losses = np.log1p(np.exp(-y * (x @ minimum(e))))
+        assert close(np.array(found.objective), h @ losses, 1e-12) and found.deleted < 0.0
+    first = Homotopy().derivative(objective, learner.trained, h, 1.0).parameters
+    assert close(-first, Influence().answer(learner, [[3, 8, 21]], itself).change[0], 1e-12)
+
+
+# what is refused -----------------------------------------------------------------------------------------------------------------
+
+METHODS = pytest.mark.parametrize("method", [Influence(), NewtonStep(), NewtonStep(steps=2), Homotopy()], ids=lambda m: m.name)
+
+
+@METHODS
+def test_nothing_deleted_is_no_change(method):
+    learner, *_ = at_minimum(10.0)
+    answer = method.answer(learner, [[], [4]], itself)
+    assert (answer.change[0] == 0.0).all() and (answer.parameters[0] == learner.trained).all() and answer.change[1].any()
+
+
+@METHODS
+def test_an_unfinished_training_moves_by_deletion_only(method):
+    """Just short of the minimum, by less than is refused: nothing deleted is still no change."""
+    x, y = data(N, 3)
+    theta = logistic_minimiser(x, y, np.ones(N), 10.0) + 1e-4
+    learner = Learner(theta, list(zip(x, y)), logistic_loss, SGD(0.0), np.arange(N)[None], regularizer=half_square(10.0))
+    assert (method.answer(learner, [[]], itself).change == 0.0).all()
+    with pytest.raises(DoesNotApply, match="no minimum"):
+        type(method)(optimum=1e-5).answer(learner, [[]], itself)
+
+
+@METHODS
+def test_unconverged_parameters_are_refused(method):
+    with pytest.raises(DoesNotApply, match="no minimum: the gradient of the summed losses is .* long there, .* typical example's, where 0.01"):
+        method.answer(tiny(), [[0]], itself)
+    with pytest.raises(DoesNotApply, match="no minimum"):
+        Influence().self_influence(network())
+
+
+@METHODS
+def test_deleting_everything_is_refused(method):
+    learner, *_ = at_minimum(10.0)
+    with pytest.raises(DoesNotApply, match="set 1 deletes every example"):
+        method.answer(learner, [[0], list(range(N))], itself)
+    with pytest.raises(DoesNotApply, match="set 0 deletes every example"):
+        self_influences(learner, [list(range(N))])
+
+
+@METHODS
+def test_a_singular_hessian_is_refused(method):
+    """Fewer examples than parameters, and no regulariser."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(3, 5))
+    theta = np.linalg.pinv(x) @ np.ones(3)
+    learner = Learner(theta + 1e-5, list(zip(x, np.ones(3) + [0.3, -0.2, 0.1])), squared_loss, SGD(0.0), np.arange(3)[None])
+    with pytest.raises(DoesNotApply, match="not positive definite"):
+        type(method)(optimum=10.0).answer(learner, [[0]], itself)
+
+
+def only_one_sees(feature):
+    """Least squares in which example 0 alone has the second feature."""
+    x, y = np.array([[1.0, feature], [1.0, 0.0], [2.0, 0.0]]), np.array([1.0, 2.0, 3.0])
+    return Learner(np.linalg.lstsq(x, y, rcond=None)[0], list(zip(x, y)), squared_loss, SGD(0.0), np.arange(3)[None])
+
+
+def test_what_becomes_singular_on_the_way_is_named():
+    learner = only_one_sees(3.0)
+    assert Influence().answer(learner, [[0]], itself).change.shape == (1, 2)
+    with pytest.raises(DoesNotApply, match="without deletion set 0: .*not positive definite"):
+        NewtonStep().answer(learner, [[0]], itself)
+    with pytest.raises(DoesNotApply, match="without deletion set 0 is not positive definite"):
+        self_influences(learner, [[0]])
+
+
+def hill(w, x, y):
+    return (w * w * x + w * y).sum(axis=1)
+
+
+def test_the_homotopy_names_where_the_hessian_turns_indefinite():
+    """4 w^2 + (2 w - 3 w^2): without the first example, of weight eps, the second derivative 8 eps - 6 changes sign at eps = 3/4."""
+    learner = Learner(np.array([-1.0]), [(np.array([4.0]), np.array([0.0])), (np.array([-3.0]), np.array([2.0]))], hill, SGD(0.0), np.arange(2)[None])
+    with pytest.raises(DoesNotApply, match=r"deletion set 0: (at eps = 0\.7[45]\d* of the path: the curvature is not positive|the path cannot be followed below eps = 0\.75)"):
+        Homotopy().answer(learner, [[0]], itself)
+
+
+def test_kinks_have_no_hessian():
+    x, y = data(8, 3)
+    learner = Learner(np.zeros(3), list(zip(x, np.zeros(8))), relu_loss, SGD(0.1), np.arange(8)[None])
+    with pytest.raises(DomainError, match="kink"):
+        Influence().answer(learner, [[0]], itself)
+
+
+@pytest.mark.parametrize("call, message", [
+    (lambda learner: Influence("fisher"), "no curvature 'fisher'"),
+    (lambda learner: Influence(solver="qr"), "no solver 'qr'"),
+    (lambda learner: Influence(damping=-1.0), "damping"),
+    (lambda learner: Influence(optimum=0.0), "optimum"),
+    (lambda learner: NewtonStep(steps=0), "Newton steps is a whole number >= 1"),
+    (lambda learner: NewtonStep(steps=True), "Newton steps is a whole number >= 1"),
+    (lambda learner: Homotopy(accuracy=0.0), "accuracy"),
+    (lambda learner: Homotopy(corrector=-1), "corrector"),
+    (lambda learner: Influence().answer(learner, [[N]], itself), "no unit 40"),
+    (lambda learner: Influence().answer(learner, [[1, 1]], itself), "more than once"),
+    (lambda learner: Influence().answer(learner, [], itself), "no deletion sets"),
+    (lambda learner: self_influences(learner, []), "no deletion sets"),
+    (lambda learner: Influence().answer(learner, [[0]], itself, weight=2.0), "weight"),
+    (lambda learner: Influence(solver="cg", limit=1).answer(learner, [[0]], itself), "did not converge"),
+    (lambda learner: Influence(solver="lissa", scale=1e-3).answer(learner, [[0]], itself), "LiSSA diverges"),
+    (lambda learner: Influence("gauss-newton").answer(least_squares(), [[0]], itself), "ModelLoss"),
+    (lambda learner: Homotopy().derivative(Objective(learner), learner.trained, np.full(N, np.nan), 0.5), "finite"),
+    (lambda learner: Influence().answer(learner, [[0]], 3.0), "measurement"),
+])
+def test_bad_input_is_named(call, message):
+    learner, *_ = at_minimum(10.0)
+    with pytest.raises(CircuitError, match=message):
+        call(learner)
