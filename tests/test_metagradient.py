@@ -1,4 +1,6 @@
 """The metagradient against derivatives that know nothing of reverse mode, and the sketch it is joined to."""
+import json
+import subprocess
 import sys
 import weakref
 from dataclasses import replace
@@ -270,3 +272,12 @@ def test_what_is_no_number_on_the_way_back_names_step_and_example():
     wild = Learner(np.ones(1), [(np.array([1e200]), 1.0)], squared_loss, SGD(1.0), np.zeros(3, int))
     with pytest.raises(DomainError, match=r"step 0 \(example 0\): gate"):
         metagradient(wild, lambda w: w)
+
+
+def test_the_benchmark_tells_cost_and_accuracy(tmp_path):
+    command = ["benchmarks.metagradient", "--quick", "--designs", "pairs", "--bank", tmp_path / "bank", "--json", tmp_path / "found.json"]
+    result = subprocess.run([sys.executable, "-m", *map(str, command)], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    assert "at most 14 states held at once" in result.stdout and "plain trainings" in result.stdout
+    scores = json.loads((tmp_path / "found.json").read_text())["accuracy"]      # {name: {size: [LDS, error]}}
+    assert scores["pairs and metagradient"]["7"][1] < scores["metagradient"]["7"][1] < scores["pairs"]["7"][1]
