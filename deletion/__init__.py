@@ -2,7 +2,7 @@
 
 Reading order: learner (with parameters and optimizer), directions, pushing, sketch, measured (with decoders,
 kernel, terms, calibration, verdict), stability, retrain. On disk: store,
-blocks, identity, merging, estimate. The command line: recipe, asking, cli.
+blocks, identity, merging, estimate. The command line: recipe, asking, cli. Answers without a sketch: influence.
 """
 from .directions import Directions, given, haar, mixture, pairs, sphere
 from .learner import Learner, LearnerError

@@ -11,7 +11,8 @@ of the averages of k groups bears a few that are wildly off. And one of ours:
     least squares: the posterior mean under the prior of kernel.py. It is exact wherever the directions determine the answer, and
     shrinks towards zero, without adding noise, where they say nothing.
 
-A decoder is fitted to coefficients (m, p, q) of q measurements, and called with Sets.
+A decoder is fitted to coefficients (m, p, q) of q measurements, and called with Sets. Where the gradient of the measurements in the
+units' weights is known, FirstOrder takes degree 1 from it and leaves the other degrees to the decoder.
 """
 import math
 from typing import NamedTuple, Optional
@@ -171,6 +172,27 @@ class LeastSquares:
                 k = k[0] if isinstance(k, np.ndarray) else k.toarray()[0]
                 g[:, r] += probability * self.kernel.solve(r + 1, w, (k[:m] + 1j * k[m:])[:, None])[:, 0].conj()
         return g
+
+
+class FirstOrder:
+    """T_1(h) = -h . gradient, exactly; the other degrees, and all of the standard error, from another decoder.
+
+    decoder    made from (directions, coefficients);   gradient   (n, q): of the measurements in the units' weights
+    """
+
+    def __init__(self, decoder, directions, coefficients, gradient):
+        others = coefficients.copy()
+        others[:, 0] = 0.0      # linear decoders, and the median of their means: of nothing comes nothing, without error
+        self.decoder, self.gradient = decoder(directions, others), gradient
+        self.name = self.decoder.name
+
+    @property
+    def conditions(self):
+        return self.decoder.conditions
+
+    def __call__(self, sets, errors=True):
+        found, first = self.decoder(sets, errors), -(sets.sparse(len(self.gradient)) @ self.gradient)
+        return Estimates(np.concatenate([first[:, None], found.terms[:, 1:]], axis=1), found.change + first, found.error)
 
 
 def _invariant(directions, decoder):

@@ -87,7 +87,7 @@ class Kernel:
 
     def between(self, sets, order, w):
         """Covariance (sets, 2m), sparse if the directions are, of T_r at real downweights with the observations, at s = 1."""
-        h = csr_array((sets.values, sets.units, sets.starts), shape=(len(sets), self.psi.shape[1]))
+        h = sets.sparse(self.psi.shape[1])
         if isinstance(self.turned, np.ndarray):
             k = (h @ self.turned) ** order
             if w:

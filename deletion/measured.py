@@ -1,20 +1,24 @@
 """A measured sketch, and predictions from it."""
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 from typing import Optional
 
 import numpy as np
 
 from .calibration import Calibration, ErrorModel, typical_change
 from .checks import real_array, real_number, whole_number
-from .decoders import DECODERS, LeastSquares, MedianOfMeans
+from .decoders import DECODERS, FirstOrder, LeastSquares, MedianOfMeans
 from .directions import UNITARILY_INVARIANT
+from .identity import differing
 from .learner import LearnerError
 from .terms import Sets
 from .verdict import NOT, judge
 
 DENSE = 1000
 """Directions that share units from which 'auto' leaves least squares, with matrices twice as large, to those who ask for it."""
+
+AGREE = 1e-4
+"""A gradient and a sketch of the same measurement differ less than this, relatively, even where coefficients were rounded to float32."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,7 @@ class Measured:
     coefficients   (directions, degree) + shape of the measurement, complex
     downweight     (units,): where the sketch expands; predictions need 0
     calibration    the measurement of the sketch's exactly retrained random sets; or None
+    gradient       (units,) + shape of the measurement: in the units' weights, exactly, where that is known; see with_gradient
     """
     learner: object
     directions: object
@@ -61,11 +66,37 @@ class Measured:
     coefficients: np.ndarray
     downweight: np.ndarray
     calibration: Optional[Calibration] = None
+    gradient: Optional[np.ndarray] = None
     _fitted: dict = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def degree(self):
         return self.coefficients.shape[1]
+
+    def with_gradient(self, metagradient):
+        """The same, predicting degree 1 exactly from a measurement's Metagradient, and the higher degrees from the directions.
+
+        For many more units than twice the directions, which then do not determine degree 1. Calibration, decoders, intervals and
+        verdicts are those of the combined prediction. Raises LearnerError for the gradient of another learner or measurement: along
+        every direction psi it must be what the sketch found, c_1 = -psi . gradient.
+        """
+        if not hasattr(metagradient, "gradient"):
+            raise LearnerError(f"a Metagradient is wanted, as metagradient(learner, measurement) returns it, not {metagradient!r:.60}")
+        if not self.degree:
+            raise LearnerError("a sketch of degree 0 predicts no change: there is no degree 1 to take from a gradient")
+        difference = metagradient.learner is not self.learner and differing(self.learner.fingerprint_parts(), metagradient.learner.fingerprint_parts())
+        if difference:
+            raise LearnerError(f"the gradient is of another learner: {difference}")
+        if not np.array_equal(metagradient.weights, 1.0 - self.downweight):
+            raise LearnerError("the gradient is taken at other weights than the sketch")
+        if metagradient.value.shape != self.value.shape:
+            raise LearnerError(f"the gradient is of another measurement: one of shape {metagradient.value.shape}, not {self.value.shape}")
+        slopes = self.coefficients[:, 0]
+        off = np.abs(slopes + np.tensordot(self.directions.psi, metagradient.gradient, 1)).max()
+        if off > AGREE * np.abs(slopes).max() or not np.allclose(metagradient.value, self.value, rtol=AGREE, atol=1e-9):
+            raise LearnerError(f"the gradient is of another measurement: as trained it is {metagradient.value!r:.60}, the sketch's {self.value!r:.60}; "
+                               f"along the directions slopes, of up to {np.abs(slopes).max():.3g}, differ by up to {off:.3g}")
+        return replace(self, gradient=metagradient.gradient, _fitted={})
 
     # questions -------------------------------------------------------------------------------------------------------
 
@@ -167,8 +198,9 @@ class Measured:
     def _decoder(self, name, groups):
         if (name, groups) not in self._fitted:
             flat = self.coefficients.reshape(self.coefficients.shape[:2] + (-1,))
-            more = {} if groups is None else {"groups": groups}
-            self._fitted[name, groups] = DECODERS[name](self.directions, flat, **more)
+            decoder = DECODERS[name] if groups is None else partial(DECODERS[name], groups=groups)
+            self._fitted[name, groups] = decoder(self.directions, flat) if self.gradient is None else FirstOrder(
+                decoder, self.directions, flat, self.gradient.reshape(len(self.gradient), -1))
         return self._fitted[name, groups]
 
     @cached_property

@@ -136,6 +136,9 @@ class Sketched(Method):
 
     def _answer(self, learner, h, measurement):
         sketch = precompute(learner, min(self.directions, learner.unit_count), self.degree, self.seed, **self.options)
-        many = sketch.measure(measurement).predict_downweights(h)
+        many = self._measured(sketch, learner, measurement).predict_downweights(h)
         verdicts = [] if many.verdict is None else [f"{many.verdict.count(v)} x {v}" for v in dict.fromkeys(many.verdict)]
         return Answer(many.change, sketch.parameters_at(h), tuple(verdicts))
+
+    def _measured(self, sketch, learner, measurement):
+        return sketch.measure(measurement)

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numba import njit
+from scipy.sparse import csr_array
 
 
 class Sets(NamedTuple):
@@ -39,6 +40,10 @@ class Sets(NamedTuple):
         out = np.zeros((len(self), count))
         out[np.repeat(np.arange(len(self)), np.diff(self.starts)), self.units] = self.values
         return out
+
+    def sparse(self, count):
+        """Downweights (sets, count), as a sparse matrix."""
+        return csr_array((self.values, self.units, self.starts), shape=(len(self), count))
 
     def squares(self, order=1):
         """(sets,): the sum of h_i^(2 order) over each set's units."""

@@ -7,6 +7,7 @@ from .bayes import BayesianInfluence
 from .flow import Flow, Unlearning
 from .gaps import GAPS, STATIONS, Gaps, five_gaps
 from .influence import Influence
+from .metagradient import ByMetagradient, Metagradient, SketchedBeyond, metagradient
 from .newton import NewtonStep, SelfInfluences, self_influences
 from .path import Homotopy, PathDerivative
 from .pbrf import PBRF

@@ -1,0 +1,88 @@
+"""python -m benchmarks.metagradient: what reverse mode through the training costs, and predicts, beside the sketch.
+
+Cost is counted in plain trainings (NumPy, one at a time), measured in turn. Then, with many more names than twice the directions:
+degree 1 from the metagradient, the sketch alone, and the two combined, against exact retraining (weight 0, schedule unchanged).
+"""
+import argparse
+import time
+
+import numpy as np
+
+from deletion.influence import metagradient
+from microgpt import names
+
+from . import harness
+from .accuracy import microgpt_trial, scored
+from .truth import Several, advantage, random_sets
+
+
+def cost(options):
+    """Seconds of a plain training, and of metagradients in plain trainings, over `cost_steps` steps."""
+    learner = names(options.names, steps=options.cost_steps, seed=options.seed)
+    documents = [learner.loss_on(str(name)) for name in learner.held_out[:options.documents]]
+    calls = {"plain training": learner.train, "metagradient of 1": lambda: metagradient(learner, documents[0]),
+             f"metagradient of {len(documents)}": lambda: metagradient(learner, Several(tuple(documents)))}
+    rounds = [[harness.seconds(call, 1)[0] for call in calls.values()] for _ in range(3)]      # in turn: the machine's pace changes
+    rows = [[name, f"{took:.2f} s", f"{ratio:.1f}"] for name, took, ratio in zip(
+        calls, np.median(rounds, axis=0), np.median([[took / each[0] for took in each] for each in rounds], axis=0))]
+    print(f"\n{options.cost_steps} steps, {len(learner.states)} arrays a state, "
+          f"at most {metagradient(learner, documents[0]).stored} states held at once")
+    print(harness.table(["", "time", "plain trainings"], rows))
+    return rows
+
+
+def accuracy(options):
+    """LDS and error at 1%, 5% and 20%: by the metagradient, a sketch, and both."""
+    trial = microgpt_trial(options)
+    n = trial.learner.unit_count
+    banks = random_sets(trial.learner.units, [max(1, n // 100), n // 20, n // 5], options.sets, options.seed + 1)
+    truth = {size: trial.changes(sets) for size, sets in banks.items()}
+    begin = time.perf_counter()
+    gradient = metagradient(trial.learner, trial.measure)
+    took = {"metagradient": time.perf_counter() - begin}
+    predicted = {"metagradient": {size: gradient.changes(sets) for size, sets in banks.items()}}
+    verdicts = {}
+    for design in options.designs:
+        alone, seconds = trial.sketch(options.directions, seed=1, design=design)
+        for name, measured in ((design, alone), (f"{design} and metagradient", alone.with_gradient(gradient))):
+            many = {size: measured.predict_many(sets, decoder="least squares") for size, sets in banks.items()}
+            took[name], predicted[name] = seconds, {size: p.change for size, p in many.items()}
+            verdicts[name] = {size: [f"{trial.held(p, truth[size]).mean():.2f}", max(set(p.verdict), key=p.verdict.count)] for size, p in many.items()}
+    rows = []
+    for name, by_size in predicted.items():
+        cells = [cell for size in banks for cell in (*scored(by_size[size], truth[size])[0], *verdicts.get(name, {}).get(size, ["-", "-"]))]
+        rows.append([name, *cells, f"{took[name]:.0f} s" if name in took else ""])
+    print(f"\n{n} names, {options.directions} directions, {options.documents} documents, {options.sets} sets of each size")
+    print(harness.table(["", *(f"{what} {size}" for size in banks for what in ("LDS", "error", "in 95%", "verdict")), "took"], rows))
+    for design in options.designs:
+        shares = [f"{advantage(predicted[f'{design} and metagradient'][size], predicted['metagradient'][size], truth[size]):.0%} at {size}"
+                  for size in banks]
+        print(f"{design} and metagradient is nearer than the metagradient alone in {', '.join(shares)} of resampled banks")
+    return {name: {size: scored(by_size[size], truth[size])[1] for size in banks} for name, by_size in predicted.items()}
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.metagradient", description=__doc__.split("\n")[0])
+    parser.add_argument("--names", help="file of names, one a line (default: the shipped US Census names)")
+    parser.add_argument("--seed", type=int, default=42, help="of the shuffling, the initial parameters, the sets and documents")
+    parser.add_argument("--steps", type=int, default=5000)
+    parser.add_argument("--cost-steps", type=int, default=1000, help="of the training whose cost is measured (default: %(default)s)")
+    parser.add_argument("--directions", type=int, default=500)
+    parser.add_argument("--designs", nargs="+", default=["pairs", "sphere"], help="of the directions (default: %(default)s)")
+    parser.add_argument("--sets", type=int, default=50, help="sets of each size")
+    parser.add_argument("--documents", type=int, default=20, help="measurements")
+    parser.add_argument("--quick", action="store_true", help="a hundredth of the work, to see that it runs")
+    parser.add_argument("--bank", default="results/truth", help="folder that keeps exact retrainings (default %(default)s)")
+    parser.add_argument("--json", metavar="FILE")
+    options = parser.parse_args()
+    if options.quick:
+        options.steps, options.cost_steps, options.directions, options.sets, options.documents = 150, 60, 40, 10, 3
+    print(f"{harness.machine()}; {options.names or 'US Census names'}, seed {options.seed}, {options.steps} steps")
+    results = {"cost": cost(options), "accuracy": accuracy(options)}
+    if options.json:
+        harness.write_json(options.json, **results)
+    return 0
+
+
+if __name__ == "__main__":
+    harness.run(main)
