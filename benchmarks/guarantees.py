@@ -233,13 +233,13 @@ def draw(path, ratios, lines):
         return
     figure, (left, right) = pyplot.subplots(1, 2, figsize=(11, 4.6), layout="constrained")
     for row, (name, values) in enumerate(ratios.items()):
-        left.plot(np.maximum(values, 1e-8), row + np.linspace(-0.3, 0.3, len(values)), ".", markersize=3, alpha=0.6)
+        left.plot(np.where(np.array(values) > 0.0, values, np.nan), row + np.linspace(-0.3, 0.3, len(values)), ".", markersize=3, alpha=0.6)
     left.axvline(1.0, color="k", linewidth=1.0)
     left.set(xscale="log", xlabel="measured / bound (1: the bound)", yticks=range(len(ratios)), yticklabels=list(ratios), title="a dot per seeded run")
     for name, points in lines.items():
         right.plot(*zip(*points), "o-", markersize=3, label=name)
     right.set(xlabel="share of the training taken again, K/T", ylabel="distance to retraining (1: nothing done)", ylim=(0, None), title="rewinding")
-    right.legend(fontsize=8)
+    right.legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=2)
     figure.savefig(path, dpi=120)
     pyplot.close(figure)
 
