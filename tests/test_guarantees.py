@@ -1,4 +1,4 @@
-"""Do the rules keep their bounds, and would it be seen if they did not? seeded runs; extremal quadratics; a distinguisher of noise."""
+"""Do the rules keep their bounds, and would it be seen if they did not? Seeded runs; extremal quadratics; a distinguisher of noise."""
 import os
 import subprocess
 import sys
@@ -6,10 +6,8 @@ import sys
 import numpy as np
 import pytest
 
-from benchmarks.guarantees import descending, distance, excess, extremal, reached, rewinding, stepping, unscaled, whole
-from deletion.unlearning import Constants, Privacy, Rewind
-
-QUADRATIC = Constants(1.0, 1.0)
+from benchmarks.guarantees import descending, distance, excess, far_apart, reached, rewinding, stepping, unscaled
+from deletion.unlearning import Privacy
 
 
 @pytest.mark.parametrize("measured, runs", [(rewinding, 200), (descending, 200), (stepping, 60)])
@@ -39,10 +37,7 @@ def test_certified_removal_needs_scaled_rows():
                                            (Privacy(1.0, 0.001), "concentrated_sigma")])
 def test_noise_hides_what_it_should(privacy, kind):
     """The best distinguisher proves nothing against the promise (false alarms: at most 1e-6), and a tenth of the noise is found out."""
-    learner = extremal(-1.0, 1.0)
-    rule = Rewind(10, rows="dropped", constants=QUADRATIC)
-    pair = [Rewind(k, rows="dropped").answer(learner, [[0]], whole).parameters[0] for k in (10, 40)]
-    bound = rule.sensitivity(learner, learner.downweight([0])[None])[0]
+    *pair, bound = far_apart()
     assert distance(*pair) == pytest.approx(bound, rel=1e-9)      # as far apart as the bound allows
     sigma = getattr(privacy, kind)(bound)
     assert excess(*pair, sigma, privacy, draws=100_000) <= 0.0
