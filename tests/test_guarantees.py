@@ -1,0 +1,52 @@
+"""Do the rules keep their bounds, and would it be seen if they did not? Seeded runs; extremal quadratics; a distinguisher of noise."""
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from benchmarks.guarantees import descending, distance, excess, far_apart, reached, rewinding, stepping, unscaled
+from deletion.unlearning import Privacy
+
+
+@pytest.mark.parametrize("measured, runs", [(rewinding, 200), (descending, 200), (stepping, 60)])
+def test_no_distance_exceeds_its_bound(measured, runs):
+    """No false alarms: bounds are certain."""
+    ratios = {}
+    for seed in range(runs):
+        for name, ratio in measured(seed).items():
+            assert 0.0 <= ratio <= 1.0, f"{name}, seed {seed}: {ratio:.3g} times the bound"
+            ratios.setdefault(name, []).append(ratio)
+    assert all(max(x) > 1e-4 for x in ratios.values()) and all(len(x) >= runs // 2 for x in ratios.values())
+
+
+def test_a_bound_a_hundred_times_too_small_would_be_seen():
+    """Quadratics come to more than 3% of every bound (to all of ours), so a hundredth of it is exceeded."""
+    for name, ratio in reached().items():
+        assert 0.03 < ratio <= 1.0 + 1e-9, name
+    assert max(stepping(seed)["certified removal"] for seed in range(10)) > 0.03
+
+
+def test_certified_removal_needs_scaled_rows():
+    """With rows fifty times too long its bound fails on some of 20 seeds."""
+    assert max(unscaled(seed) for seed in range(20)) > 1.0
+
+
+@pytest.mark.parametrize("privacy, kind", [(Privacy(0.5, 0.01), "sigma"), (Privacy(0.5, 0.01), "analytic_sigma"), (Privacy(3.0, 0.01), "sigma"),
+                                           (Privacy(1.0, 0.001), "concentrated_sigma")])
+def test_noise_hides_what_it_should(privacy, kind):
+    """The best distinguisher proves nothing against the promise (false alarms: at most 1e-6), and a tenth of the noise is found out."""
+    *pair, bound = far_apart()
+    assert distance(*pair) == pytest.approx(bound, rel=1e-9)      # as far apart as the bound allows
+    sigma = getattr(privacy, kind)(bound)
+    assert excess(*pair, sigma, privacy, draws=100_000) <= 0.0
+    assert excess(*pair, 0.1 * sigma, privacy, draws=100_000) > 0.1
+
+
+def test_the_script_says_whether_promises_were_kept(tmp_path):
+    result = subprocess.run([sys.executable, "-m", "benchmarks.guarantees", "--runs", "3", "--quick", "--out", str(tmp_path)], capture_output=True,
+                            text=True, env=os.environ)
+    assert result.returncode == 0 and "every promise kept" in result.stdout, result.stderr
+    assert (tmp_path / "guarantees.json").exists() and (tmp_path / "guarantees.png").read_bytes().startswith(b"\x89PNG")
+    assert not np.any(["Warning" in line for line in result.stderr.splitlines()])

@@ -1,0 +1,355 @@
+"""The unlearning rules against formulas, exact retraining and learners made anew; and what they refuse. Their bounds: test_guarantees.py."""
+from functools import partial
+
+import numpy as np
+import pytest
+from learners import network, tiny
+from scipy.special import expit, ndtr
+
+from benchmarks.guarantees import PENALTY, extremal, logistic, minimiser, whole
+from benchmarks.learners import half_square
+from circuit import CircuitError, cross_entropy, gelu
+from deletion import SGD, DoesNotApply, Learner, LearnerError, LinearDecay, ModelLoss, Momentum, Objective, retrain
+from deletion.unlearning import (Certified, CertifiedRemoval, Constants, Descent, MinMax, NaturalGradient, Privacy, RetrainingDue, Rewind, certify,
+                                 estimated, inverted, leaked, logistic_bounds, noised, quadratic_bounds, trajectory)
+from deletion.unlearning.descent import first_steps, published_sigma
+from deletion.unlearning.natural import divergence
+from deletion.unlearning.rows import logistic_rows
+
+SETS = [[3], [5, 0, 11], []]
+
+
+def answered(rule, learner, sets=SETS):
+    """A rule's parameters; deleting nothing changes nothing, to the bit."""
+    found = rule.answer(learner, sets, whole)
+    for chosen, change, theta in zip(sets, found.change, found.parameters):
+        assert np.array_equal(change, theta - learner.trained)
+        assert chosen or not change.any()
+    return found.parameters
+
+
+def flat(p):
+    """The measurement that is one parameter of a dictionary."""
+    return p["w2"].sum()
+
+
+# rewinding -------------------------------------------------------------------------------------------------------------
+
+def without_rows(learner, chosen):
+    """Training on what is left: the same batches, rows struck out, by a loop of its own."""
+    theta, rate = np.zeros(learner.layout.size), learner.optimizer.rate
+    rows = np.array([x * y for x, y in learner.examples])
+    for batch in learner.schedule:
+        left = rows[[i for i in batch if i not in chosen]]
+        theta = theta - rate * (PENALTY * theta - (expit(-left @ theta) @ left / len(left) if len(left) else 0.0))
+    return theta
+
+
+@pytest.mark.parametrize("batch", [None, 6, 2])
+def test_rewinding_all_steps_is_retraining(batch):
+    """Zero weight: to the bit; dropped rows: to 1e-12, also where batch 7 loses all its rows (of 2 and 6)."""
+    learner = logistic(1, steps=60, rate=0.3, batch=batch)
+    assert np.array_equal(answered(Rewind(60), learner), retrain(learner, SETS, progress=False))
+    found = answered(Rewind(60, rows="dropped"), learner)
+    for chosen, theta in zip(SETS, found):
+        assert np.abs(theta - without_rows(learner, chosen)).max() < 1e-12
+    emptied = learner.schedule[7].tolist()[:12]
+    assert np.abs(answered(Rewind(60, rows="dropped"), learner, [emptied])[0] - without_rows(learner, emptied)).max() < 1e-12
+
+
+def test_twenty_sets_side_by_side_are_twenty_alone():
+    learner = logistic(1, steps=30, rate=0.3, batch=6)
+    sets = [[i] for i in range(20)]      # more than one block of trainings
+    for rows in ("zero weight", "dropped"):
+        rule = Rewind(12, rows=rows)
+        assert np.array_equal(answered(rule, learner, sets), np.concatenate([answered(rule, learner, [s]) for s in sets]))
+
+
+@pytest.mark.parametrize("learner, measure", [(network(), flat), (tiny(), whole)], ids=["momentum", "adam"])
+def test_rewinding_restores_the_whole_state(learner, measure):
+    """K = 0 is the model as it is, and K = T retraining, whatever the optimiser keeps; no K harms a set that was used before."""
+    total = len(learner.steps)
+    kept = trajectory(learner, every=5, at=[total])
+    truth = retrain(learner, [[1], [2, 4]], progress=False)
+    assert np.array_equal(Rewind(total, kept).answer(learner, [[1], [2, 4]], measure).parameters, truth)
+    assert np.array_equal(Rewind(0, kept).answer(learner, [[1]], measure).parameters[0], learner.trained)
+    if total % 5 == 0:
+        assert np.array_equal(Rewind(10, kept).answer(learner, [[]], measure).parameters[0], learner.trained)
+    last = int(np.flatnonzero((learner.schedule.reshape(total, -1) == 1).any(axis=1))[0])      # the first use of unit 1
+    assert np.array_equal(Rewind(total - last).answer(learner, [[1]], measure).parameters, truth[:1])
+
+
+def test_the_error_falls_to_zero_as_more_steps_are_taken_again():
+    learner = logistic(0, steps=60, rate=0.3)
+    truth = retrain(learner, [[3, 5, 7]], progress=False)[0]
+    kept = trajectory(learner, every=10)
+    errors = [np.linalg.norm(answered(Rewind(k, kept), learner, [[3, 5, 7]])[0] - truth) for k in (10, 20, 30, 40, 50, 60)]
+    assert all(b < a for a, b in zip(errors, errors[1:])) and errors[-1] == 0.0 < errors[-2]
+
+
+@pytest.mark.parametrize("batch", [None, 6])
+def test_steps_are_undone(batch):
+    """Each step undone multiplies rounding by at most 1/(1 - rate * smoothness), here 1.2 and 20 times."""
+    learner = logistic(2, steps=60, rate=LinearDecay(0.5), batch=batch)
+    smoothness = logistic_bounds(learner).smoothness
+    wanted = trajectory(learner, at=[40]).before(40)[0]
+    assert np.linalg.norm(wanted - learner.trained) > 1e-3
+    found = inverted(learner, 20, smoothness)
+    assert np.abs(found.before(40)[0] - wanted).max() < 1e-12
+    close = answered(Rewind(20, found), learner, [[1, 2]]) - answered(Rewind(20), learner, [[1, 2]])
+    assert np.abs(close).max() < 1e-12
+
+
+# natural gradient ------------------------------------------------------------------------------------------------------
+
+def test_the_natural_gradient_is_newtons_step():
+    learner = logistic(4)
+    rows, theta = np.array([x * y for x, y in learner.examples]), learner.trained
+    for chosen, found in zip(SETS[:2], answered(NaturalGradient(), learner)):
+        q, gone = rows @ theta, np.isin(np.arange(24), chosen)
+        hessian = (rows.T * (~gone * expit(q) * expit(-q))) @ rows + 24 * PENALTY * np.eye(3)
+        step = np.linalg.solve(hessian, -(gone * expit(-q)) @ rows)
+        assert np.abs(found - theta - step).max() < 1e-10 * np.abs(step).max()
+
+
+def soft_scores(w, x, y):
+    return x @ w
+
+
+def soft_cost(scores, x, y):
+    return cross_entropy(scores, y)
+
+
+def softmax_learner(loss=ModelLoss(soft_scores, soft_cost)):
+    rng = np.random.default_rng(8)
+    x, y = rng.normal(size=(30, 3)), rng.integers(0, 4, 30)
+    return Learner(np.zeros((3, 4)), list(zip(x, y)), loss, SGD(0.5), np.tile(np.arange(30), (60, 1)), regularizer=partial(half_square, 0.1))
+
+
+def flat_weights(w):
+    return w.reshape(-1)
+
+
+def test_the_fisher_matrix_is_that_of_the_models_labels():
+    """sum_i E_{y ~ model} grad l(x_i, y) grad l(x_i, y)^T, by enumerating labels: the step solves with it, without a factor in common."""
+    learner = softmax_learner()
+    theta = learner.trained
+    w, fisher = theta.reshape(3, 4), 30 * 0.1 * np.eye(12)
+    slope = np.zeros(12)
+    for i, (x, y) in enumerate(learner.examples):
+        p = np.exp(x @ w) / np.exp(x @ w).sum()
+        if i in (2, 9):
+            slope += np.outer(x, p - np.eye(4)[y]).ravel()
+            continue
+        for label in range(4):
+            g = np.outer(x, p - np.eye(4)[label]).ravel()
+            fisher += p[label] * np.outer(g, g)
+    found = NaturalGradient().answer(learner, [[2, 9]], flat_weights).parameters[0] - theta
+    wanted = np.linalg.solve(fisher, slope)
+    assert np.abs(found - wanted).max() < 1e-10 * np.abs(wanted).max()
+
+
+def network_output(p, x, y):
+    return gelu(x @ p["w1"]) @ p["w2"]
+
+
+def network_cost(scores, x, y):
+    return cross_entropy(scores, y)
+
+
+def test_min_max_moves_the_deleted_outputs_and_keeps_the_rest():
+    """The divergence is KL(original || model) up to a constant; pushed up, it exceeds what the step alone gives, at little retained cost."""
+    rng = np.random.default_rng(11)
+    x = rng.normal(size=(40, 2))
+    learner = Learner({"w1": rng.normal(size=(2, 6)), "w2": rng.normal(size=(6, 3))}, list(zip(x, (x[:, 0] > 0) + (x[:, 1] > 0).astype(int))),
+                      ModelLoss(network_output, network_cost), Momentum(0.1), np.tile(np.arange(40), (100, 1)), regularizer=weights_decay)
+    theta, objective, keep = learner.trained, Objective(learner), (np.arange(40) > 3).astype(float)
+    away = divergence(objective, theta, keep == 0.0)
+
+    def kl(here):
+        scores = [gelu(x[:4] @ here[:12].reshape(2, 6)) @ here[12:].reshape(6, 3) for here in (theta, here)]
+        p, q = (np.exp(s) / np.exp(s).sum(axis=1, keepdims=True) for s in scores)
+        return (p * np.log(p / q)).sum()
+    other = theta + 0.3 * rng.normal(size=len(theta))
+    assert away.value(other) - away.value(theta) == pytest.approx(kl(other), rel=1e-10) and np.abs(away.gradient(theta)).max() < 1e-12
+    still, pushed = (MinMax(turns, damping=1e-2).answer(learner, [[0, 1, 2, 3]], flat).parameters[0] for turns in (0, 8))
+    assert np.array_equal(still, NaturalGradient(damping=1e-2).answer(learner, [[0, 1, 2, 3]], flat).parameters[0])
+    assert kl(pushed) > 1.05 * kl(still)
+    assert objective.value(pushed, keep) < objective.value(theta, keep) + 0.05 * abs(objective.value(theta, keep))
+
+
+def weights_decay(p):
+    return half_square(1e-2, p["w1"], p["w2"])
+
+
+# descent, certified removal, constants, noise -------------------------------------------------------------------------
+
+def test_enough_descent_is_the_minimiser_of_what_is_left():
+    learner = logistic(3)
+    found = answered(Descent(logistic_bounds(learner), 200, radius=10.0), learner)
+    for chosen, theta in zip(SETS, found):
+        assert np.abs(theta - minimiser(learner, 1.0 - learner.downweight(chosen), True)).max() < 1e-12
+
+
+def test_the_published_noise_covers_ours_while_half_is_left():
+    learner, privacy = logistic(3), Privacy(1.0, 1e-5)
+    rule = Descent(logistic_bounds(learner), 4, radius=10.0, privacy=privacy)
+    state, sigma = rule.train(learner), published_sigma(rule.constants, 4, 24, privacy)
+    for unit in range(12):
+        state = rule.request(learner, state, [unit])
+        assert privacy.concentrated_sigma(rule.sensitivity(learner, state)) <= sigma
+    g, log = rule.gamma ** 4, np.log(1e5)
+    assert sigma == pytest.approx(4 * np.sqrt(2) * g / (0.1 * 24 * (1 - g) * (np.sqrt(log + 1) - np.sqrt(log))), rel=1e-9)
+    assert first_steps(rule.constants, 4, 24, 20.0) == 4 + np.ceil(np.log(20.0 * 0.1 * 24 / 2) / np.log(1 / rule.gamma))
+
+
+def test_certified_removals_follow_newton_until_the_budget_is_spent():
+    learner, privacy = logistic(5), Privacy(2.0, 1e-3)
+    model = certify(learner, privacy, 0.05, seed=1)
+    assert model.budget == pytest.approx(0.1 / np.sqrt(2.0 * np.log(1500.0))) and model.spent < 1e-12
+    with pytest.raises(RetrainingDue, match="Train again") as due:
+        for unit in range(20):
+            model = model.remove([unit])
+    assert isinstance(model, Certified) and model.downweight.sum() >= 1 and model.spent <= due.value.budget < due.value.spent
+    gone = np.flatnonzero(model.downweight).tolist()
+    again = certify(learner, privacy, 0.05, seed=2, without=gone + [19])
+    assert again.spent < 1e-12 and again.downweight.sum() == len(gone) + 1
+    with pytest.raises(LearnerError, match="deleted before"):
+        again.remove([19])
+    with pytest.raises(RetrainingDue, match="budget"):      # nothing is returned, not even for the sets within budget
+        CertifiedRemoval(Privacy(1e-3, 1e-5), 0.1).answer(learner, [[0], list(range(20))], whole)
+    assert np.abs(answered(CertifiedRemoval(scale=100.0), learner) - answered(NaturalGradient(), learner)).max() < 1e-12
+
+
+def test_constants_bound_what_they_say(rng):
+    """Hessians, third derivatives and gradients at random parameters, of every example; estimates name themselves."""
+    learner = logistic(6)
+    bounds, objective, z = logistic_bounds(learner), Objective(learner), np.array([x * y for x, y in logistic(6).examples])
+    assert np.abs(logistic_rows(learner) - z).max() < 1e-12
+    for theta in rng.normal(size=(20, 3)) * 3:
+        p = expit(z @ theta)
+        curvature, bend = p * (1 - p) * (z ** 2).sum(axis=1), np.abs(p * (1 - p) * (1 - 2 * p)) * (z ** 2).sum(axis=1) ** 1.5
+        assert curvature.max() + PENALTY <= bounds.smoothness and bend.max() <= bounds.bend
+        assert np.linalg.norm(objective.gradients(theta), axis=1).max() <= bounds.gradient
+    seen = estimated(learner)
+    assert bounds.convexity == pytest.approx(PENALTY) and PENALTY < seen.convexity < seen.smoothness < bounds.smoothness
+    assert str(seen).startswith("constants estimated") and str(bounds).startswith("constants given")
+    quadratic = quadratic_bounds(extremal(0.2, 1.0), 3.0)
+    assert (quadratic.smoothness, quadratic.gradient, quadratic.convexity, quadratic.bend) == pytest.approx((1.0, 1.0, 0.2, 0.0), rel=1e-12)
+
+
+def test_noise_keeps_its_promise_exactly():
+    """delta = the integral of (p - e^eps q)+ by quadrature: the analytic sigma reaches it, the others stay below; the classic one fails at eps = 20."""
+    x = np.linspace(-40, 41, 2_000_001)
+    for eps, delta in ((0.1, 0.3), (1.0, 1e-3), (4.0, 1e-2)):
+        privacy = Privacy(eps, delta)
+        sigma = privacy.analytic_sigma(1.0)
+        p, q = (np.exp(-0.5 * ((x - m) / sigma) ** 2) / (sigma * np.sqrt(2 * np.pi)) for m in (1.0, 0.0))
+        assert np.maximum(p - np.exp(eps) * q, 0.0).sum() * (x[1] - x[0]) == pytest.approx(delta, rel=1e-5)
+        assert leaked(privacy.sigma(1.0), eps) <= delta * (1 + 1e-9) and leaked(privacy.concentrated_sigma(1.0), eps) <= delta
+    assert Privacy(0.5, 1e-5).sigma(3.0) == pytest.approx(6.0 * np.sqrt(2 * np.log(1.25e5))) and Privacy(0.5, 0.1).sigma(0.0) == 0.0
+    assert leaked(np.sqrt(2 * np.log(12.5)) / 20.0, 20.0) > 0.1 > leaked(Privacy(20.0, 0.1).sigma(1.0), 20.0) - 1e-9      # the classic formula fails
+    draws = noised(np.zeros((100_000, 1)), 2.0, seed=1)[:, 0]
+    assert abs((draws < 2.0).mean() - ndtr(1.0)) < 5 * 0.5 / np.sqrt(1e5)      # false alarms: below 1e-6
+    assert np.array_equal(noised(np.ones(3), 1.0, 5), noised(np.ones(3), 1.0, 5)) and np.array_equal(noised(np.ones((2, 3)), [0.0, 0.0], 5), np.ones((2, 3)))
+
+
+# what is refused -------------------------------------------------------------------------------------------------------
+
+GOOD = Constants(0.35, 1.0, 0.1, 0.1)
+
+
+@pytest.mark.parametrize("calculate, words", [
+    (lambda: Constants(0.1, 1.0, 0.2), "strong convexity 0.2 exceeds smoothness 0.1"), (lambda: Constants(0.1, 1.0, -0.1), "convexity.*>= 0"),
+    (lambda: Constants(0.0, 1.0), "smoothness.*> 0"), (lambda: Constants(np.nan, 1.0), "smoothness.*not nan"),
+    (lambda: Constants("1", 1.0), "smoothness"), (lambda: Constants(1.0, -1.0), "gradients"), (lambda: Constants(1.0, 1.0, 0.1, np.inf), "Hessian"),
+    (lambda: Privacy(0.0, 0.1), "eps"), (lambda: Privacy(np.nan, 0.1), "eps"),
+    (lambda: Privacy(1.0, 0.0), "delta"), (lambda: Privacy(1.0, 1.0), "delta"),
+    (lambda: Privacy(1.0, 0.1).sigma(-1.0), "distance >= 0"), (lambda: Privacy(2.0, 0.1).sigma(np.nan), "sensitivity"),
+    (lambda: noised(np.ones(3), -1.0, 0), "sigma"), (lambda: noised(np.ones(3), 1.0, -1), "seed"), (lambda: noised(np.ones(3), [1.0, 1.0], 0), "sigma"),
+    (lambda: Descent(Constants(1.0, 1.0), 5), "strongly convex"), (lambda: Descent((1.0, 1.0), 5), "constants are Constants"),
+    (lambda: Descent(GOOD, 0), "steps per request"), (lambda: Descent(GOOD, True), "steps per request"),
+    (lambda: Descent(GOOD, 5, radius=0.0), "radius"),
+    (lambda: Descent(GOOD, 5, privacy=(1.0, 0.1)), "Privacy"), (lambda: Descent(GOOD, 5).train(logistic(0)), "radius"),
+    (lambda: Rewind(-1), "steps taken again"), (lambda: Rewind(5, rows="gone"), "'zero weight' or 'dropped'"),
+    (lambda: Rewind(5, {0: 1}), "Trajectory"), (lambda: Rewind(5, constants=0.1), "constants are Constants"),
+    (lambda: trajectory(logistic(0), every=0), "between checkpoints"), (lambda: trajectory(logistic(0), at=[151]), "151"),
+    (lambda: inverted(logistic(0, rate=4.0), 5, 0.35), "rate . smoothness < 1, not 1.4"),
+    (lambda: inverted(network(), 5, 0.35), "plain SGD, not of Momentum"), (lambda: inverted(logistic(0), 151, 0.35), "the training has 150"),
+    (lambda: NaturalGradient(constants=Constants(1.0, 1.0, 0.1), features=1.0), "bend"),
+    (lambda: NaturalGradient(constants=GOOD), "features"),
+    (lambda: NaturalGradient(damping=-1.0), "damping"), (lambda: MinMax(turns=-1), "turns"), (lambda: CertifiedRemoval(scale=0.0), "scale"),
+    (lambda: certify(logistic(0), Privacy(1.0, 0.1), 1.0, seed=0.5), "seed"), (lambda: certify(logistic(0), (1.0, 0.1), 1.0, 0), "Privacy"),
+    (lambda: certify(logistic(0), Privacy(1.0, 0.1), 1.0, 0).remove([77]), "no unit 77"),
+    (lambda: quadratic_bounds(logistic(0), 1.0), "not quadratic"), (lambda: logistic_bounds(extremal(0.1, 1.0)), "not that of logistic regression")])
+def test_settings_that_make_no_sense(calculate, words):
+    with pytest.raises(CircuitError, match=words):
+        calculate()
+
+
+def free_bias(w):
+    return half_square(0.1, w[:2])
+
+
+def quartic(w):
+    return (w * w * w * w).sum() * 0.1
+
+
+def shifted(w):
+    return half_square(0.1, w - 1.0)
+
+
+def hill(w):
+    return half_square(-0.1, w)
+
+
+def logistic_with(regularizer):
+    learner = logistic(0)
+    return Learner(np.zeros(3), learner.examples, learner.loss, SGD(0.5), learner.schedule, regularizer=regularizer)
+
+
+@pytest.mark.parametrize("rule, learner, words", [
+    (CertifiedRemoval(), logistic(0, longest=2.0), "rows must have norm at most 1; that of example .* is 2"),
+    (CertifiedRemoval(), extremal(0.1, 1.0), "not that of logistic"), (CertifiedRemoval(), network(), "not that of logistic"),
+    (CertifiedRemoval(), logistic_with(free_bias), "must hold every parameter"),
+    (CertifiedRemoval(), logistic_with(None), "must hold every parameter"),
+    (CertifiedRemoval(), logistic_with(quartic), "not quadratic"), (CertifiedRemoval(), logistic_with(shifted), "not quadratic"),
+    (CertifiedRemoval(), logistic(0, steps=2), "budget"),
+    (Rewind(151), logistic(0), "the training has 150"), (Rewind(7, trajectory(logistic(0), every=10)), logistic(0), "no checkpoint before step 143"),
+    (Rewind(10, trajectory(logistic(0), every=10)), logistic(1), "another learner"),
+    (Rewind(10, constants=GOOD), logistic(0, rate=3.0), "step is too large"), (Rewind(5, constants=GOOD), network(), "plain SGD, not of Momentum"),
+    (NaturalGradient(), tiny(), "ModelLoss"), (NaturalGradient(), logistic_with(hill), "not positive definite"),
+    (Descent(Constants(0.11, 1.0, 0.1), 50), logistic(0, steps=5), "the constants do not hold")])
+def test_what_does_not_apply_is_said(rule, learner, words):
+    measure = whole if learner.layout.single else flat
+    with pytest.raises(DoesNotApply, match=words):
+        rule.answer(learner, [[1]], measure)
+
+
+@pytest.mark.parametrize("rule", [Descent(GOOD, 5), Rewind(5), Rewind(5, rows="dropped"), CertifiedRemoval(), NaturalGradient()])
+def test_deleting_everything_or_the_unknown_is_refused(rule):
+    learner = logistic(0)
+    with pytest.raises(DoesNotApply, match="holds all 24 examples"):
+        rule.answer(learner, [[1], list(range(24))], whole)
+    with pytest.raises(LearnerError, match="no unit 99"):
+        rule.answer(learner, [[99]], whole)
+    with pytest.raises(LearnerError, match="more than once"):
+        rule.answer(learner, [[1, 1]], whole)
+
+
+def test_requests_are_not_repeated():
+    learner = logistic(0)
+    rule = Descent(GOOD, 5)
+    state = rule.request(learner, rule.begin(learner), [1])
+    with pytest.raises(LearnerError, match="earlier request"):
+        rule.request(learner, state, [2, 1])
+    with pytest.raises(DoesNotApply, match="holds all 24"):
+        rule.request(learner, state, [i for i in range(24) if i != 1])
+
+
+def test_steps_that_do_not_contract_are_not_undone():
+    """A smoothness stated too small: the fixed point is not reached, and nothing is returned."""
+    away = extremal(-1.0, 30.0, rate=0.1)
+    moved = Learner(np.array([0.0, 1e-3]), away.examples, away.loss, SGD(0.1), away.schedule, regularizer=away.regularizer)
+    with pytest.raises(DoesNotApply, match="cannot be inverted"):
+        inverted(moved, 5, 1.0)
