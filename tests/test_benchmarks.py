@@ -99,7 +99,7 @@ def test_imports_go_one_way():
     rooms = ["circuit", "taylor", "deletion", "microgpt", "benchmarks"]
     root = Path(__file__).parent.parent
     for level, room in enumerate(rooms):
-        for path in (root / room).glob("*.py"):
+        for path in (root / room).rglob("*.py"):
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
                 found = [a.name for a in node.names] if isinstance(node, ast.Import) else [node.module] if isinstance(node, ast.ImportFrom) and not node.level else []
                 for module in found:
