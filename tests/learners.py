@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 
 from circuit import gelu, relu, softplus
-from deletion import SGD, Adam, Learner, Momentum
+from deletion import SGD, Adam, Learner, ModelLoss, Momentum
 
 
 def logistic_loss(w, x, y):
@@ -37,6 +37,21 @@ def logistic(n=30, d=3, steps=40, optimizer=SGD(1.0), **fields):
     """Logistic regression by full-batch steps."""
     x, y = data(n, d)
     return Learner(np.zeros(d), list(zip(x, y)), logistic_loss, optimizer, np.tile(np.arange(n), (steps, 1)), **fields)
+
+
+def margins(w, x, y):
+    return y * (x @ w)
+
+
+def margin_cost(margin, x, y):
+    return softplus(-margin)
+
+
+def converged(n=30, d=3, steps=400):
+    """Logistic regression with rows no longer than 1 and a ridge, by full-batch steps to its minimum."""
+    x, y = data(n, d)
+    x /= np.linalg.norm(x, axis=1).max()
+    return Learner(np.zeros(d), list(zip(x, y)), ModelLoss(margins, margin_cost), SGD(1.0), np.tile(np.arange(n), (steps, 1)), regularizer=ridge)
 
 
 def least_squares(n=12, d=3, steps=2000, regularizer=ridge, **fields):

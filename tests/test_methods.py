@@ -1,17 +1,34 @@
 """What every method promises, whatever its arithmetic: one table, and the same checks for each."""
 import numpy as np
 import pytest
-from learners import logistic, network
+from learners import converged, network
 
 from deletion import Answer, DoesNotApply, LearnerError, LeaveOneOuts, Method, NoChange, Retraining, Sketched, retrain
+from deletion.influence import PBRF, BayesianInfluence, ByMetagradient, Homotopy, Influence, NewtonStep, SketchedBeyond
+from deletion.unlearning import CertifiedRemoval, Descent, MinMax, NaturalGradient, Rewind, logistic_bounds
 
-LEARNERS = {"network": network, "logistic": logistic}
+LEARNERS = {"network": network, "converged": converged}
 
 METHODS = [
     (NoChange(), "network"),
     (Retraining(), "network"),
     (LeaveOneOuts(), "network"),
     (Sketched(16, 2), "network"),
+    (SketchedBeyond(8, 2), "network"),
+    (ByMetagradient(), "network"),
+    (Influence(), "converged"),
+    (Influence("gauss-newton", 1e-3, linear=False, solver="cg"), "converged"),
+    (BayesianInfluence(100, 100), "converged"),
+    (NewtonStep(), "converged"),
+    (NewtonStep(2), "converged"),
+    (Homotopy(), "converged"),
+    (PBRF(1e-3), "converged"),
+    (NaturalGradient(), "converged"),
+    (MinMax(), "converged"),
+    (CertifiedRemoval(), "converged"),
+    (Descent(logistic_bounds(converged()), 50), "converged"),
+    (Rewind(10), "network"),
+    (Rewind(100, rows="dropped"), "converged"),
 ]
 
 
@@ -21,7 +38,7 @@ def measure(p):
     return (w * w)[:2]
 
 
-@pytest.fixture(params=METHODS, ids=lambda row: f"{row[0].name}-{row[1]}")
+@pytest.fixture(params=METHODS, ids=lambda row: f"{row[0].name}, {row[1]}")
 def case(request):
     method, name = request.param
     return method, LEARNERS[name]()
@@ -73,3 +90,12 @@ def test_a_method_that_does_not_apply_says_why():
 
     with pytest.raises(DoesNotApply, match="never does not apply: it never does"):
         Never().answer(network(), [[0]], measure)
+
+
+def test_every_method_is_in_the_table():
+    import deletion
+    import deletion.influence
+    import deletion.unlearning
+    every = {x for room in (deletion, deletion.influence, deletion.unlearning) for x in vars(room).values()
+             if isinstance(x, type) and issubclass(x, Method) and x is not Method}
+    assert every == {type(method) for method, _ in METHODS}
