@@ -76,7 +76,7 @@ class SelfInfluences:
         return self.influence / (1.0 - self.largest)
 
 
-def self_influences(learner, deletion_sets, method=CurvatureMethod()):
+def self_influences(learner, deletion_sets, method=NewtonStep()):
     """The SelfInfluences of deletion sets, by influence and by a Newton step with a method's curvature and damping; dense.
 
     Raises DoesNotApply where C, or C - C_W, is not positive definite, with its damping.
