@@ -78,7 +78,8 @@ def linear(penalty, units=None):
     a = x.T @ x + penalty * np.eye(3)
     theta = np.linalg.solve(a, x.T @ y)
     regularizer = half_square(penalty) if penalty else None
-    learner = Learner(theta, list(zip(x, y)), ModelLoss(linear_outputs, squared_cost), SGD(0.1), np.arange(N)[None], regularizer=regularizer, units=units)
+    learner = Learner(theta, list(zip(x, y)), ModelLoss(linear_outputs, squared_cost), SGD(0.1), np.arange(N)[None],
+                      regularizer=regularizer, units=units)
     return learner, x, y, a, y - x @ theta
 
 
@@ -166,6 +167,14 @@ def test_newton_and_homotopy_are_leave_one_out(penalty):
     assert np.mean(errors(NewtonStep()) < 0.01) >= 0.95
     assert errors(Homotopy()).max() < 1e-6
     assert np.median(errors(Influence())) > 2.0 * np.median(errors(NewtonStep()))
+
+
+def test_many_parameters_take_conjugate_gradients(monkeypatch):
+    learner, *_ = at_minimum(10.0)
+    direct = NewtonStep().answer(learner, ALONE, itself)
+    monkeypatch.setattr("deletion.influence.newton.DENSE", 2)
+    found = NewtonStep(tolerance=1e-13).answer(learner, ALONE, itself)
+    assert "cg" in found.notes[0] and "cholesky" in direct.notes[0] and close(found.change, direct.change, 1e-11)
 
 
 def test_correctors_square_the_error():
@@ -275,8 +284,9 @@ def test_where_twin_neurons_part_the_homotopy_ends():
     assert np.linalg.norm(found - exact, axis=1).max() < 1e-6 * np.linalg.norm(exact[-1] - theta)
     with pytest.raises(DoesNotApply, match=r"at eps = 0(\.0\d*)? of the path: the curvature is not positive definite"):
         Homotopy().path(objective, theta, np.eye(POINTS)[13])
-    before, end = (Homotopy().path(objective, theta, np.eye(POINTS)[13], [eps])[0] for eps in (0.2, 0.05))
-    lowest = [np.linalg.eigvalsh(objective.matrix(t, 1.0 - (1.0 - eps) * np.eye(POINTS)[13]))[0] for t, eps in ((theta, 1.0), (before, 0.2), (end, 0.05))]
+    eps = np.array([1.0, 0.2, 0.05])
+    weights = 1.0 - np.outer(1.0 - eps, np.eye(POINTS)[13])
+    lowest = [np.linalg.eigvalsh(objective.matrix(t, w))[0] for t, w in zip(Homotopy().path(objective, theta, np.eye(POINTS)[13], eps), weights)]
     assert lowest[0] > lowest[1] > lowest[2] > 0.0 and lowest[2] < 0.1 * lowest[0]
 
 
@@ -352,8 +362,10 @@ def hill(w, x, y):
 
 def test_the_homotopy_names_where_the_hessian_turns_indefinite():
     """4 w^2 + (2 w - 3 w^2): without the first example, of weight eps, the second derivative 8 eps - 6 changes sign at eps = 3/4."""
-    learner = Learner(np.array([-1.0]), [(np.array([4.0]), np.array([0.0])), (np.array([-3.0]), np.array([2.0]))], hill, SGD(0.0), np.arange(2)[None])
-    with pytest.raises(DoesNotApply, match=r"deletion set 0: (at eps = 0\.7[45]\d* of the path: the curvature is not positive|the path cannot be followed below eps = 0\.75)"):
+    examples = [(np.array([4.0]), np.array([0.0])), (np.array([-3.0]), np.array([2.0]))]
+    learner = Learner(np.array([-1.0]), examples, hill, SGD(0.0), np.arange(2)[None])
+    with pytest.raises(DoesNotApply, match=r"deletion set 0: (at eps = 0\.7[45]\d* of the path: the curvature is not positive"
+                                           r"|the path cannot be followed below eps = 0\.75)"):
         Homotopy().answer(learner, [[0]], itself)
 
 

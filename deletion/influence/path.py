@@ -5,6 +5,7 @@
 Sums, not means: l_W = sum_{i in W} h_i l_i, R_{-W} is the rest with the regulariser, and C_eps the Hessian of the two together. theta'(1) needs
 only the trained model: minus influence. theta'(0) needs the retrained one. In between lies a differential equation, and the solution
 from 1 to 0 is the *homotopy* from the trained model to the retrained one, exact where every Hessian on the way is positive definite.
+Hessians are looked at where the integrator stops: what turns indefinite and back between two stops goes unseen.
 """
 from dataclasses import dataclass
 
@@ -65,7 +66,8 @@ class Homotopy(CurvatureMethod):
     def path(self, objective, theta, h, eps=(0.0,)):
         """(times, parameters): theta(eps) on the path that starts at theta(1) = theta.
 
-        h     (examples,): downweights, 1 on the deletion set;   eps: where to tell, falling from 1 at most; the path is followed to the last
+        h     (examples,): downweights, 1 on the deletion set
+        eps   where to tell, falling, from 1 at most to 0 at least; the path is followed to the last
 
         Raises DoesNotApply, naming eps, where the Hessian is not positive definite or the path runs away.
         """
