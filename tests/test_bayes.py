@@ -6,7 +6,7 @@ from scipy.stats import t as student
 
 from deletion import SGD, DoesNotApply, Learner, LearnerError
 from deletion.influence import BayesianInfluence
-from deletion.influence.bayes import covariance, effective, losses_at, stable_step
+from deletion.influence.bayes import covariance, effective, losses_at
 from deletion.objective import Objective
 
 N, D, GAMMA = 12, 3, 2.0
@@ -31,8 +31,7 @@ def z_scores(found, error, wanted, chains, false_alarm=1e-3):
 def draws(steps=2000, **settings):
     learner = regression(steps)
     method, objective = BayesianInfluence(gamma=GAMMA, **settings), Objective(learner)
-    theta, _ = method.sample(objective, method.step or stable_step(objective, GAMMA))
-    return learner, objective, theta
+    return learner, objective, method.sample(objective)[0]
 
 
 @pytest.mark.parametrize("steps", [2000, 5])
