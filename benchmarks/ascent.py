@@ -168,9 +168,9 @@ def draw(folder, plt, facts, curves, accurate):
         margins = np.array([row["margins"][name] for row in facts])
         shift = 0.12 * np.random.default_rng(0).uniform(-1.0, 1.0, margins.shape)
         axes.plot(margins[:, 1:].ravel(), (height + shift[:, 1:]).ravel(), ".", color="C0", markersize=4, label="retained" if not height else None)
-        axes.plot(margins[:, 0], height + shift[:, 0], "o", color="C3", markersize=5, label="deleted" if not height else None)
+        axes.plot(margins[:, 0], height + 0.25 + shift[:, 0], "o", color="C3", markersize=5, label="deleted" if not height else None)
     axes.set_yticks(range(len(names)), names[::-1])
-    axes.set(xlabel="margin  y N(x, theta)", title="The step makes the deleted point an unseen one and leaves the others at 1")
+    axes.set(xlabel="margin  y N(x, theta)", title="The deleted point becomes an unseen one, the others stay near 1")
     save(folder / "ascent_margins.png", plt, figure, axes)
     kinds = list(grouped(accurate, "model"))
     figure, panels = plt.subplots(1, len(kinds), figsize=(9.0, 4.2), layout="constrained", sharey=True)
@@ -179,9 +179,10 @@ def draw(folder, plt, facts, curves, accurate):
         for name, style in (("as trained", "k--"), ("after the steps", "C0o-"), ("retrained", "C1s:")):
             axes.plot([size for size, in groups], [100.0 * np.mean([row[name] for row in rows]) for rows in groups.values()], style, label=name)
         axes.set(xlabel="deleted points, of 40", title=kind)
+        axes.set_xticks([size for size, in groups])
     panels[0].set_ylabel("accuracy on unseen points, %")
-    panels[0].set_ylim(80.0, 100.0)
-    figure.suptitle("Forgetting by ascent costs what retraining costs")
+    panels[0].set_ylim(85.0, 100.0)
+    figure.suptitle("Accuracy after forgetting by ascent is that of retraining")
     save(folder / "ascent_accuracy.png", plt, figure, panels[-1])
 
 

@@ -16,6 +16,9 @@ from .homogeneous import checked_points, checked_theta
 from .kkt import KKT, multipliers
 from .margins import angle, checked_loss
 
+ZERO = 1e-9
+"""A term below this part of theta is none."""
+
 
 @dataclass(frozen=True)
 class Ascent:
@@ -68,8 +71,9 @@ def ascend(model, theta, x, y, delete, fraction=1.0, loss="exponential", toleran
     scale = np.linalg.norm(theta) / np.linalg.norm(before.theta)
     betas = before.lambdas[deleted] / np.exp(log_slope(before.margins[deleted]))
     notes = tuple(f"point {i} has multiplier 0 (margin {before.margins[i]:.3g}): it supports nothing, and its step is zero"
-                  for i in deleted if before.lambdas[i] == 0.0)
-    return Ascent(theta - fraction * scale * before.terms[deleted].sum(axis=0), deleted, np.delete(np.arange(len(x)), deleted), betas, before, notes)
+                  for i in deleted if np.linalg.norm(before.terms[i]) <= ZERO * np.linalg.norm(before.theta))
+    after = theta - fraction * scale * before.terms[deleted].sum(axis=0)
+    return Ascent(after, deleted, np.delete(np.arange(len(x)), deleted), betas, before, notes)
 
 
 def success(model, forgotten, x, y, reference=None):
@@ -82,7 +86,7 @@ def success(model, forgotten, x, y, reference=None):
     if reference is None:
         return Success(itself.eps, itself.delta, 0.0, itself, itself)
     target = multipliers(model, reference, x, y)
-    return Success(target.eps, target.delta, 2.0 * np.sin(angle(itself.theta, target.theta) / 2.0) ** 2, target, itself)
+    return Success(target.eps, target.delta, float(2.0 * np.sin(angle(itself.theta, target.theta) / 2.0) ** 2), target, itself)
 
 
 def checked_deletion(delete, count):

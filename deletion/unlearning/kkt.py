@@ -16,6 +16,10 @@ from ..checks import real_number
 from .homogeneous import NEAR, Span, checked_points, checked_theta, separated
 
 
+TIE = 1e-6
+"""How much slackness counts beside stationarity; relative eps grows by about its square at most."""
+
+
 @dataclass(frozen=True)
 class KKT:
     """How far theta, scaled so that the smallest margin is 1, is from a KKT point.
@@ -54,12 +58,18 @@ def multipliers(model, theta, x, y, near=NEAR):
     span = Span(model, x)
     pieces = span.model.pieces(span.inside(theta), span.points, near)
     signs = y[pieces.owner]
-    lambdas, shares = project(span.inside(theta), y[:, None] * pieces.gradients, signs[:, None] * pieces.kinked, pieces.owner)
+    lambdas, shares = project(np.append(span.inside(theta), 0.0), np.column_stack([y[:, None] * pieces.gradients, slack(pieces, margins)]),
+                              np.column_stack([signs[:, None] * pieces.kinked, np.zeros(len(signs))]), pieces.owner)
     terms = (lambdas * y)[:, None] * pieces.gradients
     np.add.at(terms, pieces.owner, (shares * signs)[:, None] * pieces.kinked)
     terms = span.whole(terms)
     return KKT(theta, margins, lambdas, terms, float(np.linalg.norm(theta - terms.sum(axis=0))),
                float((lambdas * (margins - 1.0)).max()), len(pieces.owner))
+
+
+def slack(pieces, margins):
+    """(n,): one coordinate more, 0 in theta, that decides between multipliers equally close: for points whose margin is 1."""
+    return TIE * np.linalg.norm(pieces.gradients, axis=1) * (margins - 1.0)
 
 
 def project(target, fixed, optional, owner):

@@ -84,13 +84,14 @@ def max_margin(x, y):
     """
     model = Linear(np.shape(x)[1] if np.ndim(x) == 2 else 1)
     x, y = checked_points(model, x, y)
-    rows = np.vstack([(y[:, None] * x).T, np.ones(len(x))])
+    longest = np.linalg.norm(x, axis=1).max() or 1.0
+    rows = np.vstack([(y[:, None] * x).T / longest, np.ones(len(x))])
     wanted = np.append(np.zeros(model.size), 1.0)
     weights, _ = nnls(rows, wanted, maxiter=100 * len(x))
     residual = rows @ weights - wanted
     if -residual[-1] <= 1e-12:
         raise LearnerError("no linear model through the origin separates these points: there is no largest margin")
-    return -residual[:-1] / residual[-1]
+    return -residual[:-1] / residual[-1] / longest
 
 
 def checked_loss(name):
