@@ -77,6 +77,15 @@ class Method:
         raise NotImplementedError
 
 
+def remaining(learner, h):
+    """(k, examples): the examples' weights under downweights h (k, units). Raises DoesNotApply where a set deletes all of them."""
+    weights = learner.example_weights(h)
+    empty = np.flatnonzero(~weights.any(axis=1))
+    if len(empty):
+        raise DoesNotApply(f"set {empty[0]} deletes every example: there is no model of no data")
+    return weights
+
+
 def change_at(learner, measurement, theta):
     """(k,) + shape: the measurement at parameters theta (k, parameters), minus its value as trained."""
     circuit = learner.measurement(measurement)

@@ -3,9 +3,9 @@ import numpy as np
 import pytest
 from learners import converged, network
 
-from deletion import Answer, DoesNotApply, LearnerError, LeaveOneOuts, Method, NoChange, Retraining, Sketched, retrain
+from deletion import Answer, DoesNotApply, LearnerError, LeaveOneOuts, Method, NoChange, Objective, Retraining, Sketched, retrain
 from deletion.influence import PBRF, BayesianInfluence, ByMetagradient, Homotopy, Influence, NewtonStep, SketchedBeyond
-from deletion.unlearning import CertifiedRemoval, Descent, MinMax, NaturalGradient, Rewind, logistic_bounds
+from deletion.unlearning import CertifiedRemoval, Descent, GradientAscent, MinMax, NaturalGradient, Rewind, logistic_bounds
 
 LEARNERS = {"network": network, "converged": converged}
 
@@ -27,6 +27,8 @@ METHODS = [
     (MinMax(), "converged"),
     (CertifiedRemoval(), "converged"),
     (Descent(logistic_bounds(converged()), 50), "converged"),
+    (GradientAscent(2), "network"),
+    (GradientAscent(), "converged"),
     (Rewind(10), "network"),
     (Rewind(100, rows="dropped"), "converged"),
 ]
@@ -79,6 +81,20 @@ def test_reference_methods_are_what_they_say():
     assert np.array_equal(exact.change, true - start) and np.array_equal(exact.parameters, retrain(learner, sets))
     alone = retrain(learner, [[2], [5], [6]], measure) - start
     assert np.allclose(LeaveOneOuts().answer(learner, sets, measure).change[1], alone.sum(axis=0), rtol=1e-12)
+
+
+def test_gradient_ascent_climbs():
+    """One step is the summed gradient; its default rate is one over the largest eigenvalue of the curvature."""
+    learner, sets = converged(), [[2], [5, 7]]
+    objective, theta = Objective(learner), learner.trained
+    gone = learner.deletion_sets(sets).dense(30)
+    answer = GradientAscent(1, 0.1).answer(learner, sets, measure)
+    assert np.allclose(answer.parameters, theta + 0.1 * gone @ objective.gradients(theta), rtol=1e-12)
+    own = GradientAscent().answer(learner, sets, measure)
+    rate = 1.0 / np.linalg.eigvalsh(objective.matrix(theta)).max()
+    assert np.allclose(own.parameters - theta, rate / 0.1 * (answer.parameters - theta), rtol=1e-3)
+    with pytest.raises(DoesNotApply, match="deletes every example"):
+        GradientAscent().answer(learner, [range(30)], measure)
 
 
 def test_a_method_that_does_not_apply_says_why():

@@ -15,7 +15,7 @@ e_i = y_i - x_i w, influence moves w by -(X^T X)^-1 x_i^T e_i, and deletion by 1
 import numpy as np
 
 from ..checks import LearnerError, real_number
-from ..methods import Answer, DoesNotApply, Method, change_at, linear_change
+from ..methods import Answer, Method, change_at, linear_change, remaining
 from ..objective import CURVATURES, ModelLoss, Objective
 from .solvers import SOLVERS, solve
 
@@ -86,12 +86,3 @@ class Influence(CurvatureMethod):
         g = np.zeros((learner.unit_count, objective.size))
         np.add.at(g, learner.unit_of, objective.gradients(learner.trained))
         return np.einsum("ij,ij->i", g, self.solve(objective, learner.trained, g).x)
-
-
-def remaining(learner, h):
-    """(k, examples): the examples' weights under downweights h (k, units). Raises DoesNotApply where a set deletes all of them."""
-    weights = learner.example_weights(h)
-    empty = np.flatnonzero(~weights.any(axis=1))
-    if len(empty):
-        raise DoesNotApply(f"set {empty[0]} deletes every example: nothing is left that could be minimised")
-    return weights

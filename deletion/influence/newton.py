@@ -14,9 +14,9 @@ import numpy as np
 from scipy.linalg import eigh
 
 from ..checks import LearnerError, whole_number
-from ..methods import Answer, DoesNotApply, change_at
+from ..methods import Answer, DoesNotApply, change_at, remaining
 from ..objective import Objective
-from .influence import CurvatureMethod, remaining
+from .influence import CurvatureMethod
 from .solvers import ADVICE
 
 DENSE = 512

@@ -13,9 +13,9 @@ import numpy as np
 from scipy.integrate import solve_ivp
 
 from ..checks import LearnerError, real_array, real_number, whole_number
-from ..methods import Answer, DoesNotApply, change_at
+from ..methods import Answer, DoesNotApply, change_at, remaining
 from ..objective import Objective
-from .influence import CurvatureMethod, remaining
+from .influence import CurvatureMethod
 from .newton import newton_steps
 
 

@@ -23,10 +23,9 @@ from circuit import DomainError, evaluate, gradient, real, record
 
 from ..checks import real_number
 from ..learner import Learner
-from ..methods import Answer, DoesNotApply, Method, change_at
+from ..methods import Answer, DoesNotApply, Method, change_at, remaining
 from ..objective import ModelLoss, Objective, stacked
 from ..optimizer import SGD
-from .influence import remaining
 
 ITERATIONS = 1000
 """Of L-BFGS at most, before Newton's method takes over; near a minimum some dozens are enough."""

@@ -21,9 +21,9 @@ from scipy.optimize import minimize
 from scipy.special import expit
 
 from ..checks import LearnerError, real_number, whole_number
-from ..methods import Answer, DoesNotApply, Method, change_at
+from ..methods import Answer, DoesNotApply, Method, change_at, remaining
 from .noise import Privacy, checked_privacy
-from .rows import logistic_rows, penalty_matrix, retained
+from .rows import logistic_rows, penalty_matrix
 
 
 class RetrainingDue(DoesNotApply):
@@ -104,7 +104,7 @@ class Certified:
         if (h * self.downweight).any():
             gone = self.learner.units[int(np.flatnonzero(h * self.downweight)[0])]
             raise LearnerError(f"unit {gone!r} was deleted before")
-        keep, = retained(self.learner, (self.downweight + h)[None])
+        keep, = remaining(self.learner, (self.downweight + h)[None])
         step, bound = self.logistic.removal(self.theta, keep, 1.0 - self.learner.example_weights(h))
         if self.spent + bound > self.budget:
             raise RetrainingDue(f"{int(h.sum())} more units cannot be removed", self.spent + bound, self.budget)
@@ -125,7 +125,7 @@ def certify(learner, privacy, scale, seed, without=()):
     scale = real_number(scale, "the scale of the linear term", above=0.0)
     linear = scale * np.random.default_rng(whole_number(seed, "a seed", 0)).normal(size=learner.layout.size)
     logistic, h = logistic_of(learner, linear), learner.downweight(without)
-    keep, = retained(learner, h[None])
+    keep, = remaining(learner, h[None])
     theta = logistic.minimum(keep)
     return Certified(learner, logistic, theta, h, float(np.linalg.norm(logistic.gradient(theta, keep))), budget(privacy, scale))
 
@@ -156,7 +156,7 @@ class CertifiedRemoval(Method):
         return None
 
     def _answer(self, learner, h, measurement):
-        retained(learner, h)
+        remaining(learner, h)
         logistic, theta = logistic_of(learner, np.zeros(learner.layout.size)), learner.trained
         start = Certified(learner, logistic, theta, np.zeros(learner.unit_count), 0.0, budget(self.privacy, self.scale))
         start = replace(start, spent=start.residual())

@@ -14,11 +14,10 @@ from math import ceil
 import numpy as np
 
 from ..checks import LearnerError, real_number, whole_number
-from ..methods import Answer, DoesNotApply, Method, change_at
+from ..methods import Answer, DoesNotApply, Method, change_at, remaining
 from ..objective import Objective
 from .constants import checked_constants
 from .noise import Privacy, checked_privacy
-from .rows import retained
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,7 @@ class Descent(Method):
     def train(self, learner, downweight=None):
         """The paper's training, from the learner's initial parameters on what is left, to an error of gamma^I 2 L/(m n). Needs a radius."""
         downweight = np.zeros(learner.unit_count) if downweight is None else downweight
-        keep = retained(learner, downweight[None])[0]
+        keep = remaining(learner, downweight[None])[0]
         steps = first_steps(self.constants, self.steps, int(keep.sum()), 2.0 * self.radius)
         theta = self._descended(Objective(learner), self._projected(learner.layout.initial), keep, steps)
         return Descended(theta, downweight, self._of_training(keep))
@@ -78,7 +77,7 @@ class Descent(Method):
         return self.gamma ** self.steps * moved_by(1, int(keep.sum()), self.constants)
 
     def _requested(self, learner, objective, state, h):
-        keep, = retained(learner, (state.downweight + h)[None])
+        keep, = remaining(learner, (state.downweight + h)[None])
         if not h.any():
             return state
         before = int(learner.example_weights(state.downweight).sum())
@@ -102,7 +101,7 @@ class Descent(Method):
         return theta if norm <= self.radius else theta * (self.radius / norm)
 
     def _answer(self, learner, h, measurement):
-        retained(learner, h)
+        remaining(learner, h)
         objective, start = Objective(learner), self.begin(learner)
         states = [self._requested(learner, objective, start, row) for row in h]
         theta, bound = np.stack([state.theta for state in states]), max(self.sensitivity(learner, state) for state in states)

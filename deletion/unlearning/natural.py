@@ -16,12 +16,11 @@ from circuit import evaluate, gradient, integer, real, record
 
 from ..checks import real_number, whole_number
 from ..learner import Learner
-from ..methods import Answer, DoesNotApply, Method, change_at
+from ..methods import Answer, DoesNotApply, Method, change_at, remaining
 from ..objective import ModelLoss, Objective
 from ..optimizer import SGD
 from .constants import checked_constants
 from .noise import Privacy, checked_privacy
-from .rows import retained
 
 
 class NaturalGradient(Method):
@@ -47,7 +46,7 @@ class NaturalGradient(Method):
         return None if isinstance(learner.loss, ModelLoss) else "the Fisher matrix needs the loss in two parts, a deletion.ModelLoss"
 
     def _answer(self, learner, h, measurement):
-        keep, objective, start = retained(learner, h), Objective(learner), learner.trained
+        keep, objective, start = remaining(learner, h), Objective(learner), learner.trained
         theta = np.array([start + self._step(objective, start, row) if not row.all() else start for row in keep])
         left = np.linalg.norm(objective.gradient(start)) / objective.count
         return Answer(change_at(learner, measurement, theta), theta, (f"gradient of the mean as trained: {left:.2g}", *self._promise(keep)))

@@ -20,11 +20,10 @@ from circuit import DomainError, evaluate
 from taylor import TRAININGS, Recurrence
 
 from ..checks import LearnerError, real_number, whole_number
-from ..methods import Answer, DoesNotApply, Method, change_at
+from ..methods import Answer, DoesNotApply, Method, change_at, remaining
 from ..optimizer import SGD, rate_at
 from .constants import checked_constants
 from .noise import Privacy, checked_privacy
-from .rows import retained
 
 ROWS = {"zero weight": 1.0, "dropped": 2.0}
 """How far deletion moves the mean of a batch of which a share is deleted: so many times share * |grad l|."""
@@ -129,7 +128,7 @@ class Rewind(Method):
         return distances(sgd_rates(learner), shares, self.steps, self.constants, ROWS[self.rows])
 
     def _answer(self, learner, h, measurement):
-        keep, begin = retained(learner, h), start_of(learner, self.steps)
+        keep, begin = remaining(learner, h), start_of(learner, self.steps)
         checkpoints = trajectory(learner, at=[begin]) if self.checkpoints is None else self.checkpoints
         theta = replayed(learner, checkpoints.before(begin), keep, begin, self.rows)
         notes = (f"{self.steps} of {len(learner.steps)} steps again; rows: {self.rows}",)

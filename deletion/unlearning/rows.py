@@ -13,15 +13,6 @@ CLOSE = 1e-9
 """Relative difference that rounding may make."""
 
 
-def retained(learner, h):
-    """(k, examples): 1 where an example is left, 0 where it is deleted.   h: (k, units). Something must be left."""
-    keep = learner.example_weights(h)
-    for number, row in enumerate(keep):
-        if not row.any():
-            raise DoesNotApply(f"deletion set {number} holds all {learner.example_count} examples: there is no model of no data")
-    return keep
-
-
 def probes(size):
     """(2, size): random parameters of norm 3, always the same."""
     points = np.random.default_rng(7).normal(size=(2, size))
