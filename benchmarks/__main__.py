@@ -3,11 +3,11 @@ from circuit import CircuitError
 
 from . import figure1, figure2, figure3, figures, harness
 
-FIGURES = {"figure1": figure1, "figure2": figure2, "figure3": figure3}
+FIGURES = {module.FIGURE.name: module.FIGURE for module in (figure1, figure2, figure3)}
 
 
 def main():
-    parser = figures.parser("", __doc__, {}, {})
+    parser = figures.parser("", __doc__)
     parser.add_argument("figures", nargs="+", metavar="FIGURE", help=f"all, or any of {', '.join(FIGURES)}")
     options = parser.parse_args()
     named = vars(options).pop("figures")
@@ -16,7 +16,7 @@ def main():
     if unknown:
         raise CircuitError(f"no figure {unknown.pop()!r}; there are all, {', '.join(FIGURES)}")
     for name in chosen:
-        print(f"\n== {name}: {FIGURES[name].__doc__.splitlines()[0].partition(': ')[2]}")
+        print(f"\n== {name}: {FIGURES[name].doc.splitlines()[0].partition(': ')[2]}")
         FIGURES[name].run(options)
     return 0
 

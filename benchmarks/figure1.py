@@ -9,9 +9,7 @@ sets of 1%, 5% and 20% of the names, which fill up the last block of directions 
 dozens of orders of magnitude, so nothing should be decided by the bound: deletion.stability looks along sets like these.
 """
 import numpy as np
-from scipy.special import gammaln
 
-from circuit import CircuitError
 from deletion import given, mixture, sphere
 
 from . import figures, harness
@@ -25,9 +23,7 @@ SHOWN = 10
 
 def log_norms(coefficients, units):
     """log2 of C(n + r - 1, r)^(1/2) |c_r(psi_j)|, (m, p): the norm of T_r as each direction alone estimates it."""
-    orders = np.arange(1, coefficients.shape[1] + 1)
-    binomials = (gammaln(units + orders) - gammaln(orders + 1.0) - gammaln(units)) / np.log(2.0)
-    return log2(coefficients) + 0.5 * binomials
+    return log2(coefficients) + 0.5 * figures.log_binomials(units, coefficients.shape[1]) / np.log(2.0)
 
 
 def log2(x):
@@ -56,9 +52,9 @@ def decay(logs, first):
     return slope(logs), np.sqrt((m - 1.0) * np.var(without))
 
 
-def found(question, options):
+def found(question):
     """{'logs' (directions, p), 'norms' (p,) their root mean square, 'sets': {what: {'size', 'logs' (p,)}}, 'fits', ...}"""
-    learner, n = question.learner, question.learner.unit_count
+    learner, n, options = question.learner, question.learner.unit_count, question.options
     sizes = sorted({max(1, round(share * n)) for share in SHARES})
     random = random_sets(learner.units, sizes, 1, np.random.SeedSequence(options.seed, spawn_key=(3,)))
     sets = {question.said: question.deleted} | {f"a random set of {size}": some for size, (some,) in random.items()}
@@ -90,6 +86,13 @@ def report(question, result):
           f"2^{allowed:.0f};\nreally that is 2^{real:.0f}." + (" The bound says nothing of any real set." if largest < 4.0 else ""))
 
 
+def columns(result):
+    """log2 of everything by order."""
+    header = ["order", "log2 norm", *(f"direction {j}" for j in range(len(result["logs"]))), *result["sets"]]
+    lines = [result["norms"], *result["logs"], *(x["logs"] for x in result["sets"].values())]
+    return header, np.column_stack([np.arange(1, len(result["norms"]) + 1), *lines])
+
+
 def draw(question, result, pyplot):
     """The norms by direction with their fit; the worst case beside real sets."""
     figure, (left, right) = pyplot.subplots(1, 2, figsize=(10.5, 4.6), layout="constrained")
@@ -118,22 +121,7 @@ def draw(question, result, pyplot):
     return figure
 
 
-def run(options):
-    options = figures.settled(options, FULL, QUICK)
-    if options.degree < 2 or options.directions < 1:
-        raise CircuitError(f"--degree {options.degree} and --directions {options.directions}: at least 2, for a decay, and 1")
-    done, question = harness.Run("figure1", options), figures.Question(options)
-    result = found(question, options)
-    report(question, result)
-    columns = [np.arange(1, options.degree + 1), result["norms"], *result["logs"], *(x["logs"] for x in result["sets"].values())]
-    header = ["order", "log2 norm", *(f"direction {j}" for j in range(options.directions)), *result["sets"]]
-    done.finish(header, np.column_stack(columns), lambda pyplot: draw(question, result, pyplot), **result)
-    return 0
-
-
-def main():
-    return run(figures.parser("figure1", __doc__, FULL, QUICK).parse_args())
-
+FIGURE = figures.Figure("figure1", __doc__, FULL, QUICK, {"directions": 1, "degree": 2}, found, report, columns, draw)
 
 if __name__ == "__main__":
-    harness.run(main)
+    harness.run(FIGURE.main)

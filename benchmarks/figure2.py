@@ -6,7 +6,6 @@ pushed eight at a time, so seven random sets of as many names come along at no c
 """
 import numpy as np
 
-from circuit import CircuitError
 from deletion import given
 
 from . import figures, harness
@@ -16,14 +15,14 @@ FULL, QUICK = {"directions": 8, "degree": 6}, {"directions": 3, "degree": 3}
 DOWNWEIGHTS = np.linspace(0.0, 1.0, 11)
 
 
-def found(question, directions, degree):
+def found(question):
     """Everything the figure shows.
 
     curves    (11, degree + 1): the series of each degree at every downweight, retrained (11,) the truth
     terms     (degree,): along D;   errors (degree + 1,): of the whole deletion by degree
     others    (degree + 1,): error of random sets of as many names by degree, sum |series - retrained| / sum |true change|; or None
     """
-    learner, size = question.learner, len(question.deleted)
+    learner, size, directions, degree = question.learner, len(question.deleted), question.options.directions, question.options.degree
     sets = [question.deleted, *random_sets(learner.units, [size], directions - 1, seed=question.options.seed)[size]]
     measured, seconds = question.pushed(given(learner.deletion_sets(sets).dense(learner.unit_count)), degree, calibration=0)
     curves, retrained = measured.along(0, DOWNWEIGHTS).real, question.retrained(DOWNWEIGHTS)
@@ -50,6 +49,12 @@ def report(question, result):
     print(harness.table(["degree", "term", "series", "error", "of the change", *others], rows))
 
 
+def columns(result):
+    """The curves."""
+    degrees = range(1, len(result["errors"]))
+    return ["downweight", "retrained", *(f"degree {p}" for p in degrees)], np.column_stack([DOWNWEIGHTS, result["retrained"], result["curves"][:, 1:]])
+
+
 def draw(question, result, pyplot):
     """Curves of the first degrees beside the truth; the error by degree."""
     figure, (left, right) = pyplot.subplots(1, 2, figsize=(10.5, 4.4), layout="constrained", width_ratios=(3, 2))
@@ -71,22 +76,7 @@ def draw(question, result, pyplot):
     return figure
 
 
-def run(options):
-    options = figures.settled(options, FULL, QUICK)
-    if options.degree < 1 or options.directions < 1:
-        raise CircuitError(f"--degree {options.degree} and --directions {options.directions}: each is at least 1")
-    done, question = harness.Run("figure2", options), figures.Question(options)
-    result = found(question, options.directions, options.degree)
-    report(question, result)
-    rows = np.column_stack([DOWNWEIGHTS, result["retrained"], result["curves"][:, 1:]])
-    done.finish(["downweight", "retrained", *(f"degree {p}" for p in range(1, options.degree + 1))], rows,
-                lambda pyplot: draw(question, result, pyplot), **result)
-    return 0
-
-
-def main():
-    return run(figures.parser("figure2", __doc__, FULL, QUICK).parse_args())
-
+FIGURE = figures.Figure("figure2", __doc__, FULL, QUICK, {"directions": 1, "degree": 1}, found, report, columns, draw)
 
 if __name__ == "__main__":
-    harness.run(main)
+    harness.run(FIGURE.main)

@@ -5,9 +5,7 @@ draws directions from the sphere and takes the mean; ours, of as many directions
 and intervals calibrated on random sets. Neither knew the names or the document; the truth is retrained.
 """
 import numpy as np
-from scipy.special import gammaln
 
-from circuit import CircuitError
 from deletion import sphere
 from deletion.directions import draw as drawn
 
@@ -25,8 +23,8 @@ def mean_terms(psi, coefficients, h):
 
     psi (m, n) uniform on the complex unit sphere, coefficients (m, p) complex, h (n,) real.
     """
-    (m, n), orders = psi.shape, np.arange(1, coefficients.shape[1] + 1)
-    binomials = np.exp(gammaln(n + orders) - gammaln(orders + 1.0) - gammaln(n))
+    (m, n), degree = psi.shape, coefficients.shape[1]
+    orders, binomials = np.arange(1, degree + 1), np.exp(figures.log_binomials(n, degree))
     each = binomials * ((psi.conj() @ h)[:, None] ** orders * coefficients).real
     return each.mean(axis=0), each.std(axis=0, ddof=1) / np.sqrt(m)
 
@@ -36,12 +34,13 @@ def cumulated(terms):
     return np.cumsum(terms * DOWNWEIGHTS[:, None] ** np.arange(1, len(terms) + 1), axis=1)
 
 
-def found(question, options):
+def found(question):
     """{'trained', 'retrained' (11,), 'paper': panel, 'ours': panel}.
 
     A panel: design, decoder, curves (11, p) and half-width of the band (11, p), NaN where there is none; seconds its blocks took.
     """
-    learner, m, p, seed = question.learner, options.directions, options.degree, options.seed
+    learner, options = question.learner, question.options
+    m, p, seed = options.directions, options.degree, options.seed
     measured, seconds = question.pushed(sphere(m, learner.unit_count, seed), p, calibration=0)
     terms, errors = mean_terms(measured.directions.psi, measured.coefficients, question.downweight)
     trained, truth = float(measured.value), question.retrained(DOWNWEIGHTS)
@@ -71,6 +70,16 @@ def report(question, result):
     print(f"verdict of ours: {result['ours']['verdict']} ({'; '.join(result['ours']['reasons'])})")
 
 
+def columns(result):
+    """The curves of both estimators and their bands."""
+    header, columns = ["downweight", "retrained"], [DOWNWEIGHTS, result["retrained"]]
+    for name in COLOURS:
+        for p in range(result[name]["curves"].shape[1]):
+            header += [f"{name}, degree {p + 1}", f"{name}, degree {p + 1}, band"]
+            columns += [result[name]["curves"][:, p], result[name]["band"][:, p]]
+    return header, np.column_stack(columns)
+
+
 def draw(question, result, pyplot):
     """The two estimators side by side, on one scale."""
     figure, panels = pyplot.subplots(1, 2, figsize=(10.5, 4.6), layout="constrained", sharey=True)
@@ -94,25 +103,7 @@ def draw(question, result, pyplot):
     return figure
 
 
-def run(options):
-    options = figures.settled(options, FULL, QUICK)
-    if options.degree < 1 or options.directions < 2:
-        raise CircuitError(f"--degree {options.degree} and --directions {options.directions}: at least 1 and 2, as their spread is shown")
-    done, question = harness.Run("figure3", options), figures.Question(options)
-    result = found(question, options)
-    report(question, result)
-    header, columns = ["downweight", "retrained"], [DOWNWEIGHTS, result["retrained"]]
-    for name in ("paper", "ours"):
-        for p in range(options.degree):
-            header += [f"{name}, degree {p + 1}", f"{name}, degree {p + 1}, band"]
-            columns += [result[name]["curves"][:, p], result[name]["band"][:, p]]
-    done.finish(header, np.column_stack(columns), lambda pyplot: draw(question, result, pyplot), **result)
-    return 0
-
-
-def main():
-    return run(figures.parser("figure3", __doc__, FULL, QUICK).parse_args())
-
+FIGURE = figures.Figure("figure3", __doc__, FULL, QUICK, {"directions": 2, "degree": 1}, found, report, columns, draw)
 
 if __name__ == "__main__":
-    harness.run(main)
+    harness.run(FIGURE.main)

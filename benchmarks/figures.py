@@ -4,8 +4,11 @@ The question: what is the loss on a document that was never trained on, had the 
 that of Gunn, How to sketch a learning algorithm (arXiv 2604.07328): microgpt, one name a step, 1,000 steps.
 """
 import argparse
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import gammaln
 
 from circuit import CircuitError
 from deletion import precompute
@@ -25,7 +28,7 @@ SHADES = ("#9ecae1", "#6baed6", "#4292c6", "#2171b5", "#08519c", "#08306b")
 """Of curves of degree 1, 2, ..."""
 
 
-def parser(name, doc, full, quick):
+def parser(name, doc, full=None, quick=None):
     """The options of a figure.   full, quick: what it takes where nothing is said."""
     made = harness.parser(name, doc, names=None, steps=None, directions=None, degree=None, seed=0, quick=False, out="results")
     made.add_argument("--letter", metavar="TEXT", help="names with it are deleted (default x)")
@@ -38,11 +41,51 @@ def said(values):
     return ", ".join(f"--{name} {value}" for name, value in values.items())
 
 
-def settled(options, full, quick):
-    """The options with what a figure takes where nothing was said."""
-    given = {name: value for name, value in vars(options).items() if value is not None}
-    values = {"steps": 1000, "letter": "x"} | full | (QUICK | quick if options.quick else {}) | given
-    return argparse.Namespace(**{"names": None} | values)
+def log_binomials(units, degree):
+    """log C(units + r - 1, r) for r = 1 .. degree: of the dimensions of symmetric tensors."""
+    orders = np.arange(1, degree + 1)
+    return gammaln(units + orders) - gammaln(orders + 1.0) - gammaln(units)
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One of the three.
+
+    full, quick   options it takes where nothing is said;   least: the smallest that make sense
+    found         found(question) -> its results by name
+    report        report(question, results) prints them
+    columns       columns(results) -> (header, rows) of the CSV
+    draw          draw(question, results, pyplot) -> the picture
+    """
+    name: str
+    doc: str
+    full: dict
+    quick: dict
+    least: dict
+    found: Callable
+    report: Callable
+    columns: Callable
+    draw: Callable
+
+    def main(self):
+        return self.run(parser(self.name, self.doc, self.full, self.quick).parse_args())
+
+    def run(self, options):
+        """Make it, and leave its files."""
+        options = self.settled(options)
+        for name, least in self.least.items():
+            whole_number(getattr(options, name), f"--{name}", least)
+        run, question = harness.Run(self.name, options), Question(options)
+        results = self.found(question)
+        self.report(question, results)
+        run.finish(*self.columns(results), lambda pyplot: self.draw(question, results, pyplot), **results)
+        return 0
+
+    def settled(self, options):
+        """The options, with what it takes where nothing was said."""
+        given = {name: value for name, value in vars(options).items() if value is not None}
+        values = {"names": None, "steps": 1000, "letter": "x"} | self.full | (QUICK | self.quick if options.quick else {}) | given
+        return argparse.Namespace(**values)
 
 
 class Question:

@@ -16,20 +16,26 @@ from deletion import precompute, sphere
 from deletion.stability import frobenius
 from microgpt import names
 
-MAINS = {"figure1": figure1.main, "figure2": figure2.main, "figure3": figure3.main, "costs": costs.main, "all": together.main}
+MAINS = {name: figure.main for name, figure in together.FIGURES.items()} | {"costs": costs.main, "all": together.main}
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    """(folder, run): of all figures, quickly; run() makes them again, or one of them, as a user does."""
+def folder(tmp_path_factory):
+    """Of all three figures, made quickly as a user makes them."""
     folder = tmp_path_factory.mktemp("figures")
-
-    def run(*arguments):
-        return subprocess.run([sys.executable, "-m", "benchmarks", *arguments, "--quick", "--out", folder], capture_output=True, text=True)
-    done = run("all")
+    done = subprocess.run([sys.executable, "-m", "benchmarks", "all", "--quick", "--out", folder], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert all(f"{folder}/{name}" in done.stdout for name in ("figure1", "figure2", "figure3"))
-    return folder, run
+    return folder
+
+
+@pytest.fixture
+def again(folder, monkeypatch):
+    """again(*names): make some of them again."""
+    def run(*names):
+        monkeypatch.setattr(sys, "argv", ["benchmarks", *names, "--quick", "--out", str(folder)])
+        return together.main()
+    return run
 
 
 def results(folder, name):
@@ -39,8 +45,7 @@ def results(folder, name):
 # whole runs --------------------------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("name", ["figure1", "figure2", "figure3"])
-def test_a_figure_leaves_pictures_a_table_and_one_line(made, name):
-    folder, _ = made
+def test_a_figure_leaves_pictures_a_table_and_one_line(folder, name):
     assert (folder / f"{name}.png").read_bytes().startswith(b"\x89PNG") and "<svg" in (folder / f"{name}.svg").read_text()
     text = (folder / f"{name}.json").read_text()
     found = json.loads(text)
@@ -50,34 +55,32 @@ def test_a_figure_leaves_pictures_a_table_and_one_line(made, name):
     assert len(table) == (6 if name == "figure1" else 11) and np.isfinite(table[:, :2]).all()
 
 
-def test_the_same_command_pushes_nothing_twice(made):
+def test_the_same_command_pushes_nothing_twice(folder, again):
     """Blocks and retrainings are there already, and tables and pictures come out with the same bytes."""
-    folder, run = made
     kept = [path for part in ("sketches", "truth") for path in (folder / part).rglob("*.npy")]
     shown = [folder / f"{name}.{kind}" for name in ("figure1", "figure2", "figure3") for kind in ("csv", "png", "svg")]
     times, before = [path.stat().st_mtime_ns for path in kept], [path.read_bytes() for path in shown]
-    assert len(kept) > 10 and run("figure3", "figure1", "figure2").returncode == 0
+    assert len(kept) > 10 and again("figure3", "figure1", "figure2") == 0
     assert [path.stat().st_mtime_ns for path in kept] == times and [path.read_bytes() for path in shown] == before
     assert sorted(kept) == sorted(path for part in ("sketches", "truth") for path in (folder / part).rglob("*.npy"))
 
 
-def test_what_was_killed_goes_on(made):
+def test_what_was_killed_goes_on(folder, again):
     """Without one block and the truth, a figure comes to the same numbers, and other blocks are left alone."""
-    folder, run = made
     sketch = next(path.parent for path in (folder / "sketches").rglob("block-00002.npy"))      # of 24 directions: Figure 3's
     (sketch / "block-00001.npy").unlink()
     for path in (folder / "truth").glob("*.npy"):
         path.unlink()
     others, before = [sketch / f"block-0000{b}.npy" for b in (0, 2)], (folder / "figure3.csv").read_bytes()
     times = [path.stat().st_mtime_ns for path in others]
-    assert run("figure3").returncode == 0 and (sketch / "block-00001.npy").exists()
+    assert again("figure3") == 0 and (sketch / "block-00001.npy").exists()
     assert (folder / "figure3.csv").read_bytes() == before and [path.stat().st_mtime_ns for path in others] == times
 
 
 @pytest.mark.parametrize("which, arguments, words", [
-    ("figure1", ["--degree", "1"], "at least 2"), ("figure1", ["--directions", "0"], "--directions 0"), ("figure1", ["--steps", "many"], "invalid int"),
+    ("figure1", ["--degree", "1"], "--degree is a whole number >= 2"), ("figure1", ["--directions", "0"], "--directions is a whole number >= 1"), ("figure1", ["--steps", "many"], "invalid int"),
     ("figure2", ["--letter", "#"], "none of the 40 training names"), ("figure2", ["--letter", ""], "--letter is empty"),
-    ("figure2", ["--degree", "0"], "at least 1"), ("figure3", ["--directions", "1"], "at least 1 and 2"), ("figure3", ["--seed", "-1"], ">= 0"),
+    ("figure2", ["--degree", "0"], ">= 1"), ("figure3", ["--directions", "1"], ">= 2"), ("figure3", ["--seed", "-1"], ">= 0"),
     ("figure3", ["--document", "zoë"], "outside the alphabet"), ("figure3", ["--names", "/nowhere.txt"], "cannot read names"),
     ("figure2", ["--steps", "0"], "at least one step"), ("figure1", ["--colour", "red"], "unrecognized"), ("all", ["figure4"], "no figure 'figure4'"),
     ("all", [], "required"), ("costs", ["--minutes", "0"], "more than 0"), ("costs", ["--minutes", "nan"], "more than 0"),
@@ -94,13 +97,13 @@ def test_a_document_that_was_trained_on_is_refused(tmp_path, monkeypatch, capsys
     trained = names(steps=40).documents[0]
     monkeypatch.setattr(sys, "argv", ["x", "--quick", "--out", str(tmp_path), "--document", trained])
     with pytest.raises(SystemExit) as stop:
-        harness.run(figure2.main)
+        harness.run(figure2.FIGURE.main)
     assert stop.value.code == 2 and "one of the training names" in capsys.readouterr().err
 
 
 def test_what_is_said_wins_over_quick():
     options = figures.parser("figure2", "doc", figure2.FULL, figure2.QUICK).parse_args(["--quick", "--steps", "17", "--letter", "q"])
-    quick, full = figures.settled(options, figure2.FULL, figure2.QUICK), figures.settled(argparse.Namespace(quick=False), figure2.FULL, figure2.QUICK)
+    quick, full = figure2.FIGURE.settled(options), figure2.FIGURE.settled(argparse.Namespace(quick=False))
     assert (quick.steps, quick.letter, quick.degree, quick.names) == (17, "q", 3, None)
     assert (full.steps, full.letter, full.degree) == (1000, "x", 6)
 
@@ -144,9 +147,9 @@ def test_root_mean_squares_stay_in_range():
 
 # figures 2 and 3 -----------------------------------------------------------------------------------------------------------
 
-def test_the_series_end_at_the_measured_value_and_have_the_terms_of_a_contour(made):
+def test_the_series_end_at_the_measured_value_and_have_the_terms_of_a_contour(folder):
     """Terms by figure 2 against a contour integral of whole trainings at complex weights, which knows no Taylor rules."""
-    found = results(made[0], "figure2")
+    found = results(folder, "figure2")
     curves, terms, learner = np.array(found["curves"]), np.array(found["terms"]), names(steps=40)
     assert curves[-1] == pytest.approx(found["trained"] + np.concatenate([[0.0], np.cumsum(terms)]), rel=1e-12)
     assert curves[0] == pytest.approx(found["retrained"][0], rel=1e-12)
@@ -172,8 +175,8 @@ def test_the_paper_s_band_is_the_spread_of_its_estimates():
     assert band[5, 2] == pytest.approx(errors[0] / 2 + errors[1] / 4 + errors[2] / 8)
 
 
-def test_figure_3_shows_what_the_library_predicts(made):
-    found, learner = results(made[0], "figure3"), names(steps=40)
+def test_figure_3_shows_what_the_library_predicts(folder):
+    found, learner = results(folder, "figure3"), names(steps=40)
     some = [unit for unit, name in zip(learner.units, learner.documents) if "an" in name]
     paper = precompute(learner, sphere(24, 40, 0), 3, calibration=0, progress=False).measure(learner.loss_on("max")).predict(some, decoder="mean")
     ours = precompute(learner, 24, 3, 0, progress=False).measure(learner.loss_on("max")).predict(some)
