@@ -3,7 +3,6 @@
 LDS is the rank correlation over sets between predicted and retrained values, averaged over measurements; error is
 sum |predicted - true change| / sum |true change|, so that "no change" scores 1. Truth: retrained with weight 0, schedule unchanged.
 """
-import argparse
 import time
 from functools import partial
 
@@ -194,19 +193,14 @@ def coverage(options):
 
 
 def main():
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.accuracy", description=__doc__.split("\n")[0])
+    parser = harness.parser("accuracy", __doc__, names=None, steps=1000, directions=500, quick=False, json=None)
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"any of {', '.join(PARTS)}; default: all")
-    parser.add_argument("--names", help="file of names, one a line (default: the shipped US Census names)")
     parser.add_argument("--seed", type=int, default=42, help="of the shuffling, the initial parameters, the sets and documents")
-    parser.add_argument("--steps", type=int, default=1000)
     parser.add_argument("--large", type=int, default=5000, help="steps of the part `large`")
     parser.add_argument("--designs", nargs="+", default=["sphere", "haar", "pairs"], help="in the part `large` (default: %(default)s)")
-    parser.add_argument("--directions", type=int, default=500)
     parser.add_argument("--sets", type=int, default=100, help="sets of each size")
     parser.add_argument("--documents", type=int, default=20, help="measurements")
-    parser.add_argument("--quick", action="store_true", help="a hundredth of the work, to see that it runs")
     parser.add_argument("--bank", default="results/truth", help="folder that keeps exact retrainings (default %(default)s)")
-    parser.add_argument("--json", metavar="FILE")
     options = parser.parse_args()
     unknown = set(options.parts) - set(PARTS)
     if unknown:
@@ -218,8 +212,7 @@ def main():
     for part in options.parts or PARTS:
         print(f"\n== {part}: {globals()[part].__doc__.splitlines()[0]}")
         results[part] = globals()[part](options)
-    if options.json:
-        harness.write_json(options.json, **results)
+    harness.write_json(options.json, **results)
     return 0
 
 

@@ -4,7 +4,6 @@ Trains microgpt on 1,000 first names, pushes 64 random complex directions over t
 then asks for the loss on a name the model never saw, had all training names with its first letter not been there - at several
 weights, by the sketch's decoders, by the Taylor series along that one direction, and by exact retraining.
 """
-import argparse
 import time
 
 import numpy as np
@@ -80,14 +79,8 @@ def draw(options, letter, columns):
 
 
 def main():
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.demo", description=__doc__.split("\n")[0])
-    parser.add_argument("--names", help="file of names, one a line (default: the shipped US Census names)")
+    parser = harness.parser("demo", __doc__, names=None, steps=1000, directions=64, degree=3, seed=0, out="results")
     parser.add_argument("--name", default="rufus", help="the name to ask about (default %(default)s)")
-    parser.add_argument("--steps", type=int, default=1000)
-    parser.add_argument("--directions", type=int, default=64)
-    parser.add_argument("--degree", type=int, default=3)
-    parser.add_argument("--seed", type=int, default=0, help="of the random directions")
-    parser.add_argument("--out", default="results", help="folder for the picture (default %(default)s)")
     options = parser.parse_args()
     if not options.name:
         raise CircuitError("--name is empty")

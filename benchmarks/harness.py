@@ -1,28 +1,68 @@
-"""What every benchmark shares: running with clear errors, facts about the machine, timing, where results go."""
+"""What every benchmark shares: options, running with clear errors, facts about the machine, timing, where results go."""
+import argparse
+import csv
 import json
+import logging
 import os
 import platform
 import sys
 import time
+from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import numpy as np
 
 from circuit import CircuitError
+from deletion.output import plain
+
+OPTIONS = {
+    "names": {"metavar": "FILE", "help": "file of names, one a line (default: the shipped US Census names)"},
+    "steps": {"type": int, "help": "of training, one name each"},
+    "directions": {"type": int, "help": "to push through the training"},
+    "degree": {"type": int, "help": "highest power of t kept"},
+    "seed": {"type": int, "help": "of the random directions"},
+    "quick": {"action": "store_true", "help": "little work, to see that it runs"},
+    "out": {"metavar": "FOLDER", "help": "for pictures, tables, and what is kept between runs"},
+    "json": {"metavar": "FILE", "help": "write the results there too, as one line"}}
+"""Options that mean the same in every benchmark."""
+
+
+# running ---------------------------------------------------------------------------------------------------------------
+
+class Parser(argparse.ArgumentParser):
+    """An ArgumentParser whose complaints are one line, as those of the library."""
+
+    def error(self, message):
+        raise CircuitError(message)
+
+
+def parser(name, doc, **defaults):
+    """The parser of `python -m benchmarks.NAME`, described by a script's docstring.   defaults: the options of OPTIONS it takes."""
+    made = Parser(prog=f"python -m benchmarks.{name}" if name else "python -m benchmarks", description=doc.split("\n")[0])
+    for option, default in defaults.items():
+        more = dict(OPTIONS[option])
+        if default is not None and "action" not in more:
+            more["help"] += " (default %(default)s)"
+        made.add_argument(f"--{option}", default=default, **more)
+    return made
 
 
 def run(main):
     """Call a benchmark's main; a mistake in its input ends with one clear line and exit code 2."""
+    logging.basicConfig(format="%(message)s", stream=sys.stderr)
+    logging.getLogger("deletion").setLevel(logging.INFO)      # time left, where no bar can be drawn
     try:
         sys.exit(main())
     except (CircuitError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(130)
 
+
+# the machine -----------------------------------------------------------------------------------------------------------
 
 def processor():
     """The processor's name."""
@@ -61,6 +101,13 @@ def seconds(call, repeats=5):
     return sorted(times)
 
 
+def core_seconds(call):
+    """(what a call returns, the processor time of all threads it took): much the same on a busy machine as on a quiet one."""
+    start = time.process_time()
+    result = call()
+    return result, time.process_time() - start
+
+
 def peak_gflops(repeats=5):
     """The most that NumPy's double-precision matrix product reaches on this machine's cores now, GFLOP/s."""
     best = 0.0
@@ -87,10 +134,19 @@ def forget_peak():
         pass      # the peak then counts from the start of the process
 
 
+# results ---------------------------------------------------------------------------------------------------------------
+
 def write_json(path, packages=(), **content):
-    """A benchmark's results as one object: the machine, versions (also of more packages), and its content by name."""
-    content = {"machine": machine(), "versions": versions(*packages), **content}
-    Path(path).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    """A benchmark's results as one line: the machine, versions (also of more packages), and its content by name. No path, no file."""
+    if path is not None:
+        content = {"machine": machine(), "versions": versions(*packages), **content}
+        Path(path).write_text(json.dumps(plain(content), allow_nan=False) + "\n", encoding="utf-8")
+
+
+def write_csv(path, header, rows):
+    """A table of numbers, in full precision."""
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([header, *plain([list(row) for row in rows])])
 
 
 def output_folder(path):
@@ -98,6 +154,11 @@ def output_folder(path):
     folder = Path(path)
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def digest(*parts):
+    """A short name for texts and arrays: what depends on the same has the same name."""
+    return sha256(b"".join(part.encode() if isinstance(part, str) else np.ascontiguousarray(part).tobytes() for part in parts)).hexdigest()[:24]
 
 
 def table(header, rows):
@@ -116,3 +177,40 @@ def pyplot():
     matplotlib.use("Agg")
     import matplotlib.pyplot
     return matplotlib.pyplot
+
+
+def save_picture(figure, path):
+    """A picture as path.png and path.svg: the same picture gives the same bytes."""
+    pictures = pyplot()
+    with pictures.rc_context({"svg.hashsalt": "deletion-sketch", "svg.fonttype": "none"}):
+        figure.savefig(path.with_suffix(".png"), dpi=110)
+        figure.savefig(path.with_suffix(".svg"), metadata={"Date": None})
+    pictures.close(figure)
+
+
+class Run:
+    """One run of a benchmark that leaves its results in a folder.
+
+    name      of the benchmark, and of its files
+    options   as parsed; `out` is the folder
+    """
+
+    def __init__(self, name, options):
+        self.name, self.settings, self.folder = name, vars(options), output_folder(options.out)
+        forget_peak()
+        self.start, self.worked = time.perf_counter(), time.process_time()
+
+    def finish(self, header, rows, draw, **results):
+        """Write a table of numbers as CSV, the picture and the results as one line of JSON; say what was written.
+
+        draw   draw(pyplot) -> the picture; not called where matplotlib is not installed
+        """
+        path, pictures = self.folder / self.name, pyplot()
+        write_csv(path.with_suffix(".csv"), header, rows)
+        took, worked, most = time.perf_counter() - self.start, time.process_time() - self.worked, memory("VmHWM")
+        write_json(path.with_suffix(".json"), ("matplotlib",), name=self.name, settings=self.settings, seconds=took, core_seconds=worked,
+                   peak_memory=most, **results)
+        if pictures is not None:
+            save_picture(draw(pictures), path)
+        kinds = "csv, json" + (", png, svg" if pictures is not None else " (no picture: matplotlib is not installed, see the extra `plot`)")
+        print(f"\n{took:.1f} s ({worked:.1f} core seconds), at most {most / 1e6:.0f} MB of memory; {path}: {kinds}")

@@ -13,7 +13,6 @@ this project's engine as it is, `as filed` the same with GELU replaced by its Ta
 differentiated by the same reverse mode. Orders below p agree between the two; a file is reproduced if one of them agrees at
 every order.
 """
-import argparse
 import math
 import time
 import zipfile
@@ -136,7 +135,7 @@ def compare(path):
 
 
 def main():
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.parity", description=__doc__.split("\n")[0])
+    parser = harness.parser("parity", __doc__)
     parser.add_argument("files", nargs="+", metavar="FILE.npz")
     parser.add_argument("--tolerance", type=float, default=1e-11, help="largest relative error allowed (default %(default)g)")
     options = parser.parse_args()

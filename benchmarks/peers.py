@@ -6,7 +6,6 @@ plain evaluator and JAX. Each must first reproduce this library's numbers. Then 
 one after the other; a ratio is peer's seconds / library's seconds of one repetition: median, lowest and highest are reported.
 JAX's batch sizes and threads are swept and the fastest is taken; compiling is never timed.
 """
-import argparse
 import os
 from functools import partial
 
@@ -189,10 +188,8 @@ def show(rows):
 
 
 def main():
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.peers", description=__doc__.split("\n")[0])
-    parser.add_argument("--quick", action="store_true", help="few steps, names of average length only")
+    parser = harness.parser("peers", __doc__, quick=False, json=None)
     parser.add_argument("--repeats", type=int, default=5, help="repetitions of library and peer (default %(default)s)")
-    parser.add_argument("--json", metavar="FILE", help="also write the results there")
     options = parser.parse_args()
     if options.repeats < 1:
         raise CircuitError(f"--repeats is at least 1, not {options.repeats}")

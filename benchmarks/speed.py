@@ -4,7 +4,6 @@ Answers are checked first: the constant part against the float evaluator, coeffi
 trainings. Then, measured in one run: the peak (NumPy's largest matrix product), pushes at several degrees, where their time goes,
 threads, whole jobs, predictions, compilation, memory. "Useful" operations are those of `taylor.flops`: no matter how they are done.
 """
-import argparse
 import os
 import subprocess
 import sys
@@ -184,10 +183,8 @@ def line(what, times):
 
 
 def main():
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.speed", description=__doc__.split("\n")[0])
-    parser.add_argument("--quick", action="store_true", help="degrees 1, 3 and 16, and a small precomputation; under a minute")
+    parser = harness.parser("speed", __doc__, quick=False, json=None)
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--json", metavar="FILE", help="write the results there too")
     options = parser.parse_args()
     cores, learner, repeats = os.cpu_count(), names(steps=1000), options.repeats
     print(harness.machine())
@@ -209,8 +206,7 @@ def main():
              "memory_beyond_result": memory}]
     if not options.quick:
         jobs += whole_jobs(learner, cores, repeats)
-    if options.json:
-        harness.write_json(options.json, peak_gflops=peak, rows=rows, jobs=jobs)
+    harness.write_json(options.json, peak_gflops=peak, rows=rows, jobs=jobs)
     return 0
 
 

@@ -3,8 +3,6 @@
 microgpt at several learning rates and values of Adam's eps, several sizes of set: of the predictions that were trusted, how many lay
 outside their stated 95% interval? Then learners on which the answer must be "do not trust".
 """
-import argparse
-
 import numpy as np
 
 from circuit import relu
@@ -68,12 +66,9 @@ def built_to_fail():
 
 
 def main():
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.trust", description=__doc__.split("\n")[0])
-    parser.add_argument("--names", help="file of names, one a line (default: the shipped US Census names)")
-    parser.add_argument("--steps", type=int, default=200)
+    parser = harness.parser("trust", __doc__, names=None, steps=200, json=None)
     parser.add_argument("--sets", type=int, default=50, help="random sets of each size")
     parser.add_argument("--documents", type=int, default=5)
-    parser.add_argument("--json", metavar="FILE")
     options = parser.parse_args()
     rows = sweep(options)
     print(f"{harness.machine()}; {options.steps} names, {options.steps // 2} directions of degree 3, {options.sets} sets of each size")
@@ -91,8 +86,7 @@ def main():
         said = sketch.measure(measure).predict([learner.units[i] for i in rng.choice(learner.unit_count, size, replace=False)])
         failing[name] = {"stability": found.verdict, "predict": said.verdict}
         print(f"{name}: predict says {said.verdict!r} ({said.reasons[0]}); stability says {found}\n")
-    if options.json:
-        harness.write_json(options.json, rows=rows, false_trust=false, failing=failing)
+    harness.write_json(options.json, rows=rows, false_trust=false, failing=failing)
     return 0
 
 

@@ -1,6 +1,5 @@
 """Truth and how predictions are scored against it: a bank of exact retrainings, measurements joined in a vector, LDS and error."""
 from dataclasses import dataclass
-from hashlib import sha256
 
 import numpy as np
 from scipy.stats import rankdata
@@ -31,8 +30,7 @@ class Bank:
 
     def parameters(self, downweights):
         """The retrained parameters (k, parameters) for downweights (k, units)."""
-        name = sha256(self.learner.fingerprint().encode() + np.ascontiguousarray(downweights).tobytes()).hexdigest()[:24]
-        file = self.folder and self.folder / f"{name}.npy"
+        file = self.folder and self.folder / f"{harness.digest(self.learner.fingerprint(), downweights)}.npy"
         if file and file.exists():
             return np.load(file)
         theta = retrain(self.learner, weights=1.0 - downweights)
@@ -43,7 +41,10 @@ class Bank:
 
     def values(self, sets, measure):
         """The measurement (k, ...) after retraining without each of k deletion sets."""
-        downweights = self.learner.deletion_sets(sets).dense(self.learner.unit_count)
+        return self.measured(self.learner.deletion_sets(sets).dense(self.learner.unit_count), measure)
+
+    def measured(self, downweights, measure):
+        """The measurement (k, ...) after retraining at downweights (k, units)."""
         return evaluate(self.learner.measurement(measure), [self.parameters(downweights)])[0]
 
 
