@@ -3,44 +3,19 @@
 LDS is the rank correlation over sets between predicted and retrained values, averaged over measurements; error is
 sum |predicted - true change| / sum |true change|, so that "no change" scores 1. Truth: retrained with weight 0, schedule unchanged.
 """
-import time
 from functools import partial
 
 import numpy as np
 
-from deletion import Directions, given, precompute, sphere
+from deletion import Directions, given, sphere
 from deletion.directions import draw
 from microgpt import names
 
 from . import harness
 from .learners import breast_cancer, diabetes, digits
-from .truth import Bank, Several, advantage, bootstrap, error, lds, random_sets
+from .truth import Trial, advantage, bootstrap, error, lds, random_sets
 
 PARTS = ("designs", "chosen", "large", "units", "coverage")
-
-
-class Trial:
-    """A learner, a vector of measurements, and banks of sets with their truth."""
-
-    def __init__(self, learner, measurements, folder):
-        self.learner, self.measure = learner, Several(tuple(measurements))
-        self.bank = Bank(learner, folder)
-        self.start = self.bank.values([[]], self.measure)[0]
-
-    def changes(self, sets):
-        """What retraining really changes: (sets, measurements)."""
-        return self.bank.values(sets, self.measure) - self.start
-
-    def held(self, many, true):
-        """(sets, measurements): whether predictions' intervals hold the true changes."""
-        low, high = (bound - self.start for bound in many.interval)
-        return (low <= true) & (true <= high)
-
-    def sketch(self, directions, degree=3, **options):
-        """A measured sketch, and the seconds its precomputation took."""
-        begin = time.perf_counter()
-        sketch = precompute(self.learner, directions, degree, **options)
-        return sketch.measure(self.measure), time.perf_counter() - begin
 
 
 def microgpt_trial(options, steps=None, units=None):

@@ -2,6 +2,7 @@
 
 digits          a two-layer network by minibatches, far from convex: 8x8 images of handwritten digits
 breast_cancer   logistic regression by full-batch steps to near convergence: which tumours are benign
+bounded_cancer  the same with everything regularised and rows no longer than 1, for methods that promise something
 diabetes        least squares by full-batch steps to convergence: every deletion has a closed form
 
 Each is a HeldOutLearner: its units are its training examples, and `loss_on(i)`, `margin_on(i)` or `prediction_on(i)` are
@@ -157,6 +158,25 @@ def breast_cancer(count=469, steps=400, rate=1.0, penalty=0.01, seed=0):
     return Classifier({"w": np.zeros(30), "b": np.zeros(())}, list(zip((x - mean) / deviation, y)), ModelLoss(logistic_margin, margin_loss),
                       Momentum(rate, 0.9), full_batch(count, steps), held_out=zip((held_x - mean) / deviation, held_y), margin=logistic_margin,
                       regularizer=partial(logistic_decay, penalty))
+
+
+def bounded_cancer(count=469, steps=400, penalty=0.01, seed=0):
+    """The same as guarantees want it: a constant among the features, all of them regularised, and no row longer than 1.
+
+    Plain descent at a rate of 1/L, L = 1/4 + penalty, whose distance to the minimiser shrinks by penalty/L or more a step.
+    """
+    features, benign = bundled("breast_cancer")
+    x, y, held_x, held_y = shuffled(features, 2.0 * benign - 1.0, count, seed, least=2)
+    mean, deviation = x.mean(axis=0), x.std(axis=0)
+    rows, held = (np.column_stack([(part - mean) / deviation, np.ones(len(part))]) for part in (x, held_x))
+    longest = np.linalg.norm(rows, axis=1).max()
+    return Classifier(np.zeros(31), list(zip(rows / longest, y)), ModelLoss(linear_margin, margin_loss), SGD(1.0 / (0.25 + penalty)),
+                      full_batch(count, steps), held_out=zip(held / longest, held_y), margin=linear_margin,
+                      regularizer=partial(half_square, penalty))
+
+
+def linear_margin(w, x, y):
+    return (x @ w) * y
 
 
 def logistic_margin(p, x, y):

@@ -17,7 +17,7 @@ from deletion import SGD, DoesNotApply, Learner, Objective
 from deletion.influence import Homotopy, Influence, NewtonStep
 
 from . import harness
-from .learners import breast_cancer, full_batch, half_square, linear_prediction, stacked
+from .learners import breast_cancer, full_batch, half_square, stacked
 
 POINTS, HIDDEN, PENALTY = 20, 3, 0.05
 EPS = np.linspace(1.0, 0.0, 51)

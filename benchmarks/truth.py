@@ -1,11 +1,12 @@
 """Truth and how predictions are scored against it: a bank of exact retrainings, measurements joined in a vector, LDS and error."""
+import time
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.stats import rankdata
 
 from circuit import concatenate, evaluate
-from deletion import retrain
+from deletion import precompute, retrain
 
 from . import harness
 
@@ -46,6 +47,30 @@ class Bank:
     def measured(self, downweights, measure):
         """The measurement (k, ...) after retraining at downweights (k, units)."""
         return evaluate(self.learner.measurement(measure), [self.parameters(downweights)])[0]
+
+
+class Trial:
+    """A learner, a vector of measurements, and banks of sets with their truth."""
+
+    def __init__(self, learner, measurements, folder):
+        self.learner, self.measure = learner, Several(tuple(measurements))
+        self.bank = Bank(learner, folder)
+        self.start = self.bank.values([[]], self.measure)[0]
+
+    def changes(self, sets):
+        """What retraining really changes: (sets, measurements)."""
+        return self.bank.values(sets, self.measure) - self.start
+
+    def held(self, many, true):
+        """(sets, measurements): whether predictions' intervals hold the true changes."""
+        low, high = (bound - self.start for bound in many.interval)
+        return (low <= true) & (true <= high)
+
+    def sketch(self, directions, degree=3, **options):
+        """A measured sketch, and the seconds its precomputation took."""
+        begin = time.perf_counter()
+        sketch = precompute(self.learner, directions, degree, **options)
+        return sketch.measure(self.measure), time.perf_counter() - begin
 
 
 def random_sets(units, sizes, count, seed):

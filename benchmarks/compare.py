@@ -1,0 +1,291 @@
+"""python -m benchmarks.compare: every method, on every learner, against the same retrained truth.
+
+Deletion sets: single examples, random 1%, 5% and 20%, a class, the most influential. Measured: the loss of held-out examples.
+LDS and error are those of `benchmarks.accuracy`. distance: |predicted - retrained parameters| over |retrained - trained|. membership:
+by how much a threshold on its loss tells deleted examples from ones never seen (1: always, 0: never), for the 20% sets.
+trainings: what answering every set takes, in units of one training; first: what answering the first set takes.
+
+Every method's answers are kept below --out: killed, the same command goes on. Truth: weight 0, schedule unchanged.
+"""
+from dataclasses import dataclass
+from typing import Optional
+
+import numpy as np
+
+from circuit import CircuitError
+from deletion import DoesNotApply, Objective, retrain
+
+from . import harness
+from .contestants import ARENAS, FEW, RANDOM, entries
+from .truth import Trial, error, lds, random_sets
+
+KINDS = ("single", *RANDOM, "class", "influential")
+COLOURS = {"reference": "0.4", "sketch": "C3", "first order": "C0", "second order": "C2", "unlearning": "C1"}
+
+
+@dataclass(frozen=True)
+class Contest:
+    """A learner on its arena, its deletion sets by kind, and the retrained truth: changes and parameters by kind."""
+    name: str
+    arena: object
+    trial: Trial
+    sets: dict
+    change: dict
+    theta: dict
+    training: float
+
+    @classmethod
+    def of(cls, name, options):
+        arena = ARENAS[name]
+        learner = arena.make()
+        trial = Trial(learner, arena.asked(learner, options.measured, options.seed), harness.output_folder(options.out) / "truth")
+        units, count = learner.units, options.sets
+        sizes = {kind: max(2, len(units) // divisor) for kind, divisor in RANDOM.items()}
+        sets = dict(zip(RANDOM, random_sets(units, list(sizes.values()), count, options.seed + 1).values()))
+        rng = np.random.default_rng(options.seed + 2)
+        sets["single"] = [[units[i]] for i in rng.choice(len(units), min(count, len(units)), replace=False)]
+        sets["class"] = [arena.group[1](learner)]
+        moved = np.abs(trial.changes([[unit] for unit in units])).sum(axis=1)
+        sets["influential"] = [[units[i] for i in np.argsort(-moved)[:10]]]
+        sets = {kind: sets[kind] for kind in KINDS}
+        change = {kind: trial.changes(some) for kind, some in sets.items()}
+        theta = {kind: trial.bank.parameters(learner.deletion_sets(some).dense(len(units))) for kind, some in sets.items()}
+        training = harness.seconds(lambda: retrain(learner, [[]], progress=False), 3)[0]
+        return cls(name, arena, trial, sets, change, theta, training)
+
+    def chosen(self, few):
+        """{kind: sets} that a method is asked for: all, or a few."""
+        return {kind: self.sets[kind][:FEW] for kind in ("5%", "20%", "class")} if few else self.sets
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a method answered, or why not.   change, theta: by kind;   aim: error against its own aim at 5%."""
+    reason: str
+    change: dict
+    theta: Optional[dict]
+    seconds: float = np.nan
+    first: float = np.nan
+    memory: float = np.nan
+    aim: float = np.nan
+    notes: str = ""
+
+
+def answered(contest, entry):
+    """The Result of a method: one answer to all sets; where some of them are refused, one for each kind."""
+    sets, learner, measure = contest.chosen(entry.few), contest.trial.learner, contest.trial.measure
+    harness.forget_peak()
+    before, parts, notes, reasons = harness.memory(), {}, [], {}
+    for kinds in (list(sets), *([kind] for kind in sets)):
+        if all(kind in parts for kind in sets):
+            break
+        try:
+            answer = entry.method.answer(learner, [s for kind in kinds for s in sets[kind]], measure)
+        except CircuitError as refusal:      # DoesNotApply, or a gate that leaves its domain
+            reasons[kinds[0] if len(kinds) == 1 else ""] = " ".join(str(refusal).split())
+            if entry.method.refuses(learner) is not None:
+                break
+            continue
+        notes += answer.notes
+        places = np.cumsum([0] + [len(sets[kind]) for kind in kinds])
+        share = answer.seconds / places[-1]
+        parts |= {kind: (answer.change[a:b], answer.parameters if answer.parameters is None else answer.parameters[a:b], share * (b - a))
+                  for kind, a, b in zip(kinds, places, places[1:])}
+    told = [text for kind, text in reasons.items() if kind or not parts]
+    if not parts:
+        return Result(told[0], {}, None)
+    memory = harness.memory("VmHWM") - before
+    seconds = sum(part[2] for part in parts.values())
+    asked = sum(len(part[0]) for part in parts.values())
+    first = seconds / asked if entry.few else harness.seconds(lambda: entry.method.answer(learner, next(iter(sets.values()))[:1], measure), 1)[0]
+    theta = {kind: part[1] for kind, part in parts.items()} if next(iter(parts.values()))[1] is not None else None
+    change = {kind: part[0] for kind, part in parts.items()}
+    aim = against_aim(contest, entry, change["5%"]) if entry.aim is not None and "5%" in change else np.nan
+    return Result("", change, theta, seconds, first, memory, aim, "; ".join(dict.fromkeys([*notes, *(f"refused: {text}" for text in told)])))
+
+
+def against_aim(contest, entry, change):
+    """The error of a method's first predictions at 5% against those of the method it approximates by its own account."""
+    try:
+        own = entry.aim.answer(contest.trial.learner, contest.sets["5%"][:FEW], contest.trial.measure)
+    except (DoesNotApply, CircuitError):
+        return np.nan
+    return error(change[:FEW], own.change)
+
+
+# what is kept between runs -----------------------------------------------------------------------------------------------
+
+def kept(contest, name, entry, options):
+    """A method's Result: from its file, or made and written there."""
+    key = harness.digest(contest.trial.learner.fingerprint(), name, repr(sorted(vars(entry.method).items(), key=str)), str(options.sets),
+                         str(options.measured), str(options.seed), str(entry.few))
+    path = harness.output_folder(harness.output_folder(options.out) / "compared") / f"{key}.npz"
+    if not path.exists():
+        print(f"{contest.name}: {name} ...", flush=True)
+        result = answered(contest, entry)
+        arrays = {f"change {kind}": x for kind, x in result.change.items()}
+        arrays |= {f"theta {kind}": x for kind, x in (result.theta or {}).items()}
+        plain = {field: getattr(result, field) for field in ("reason", "seconds", "first", "memory", "aim", "notes")}
+        with open(path.with_suffix(".part"), "wb") as file:
+            np.savez(file, **arrays, **plain)
+        path.with_suffix(".part").rename(path)
+    with np.load(path) as file:
+        arrays = {part: {kind: file[f"{part} {kind}"] for kind in KINDS if f"{part} {kind}" in file} for part in ("change", "theta")}
+        return Result(str(file["reason"]), arrays["change"], arrays["theta"] or None, *(float(file[x]) for x in ("seconds", "first", "memory", "aim")),
+                      notes=str(file["notes"]))
+
+
+# how it is scored ----------------------------------------------------------------------------------------------------------
+
+def membership(objective, theta, deleted, unseen):
+    """The advantage of the best threshold on the loss, deleted examples (numbers) against ones never seen (their losses): 0 to 1."""
+    mine = np.sort(objective.losses(theta)[deleted])
+    edges = np.concatenate([mine, unseen])
+    below = [np.searchsorted(np.sort(x), edges, side="right") / len(x) for x in (mine, unseen)]
+    return float(np.max(below[0] - below[1]).clip(0.0))
+
+
+def unseen_losses(learner, theta, count=300):
+    """The losses of held-out examples at parameters theta."""
+    measures = [learner.loss_on(x) for x in (learner.held_out[:count] if hasattr(learner, "documents") else range(min(count, len(learner.held_out))))]
+    return np.array([learner.measurement(measure)(theta) for measure in measures])
+
+
+def scores(contest, result, options):
+    """{column: number} of one method; NaN where there is nothing to score."""
+    learner, row = contest.trial.learner, {}
+    for kind in KINDS:
+        some = result.change.get(kind)
+        true = None if some is None else contest.change[kind][:len(some)]
+        row[f"error {kind}"] = np.nan if some is None else error(some, true)
+        row[f"LDS {kind}"] = lds(some, true) if some is not None and len(some) > FEW else np.nan
+        if result.theta is None or kind not in result.theta:
+            row[f"distance {kind}"] = np.nan
+            continue
+        theta, exact = result.theta[kind], contest.theta[kind][:len(result.theta[kind])]
+        row[f"distance {kind}"] = float(np.mean(np.linalg.norm(theta - exact, axis=1) / np.linalg.norm(exact - learner.trained, axis=1)))
+    row["membership"] = np.nan
+    if result.theta is not None and "20%" in result.theta:
+        objective, sets = Objective(learner), contest.sets["20%"][:FEW]
+        row["membership"] = float(np.mean([membership(objective, theta, np.isin(learner.unit_of, learner.unit_indices(s)), unseen_losses(learner, theta))
+                                           for theta, s in zip(result.theta["20%"], sets)]))
+    asked = sum(len(x) for x in result.change.values())
+    return row | {"trainings": result.seconds / contest.training, "first": result.first / contest.training, "asked": asked,
+                  "memory": result.memory, "aim": result.aim}
+
+
+def retraining_itself(contest):
+    """The truth as a Result: what the other rows are scored against."""
+    count = sum(len(x) for x in contest.sets.values())
+    flat = [s for some in contest.sets.values() for s in some]
+    seconds = harness.seconds(lambda: retrain(contest.trial.learner, flat, progress=False), 1)[0]
+    return Result("", contest.change, contest.theta, seconds, contest.training, notes=f"{count} trainings, many side by side")
+
+
+# what is shown -----------------------------------------------------------------------------------------------------------------
+
+COLUMNS = (("LDS 1%", ".3f"), ("LDS 5%", ".3f"), ("error single", ".3f"), ("error 1%", ".3f"), ("error 5%", ".3f"), ("error 20%", ".3f"), ("error class", ".3f"),
+           ("error influential", ".3f"), ("distance 5%", ".3f"), ("membership", ".2f"), ("aim", ".1e"), ("first", ".3g"), ("trainings", ".3g"),
+           ("memory", ".0f"))
+
+
+def shown(contest, results, rows):
+    """The table of one learner, and below it why methods do not apply."""
+    def cell(value, form):
+        return "-" if np.isnan(value) else format(value, form)
+
+    lines = [[name + ("*" if sum(map(len, result.change.values())) < sum(map(len, contest.sets.values())) else ""),
+              *(cell(rows[name][column] / (1e6 if column == "memory" else 1.0), form) for column, form in COLUMNS)]
+             for name, result in results.items() if not result.reason]
+    sizes = ", ".join(f"{kind} {len(contest.sets[kind])} of {len(contest.sets[kind][0])}" for kind in KINDS)
+    print(f"\n== {contest.name}: {contest.trial.learner.layout.size:,} parameters, {contest.trial.learner.unit_count:,} units, one training "
+          f"{contest.training * 1e3:.0f} ms\nsets: {sizes} ({contest.arena.group[0]})")
+    print(harness.table(["", *(column for column, _ in COLUMNS[:-1]), "MB"], lines))
+    if any(line[0].endswith("*") for line in lines):
+        print(f"* only some sets: the first {FEW} of 5% and 20% and the class, where one set takes long; or without those refused")
+    for name, result in results.items():
+        refused = [result.reason] * bool(result.reason) + [note for note in result.notes.split("; ") if note.startswith("refused: ")]
+        for text in refused:
+            print(f"no number for {name}: {text.removeprefix('refused: ')}")
+
+
+def draw_costs(pyplot, everything):
+    """Error at 5% against cost, a panel per learner."""
+    figure, panels = pyplot.subplots(1, len(everything), figsize=(4.6 * len(everything), 4.8), layout="constrained", squeeze=False)
+    for axes, (name, (contest, results, rows)) in zip(panels[0], everything.items()):
+        listed = entries(contest.arena, contest.trial.learner)
+        points = [(max(rows[m]["trainings"] / rows[m]["asked"], 1e-4), max(rows[m]["error 5%"], 1e-6), m) for m in results
+                  if m in listed and not results[m].reason and not np.isnan(rows[m]["error 5%"])]
+        for number, (x, y, m) in enumerate(sorted(points, key=lambda p: p[1])):
+            axes.loglog(x, min(y, 30.0), "^" if y > 30.0 else "o", color=COLOURS[listed[m].family], markersize=8)
+            axes.annotate(f"{number + 1}", (x, min(y, 30.0)), xytext=(5, 4), textcoords="offset points", fontsize=8)
+        legend = "\n".join(f"{number + 1} {m}" for number, (_, _, m) in enumerate(sorted(points, key=lambda p: p[1])))
+        axes.text(0.02, 0.02, legend, transform=axes.transAxes, fontsize=6.5, va="bottom")
+        axes.axhline(1.0, color="0.7", linewidth=0.8)
+        axes.axvline(1.0, color="0.7", linewidth=0.8)
+        axes.set_title(name)
+        axes.set_xlabel("cost per deletion set, in trainings")
+        axes.grid(alpha=0.3)
+    panels[0][0].set_ylabel("error at 5% (1: no better than no change)")
+    for family, colour in COLOURS.items():
+        panels[0][-1].plot([], [], "o", color=colour, label=family)
+    panels[0][-1].legend(fontsize=7, loc="upper right")
+    return figure
+
+
+def draw_predictions(pyplot, contest, results):
+    """Predicted against retrained change of one learner's measurements, for the random 5% sets."""
+    names = [m for m in ("sketch", "metagradient", "influence, Gauss-Newton", "rewind 1/2", "gradient ascent", "Newton step", "natural gradient")
+             if m in results and not results[m].reason][:4]
+    figure, panels = pyplot.subplots(1, len(names), figsize=(3.6 * len(names), 3.8), layout="constrained", squeeze=False, sharex=True)
+    span = np.abs(contest.change["5%"]).max() * 1.05
+    for axes, name in zip(panels[0], names):
+        found = results[name].change["5%"]
+        axes.plot(contest.change["5%"][:len(found)].ravel(), found.ravel(), ".", markersize=3, color="C3" if name == "sketch" else "C0")
+        axes.axline((0.0, 0.0), slope=1.0, color="k", linewidth=0.8)
+        axes.set(xlim=(-span, span), ylim=(-1.5 * span, 1.5 * span), xlabel="change by retraining, nats", title=name)
+        axes.grid(alpha=0.3)
+    panels[0][0].set_ylabel("predicted change, nats")
+    figure.suptitle(f"{contest.name}: losses of held-out examples, random 5% deleted")
+    return figure
+
+
+def main():
+    parser = harness.parser("compare", __doc__, seed=0, quick=None, out="results/compare")
+    parser.add_argument("--learner", action="append", metavar="NAME", help=f"any of {', '.join(ARENAS)}; may be repeated; default: all")
+    parser.add_argument("--method", action="append", metavar="NAME", help="only these; may be repeated; default: all")
+    parser.add_argument("--sets", type=int, default=30, help="random sets of each size (default %(default)s)")
+    parser.add_argument("--measured", type=int, default=20, help="held-out examples whose loss is measured (default %(default)s)")
+    options = parser.parse_args()
+    for name in options.learner or ():
+        if name not in ARENAS:
+            raise CircuitError(f"no learner {name!r}; there are {', '.join(ARENAS)}")
+    if options.quick:
+        options.sets, options.measured = 5, 3
+        options.learner = options.learner or ["least squares", "logistic regression"]
+    run, everything = harness.Run("compare", options), {}
+    for name in options.learner or ARENAS:
+        contest = Contest.of(name, options)
+        listed = entries(contest.arena, contest.trial.learner)
+        unknown = set(options.method or ()) - set(listed)
+        if unknown == set(options.method or ()) and unknown:
+            raise CircuitError(f"no method {unknown.pop()!r} for {name}; there are {', '.join(listed)}")
+        results = {m: kept(contest, m, entry, options) for m, entry in listed.items() if not options.method or m in options.method}
+        results = {"retraining": retraining_itself(contest), **results}
+        rows = {m: scores(contest, result, options) for m, result in results.items() if not result.reason}
+        shown(contest, results, rows)
+        everything[name] = contest, results, rows
+    header = ["learner", "method", *next(iter(next(iter(everything.values()))[2].values()))]
+    table = [[name, m, *row.values()] for name, (_, _, rows) in everything.items() for m, row in rows.items()]
+    last = list(everything)[-1]
+    if harness.pyplot() is not None:
+        harness.save_picture(draw_predictions(harness.pyplot(), *everything[last][:2]), run.folder / "predictions")
+    run.finish(header, table, lambda pyplot: draw_costs(pyplot, everything),
+               scores={name: rows for name, (_, _, rows) in everything.items()},
+               refusals={name: {m: r.reason for m, r in results.items() if r.reason} for name, (_, results, _) in everything.items()},
+               notes={name: {m: r.notes for m, r in results.items() if r.notes} for name, (_, results, _) in everything.items()})
+    return 0
+
+
+if __name__ == "__main__":
+    harness.run(main)
