@@ -113,3 +113,8 @@ def adjoint(subject, inputs, rng, tolerance=1e-11):
                     for x, slope in zip(inputs, subject.slopes(inputs, g)))
         right = np.broadcast_to(right, left.shape)      # the sum over no inputs is a plain zero
         assert_close(right[:, None], left[:, None], tolerance, "adjoint")
+
+
+def close(found, wanted, tolerance):
+    """Largest difference, relative to the largest wanted number."""
+    return found.shape == wanted.shape and np.abs(found - wanted).max() <= tolerance * np.abs(wanted).max()

@@ -1,11 +1,14 @@
 """Influence, Newton steps and the weight path: against closed forms of least squares, minimisers found in plain NumPy, and retraining."""
 import numpy as np
 import pytest
-from learners import data, least_squares, logistic_loss, network, relu_loss, squared_loss, tiny
+from checks import close
+from learners import data, least_squares, logistic_loss, network, of_weights, relu_loss, squared_loss, tiny
+from test_objective import gauss_newton, made
 
+from benchmarks.path import POINTS, TRACKED, neurons, tracked
 from circuit import CircuitError, DomainError, softplus
 from deletion import SGD, DoesNotApply, Learner, LearnerError, ModelLoss, Objective, retrain
-from deletion.influence import Homotopy, Influence, NewtonStep, self_influences, solve
+from deletion.influence import Homotopy, Influence, NewtonStep, self_influences
 from deletion.influence.influence import CurvatureMethod
 
 N = 40
@@ -59,85 +62,6 @@ def at_minimum(penalty, units=None, loss=ModelLoss(margins, margin_cost)):
     return Learner(theta, list(zip(x, y)), loss, SGD(0.5), np.tile(np.arange(N), (3, 1)), regularizer=half_square(penalty), units=units), x, y
 
 
-def close(found, wanted, tolerance):
-    """Largest difference, relative to the largest wanted number."""
-    return found.shape == wanted.shape and np.abs(found - wanted).max() <= tolerance * np.abs(wanted).max()
-
-
-# solvers -------------------------------------------------------------------------------------------------------------------------
-
-SOLVERS = pytest.mark.parametrize("solver", ["cholesky", "cg", "lissa"])
-
-
-def with_eigenvalues(values, rng):
-    basis = np.linalg.qr(rng.normal(size=(len(values), len(values))))[0]
-    return (basis * values) @ basis.T
-
-
-@SOLVERS
-@pytest.mark.parametrize("as_function", [False, True])
-def test_solvers_solve(solver, as_function, rng):
-    matrix, b = with_eigenvalues(np.linspace(0.5, 9.0, 20), rng), rng.normal(size=(6, 20))
-    b[2] = 0.0
-    found = solve((lambda v: v @ matrix) if as_function else matrix, b, 0.25, solver=solver, tolerance=1e-12)
-    assert close(found.x, np.linalg.solve(matrix + 0.25 * np.eye(20), b.T).T, 1e-11)
-    left = np.linalg.norm(b - found.x @ matrix - 0.25 * found.x, axis=1)
-    size = np.linalg.norm(b, axis=1)
-    assert np.allclose(found.residual, left / np.where(size > 0, size, 1.0), rtol=0.0, atol=1e-15) and found.residual.max() < 1e-11
-    assert (found.x[2] == 0.0).all() and found.residual[2] == 0.0
-
-
-def test_an_early_end_is_told_by_its_residual(rng):
-    matrix, b = with_eigenvalues(np.linspace(0.5, 9.0, 20), rng), rng.normal(size=(3, 20))
-    rough, fine = (solve(matrix, b, solver="lissa", tolerance=t, scale=10.0) for t in (0.1, 1e-3))
-    assert rough.iterations < fine.iterations and 0.01 < rough.residual.max() <= 0.1 and fine.residual.max() <= 1e-3
-    series = sum(np.linalg.matrix_power(np.eye(20) - matrix / 10.0, j) for j in range(rough.iterations))      # what LiSSA stands for
-    assert close(rough.x, b @ series / 10.0, 1e-12)
-
-
-@pytest.mark.parametrize("solver, message", [("cholesky", r"smallest eigenvalue is -0\.5, the largest 9"), ("cg", r"met the curvature -0\.\d"),
-                                             ("lissa", r"LiSSA diverges.*curvature -0\.\d+, which is negative")])
-def test_negative_curvature_is_refused_with_its_value(solver, message, rng):
-    matrix = with_eigenvalues(np.r_[-0.5, np.linspace(1.0, 9.0, 19)], rng)
-    with pytest.raises(DoesNotApply, match=message + ".*give .more. damping"):
-        solve(matrix, rng.normal(size=(4, 20)), solver=solver)
-    assert solve(matrix, rng.normal(size=(4, 20)), 1.0, solver=solver).residual.max() < 1e-9
-
-
-@SOLVERS
-def test_a_singular_curvature_is_refused(solver, rng):
-    matrix = with_eigenvalues(np.r_[0.0, np.linspace(1.0, 9.0, 19)], rng)
-    with pytest.raises(DoesNotApply, match="not positive definite|did not converge|nearly singular"):
-        solve(matrix, rng.normal(size=(4, 20)), solver=solver)
-    with pytest.raises(DoesNotApply):
-        solve(np.zeros((20, 20)), rng.normal(size=(4, 20)), solver=solver)
-
-
-@pytest.mark.parametrize("options, message", [
-    ({"solver": "lissa", "scale": 1.0}, "LiSSA diverges.*more than twice the scale 1: give a larger scale"),
-    ({"solver": "lissa", "limit": 3}, r"LiSSA did not converge: after 3 iterations the relative residual is 0\.\d+, not 1e-10"),
-    ({"solver": "cg", "limit": 3}, r"conjugate gradients did not converge: after 3 iterations the relative residual is 0\.\d+, not 1e-10"),
-    ({"solver": "cg", "tolerance": 1e-18}, "nearly singular|did not converge|relative residual"),
-    ({"solver": "qr"}, "no solver 'qr'"),
-    ({"damping": -1.0}, "damping: one number >= 0"),
-    ({"damping": np.nan}, "damping: finite"),
-    ({"tolerance": 0.0}, "tolerance: one number"),
-    ({"limit": True}, "limit is a whole number"),
-    ({"scale": 0.0}, "scale: one number"),
-])
-def test_what_solvers_cannot_do_is_named(options, message, rng):
-    matrix = with_eigenvalues(np.linspace(0.5, 9.0, 20), rng)
-    with pytest.raises(LearnerError, match=message):
-        solve(matrix, rng.normal(size=(4, 20)), **options)
-
-
-@pytest.mark.parametrize("matrix, b", [(np.eye(3), np.zeros(3)), (np.eye(3), np.zeros((0, 3))), (np.eye(2), np.zeros((1, 3))),
-                                       (np.triu(np.ones((3, 3))), np.ones((1, 3))), (np.full((3, 3), np.nan), np.ones((1, 3)))])
-def test_systems_that_are_none_are_named(matrix, b):
-    with pytest.raises(LearnerError):
-        solve(matrix, b)
-
-
 # least squares: leverage ---------------------------------------------------------------------------------------------------------
 
 def linear_outputs(w, x, y):
@@ -154,7 +78,8 @@ def linear(penalty, units=None):
     a = x.T @ x + penalty * np.eye(3)
     theta = np.linalg.solve(a, x.T @ y)
     regularizer = half_square(penalty) if penalty else None
-    learner = Learner(theta, list(zip(x, y)), ModelLoss(linear_outputs, squared_cost), SGD(0.1), np.arange(N)[None], regularizer=regularizer, units=units)
+    learner = Learner(theta, list(zip(x, y)), ModelLoss(linear_outputs, squared_cost), SGD(0.1), np.arange(N)[None],
+                      regularizer=regularizer, units=units)
     return learner, x, y, a, y - x @ theta
 
 
@@ -244,6 +169,14 @@ def test_newton_and_homotopy_are_leave_one_out(penalty):
     assert np.median(errors(Influence())) > 2.0 * np.median(errors(NewtonStep()))
 
 
+def test_many_parameters_take_conjugate_gradients(monkeypatch):
+    learner, *_ = at_minimum(10.0)
+    direct = NewtonStep().answer(learner, ALONE, itself)
+    monkeypatch.setattr("deletion.influence.newton.DENSE", 2)
+    found = NewtonStep(tolerance=1e-13).answer(learner, ALONE, itself)
+    assert "cg" in found.notes[0] and "cholesky" in direct.notes[0] and close(found.change, direct.change, 1e-11)
+
+
 def test_correctors_square_the_error():
     """Thirty of forty deleted, integrated roughly: every Newton step at the end squares what is left of the error."""
     learner, x, y = at_minimum(0.1)
@@ -262,6 +195,23 @@ def test_gauss_newton_of_a_linear_model_is_the_hessian():
     g = -(y * sigmoid(-y * (x @ learner.trained)))[:, None] * x
     damped = logistic_hessian(learner.trained, x, y, np.ones(N), 13.0)
     assert close(Influence(damping=3.0).answer(learner, ALONE, itself).change, np.linalg.solve(damped, g.T).T, 1e-10)
+
+
+def test_gauss_newton_holds_around_any_parameters(rng):
+    """Far from a minimum, by any solver: (J^T H J + damping)^-1 g_W, from explicit Jacobians."""
+    learner = made("one a step")
+    with pytest.raises(DoesNotApply, match="no minimum"):
+        Influence().answer(learner, [[2]], of_weights)
+    theta, objective = learner.trained, Objective(learner)
+    matrix = gauss_newton(learner, theta, np.ones(6)) + 0.5 * np.eye(len(theta))
+    wanted = np.linalg.solve(matrix, objective.gradients(theta)[2] + objective.gradients(theta)[4])
+    for solver in ("cholesky", "cg", "lissa"):
+        found = Influence("gauss-newton", 0.5, solver=solver, tolerance=1e-12, limit=5000).answer(learner, [[2, 4], []], of_weights)
+        assert close(found.parameters[0] - theta, wanted, 1e-10) and (found.parameters[1] == theta).all() and found.change[1] == 0.0
+        assert close(found.change[:1], np.atleast_1d(wanted[:12].sum() + wanted[16:].mean()), 1e-10)
+    rest = gauss_newton(learner, theta, np.array([1.0, 1.0, 0.0, 1.0, 0.0, 1.0])) + 0.5 * np.eye(len(theta))
+    wanted = np.linalg.solve(rest, objective.gradients(theta)[2] + objective.gradients(theta)[4])
+    assert close(NewtonStep(1, "gauss-newton", 0.5).answer(learner, [[2, 4]], of_weights).parameters[0] - theta, wanted, 1e-10)
 
 
 def test_slopes_of_the_error():
@@ -322,6 +272,22 @@ def test_the_path_and_its_derivatives():
         assert close(np.array(found.objective), h @ losses, 1e-12) and found.deleted < 0.0
     first = Homotopy().derivative(objective, learner.trained, h, 1.0).parameters
     assert close(-first, Influence().answer(learner, [[3, 8, 21]], itself).change[0], 1e-12)
+
+
+def test_where_twin_neurons_part_the_homotopy_ends():
+    """Two of three neurons coincide. Without point 5 they go on together; without point 13 they part: the Hessian turns indefinite on the way."""
+    learner = neurons()
+    objective, theta = Objective(learner), learner.trained
+    assert np.abs(theta[1::3] - theta[2::3]).max() < 1e-6
+    exact = tracked(objective, theta, np.eye(POINTS)[5])
+    found = Homotopy().path(objective, theta, np.eye(POINTS)[5], TRACKED)
+    assert np.linalg.norm(found - exact, axis=1).max() < 1e-6 * np.linalg.norm(exact[-1] - theta)
+    with pytest.raises(DoesNotApply, match=r"at eps = 0(\.0\d*)? of the path: the curvature is not positive definite"):
+        Homotopy().path(objective, theta, np.eye(POINTS)[13])
+    eps = np.array([1.0, 0.2, 0.05])
+    weights = 1.0 - np.outer(1.0 - eps, np.eye(POINTS)[13])
+    lowest = [np.linalg.eigvalsh(objective.matrix(t, w))[0] for t, w in zip(Homotopy().path(objective, theta, np.eye(POINTS)[13], eps), weights)]
+    assert lowest[0] > lowest[1] > lowest[2] > 0.0 and lowest[2] < 0.1 * lowest[0]
 
 
 # what is refused -----------------------------------------------------------------------------------------------------------------
@@ -396,8 +362,10 @@ def hill(w, x, y):
 
 def test_the_homotopy_names_where_the_hessian_turns_indefinite():
     """4 w^2 + (2 w - 3 w^2): without the first example, of weight eps, the second derivative 8 eps - 6 changes sign at eps = 3/4."""
-    learner = Learner(np.array([-1.0]), [(np.array([4.0]), np.array([0.0])), (np.array([-3.0]), np.array([2.0]))], hill, SGD(0.0), np.arange(2)[None])
-    with pytest.raises(DoesNotApply, match=r"deletion set 0: (at eps = 0\.7[45]\d* of the path: the curvature is not positive|the path cannot be followed below eps = 0\.75)"):
+    examples = [(np.array([4.0]), np.array([0.0])), (np.array([-3.0]), np.array([2.0]))]
+    learner = Learner(np.array([-1.0]), examples, hill, SGD(0.0), np.arange(2)[None])
+    with pytest.raises(DoesNotApply, match=r"deletion set 0: (at eps = 0\.7[45]\d* of the path: the curvature is not positive"
+                                           r"|the path cannot be followed below eps = 0\.75)"):
         Homotopy().answer(learner, [[0]], itself)
 
 
@@ -426,6 +394,9 @@ def test_kinks_have_no_hessian():
     (lambda learner: Influence(solver="lissa", scale=1e-3).answer(learner, [[0]], itself), "LiSSA diverges"),
     (lambda learner: Influence("gauss-newton").answer(least_squares(), [[0]], itself), "ModelLoss"),
     (lambda learner: Homotopy().derivative(Objective(learner), learner.trained, np.full(N, np.nan), 0.5), "finite"),
+    (lambda learner: Homotopy().path(Objective(learner), learner.trained, np.eye(N)[0], [0.0, 1.0]), "eps falls from 1"),
+    (lambda learner: Homotopy().path(Objective(learner), learner.trained, np.eye(N)[0], [0.5, -0.1]), "eps falls from 1"),
+    (lambda learner: Homotopy().path(Objective(learner), learner.trained, np.eye(N)[0], []), "eps falls from 1"),
     (lambda learner: Influence().answer(learner, [[0]], 3.0), "measurement"),
 ])
 def test_bad_input_is_named(call, message):

@@ -3,6 +3,7 @@ from functools import cache
 
 import numpy as np
 import pytest
+from checks import close
 from learners import data, least_squares, logistic, relu_loss, ridge, tiny
 
 from circuit import DomainError, cross_entropy, evaluate, gelu, gradient, log, real, record, softplus
@@ -124,11 +125,6 @@ def gauss_newton(learner, theta, weights, regularizer=True):
     if learner.regularizer is not None and regularizer:
         total = total + learner.example_count * second_derivative(lambda x: learner.regularizer(learner.layout.split(x)), theta, np.eye(size))
     return total
-
-
-def close(found, wanted, tolerance):
-    """Largest difference, relative to the largest wanted number."""
-    return found.shape == wanted.shape and np.abs(found - wanted).max() <= tolerance * np.abs(wanted).max()
 
 
 # sums and gradients ------------------------------------------------------------------------------------------------------------

@@ -39,7 +39,8 @@ class NewtonStep(CurvatureMethod):
     def _answer(self, learner, h, measurement):
         objective = Objective(learner)
         left = objective.gradient(learner.trained)
-        method = CurvatureMethod(self.curvature, self.damping, solver="cg", **self.options) if self.automatic and objective.size > DENSE else self
+        large = self.automatic and objective.size > DENSE
+        method = CurvatureMethod(self.curvature, self.damping, solver="cg", **self.options) if large else self
         theta, worst = np.empty((len(h), objective.size)), 0.0
         for k, weights in enumerate(remaining(learner, h)):
             try:
@@ -76,7 +77,7 @@ class SelfInfluences:
         return self.influence / (1.0 - self.largest)
 
 
-def self_influences(learner, deletion_sets, method=CurvatureMethod()):
+def self_influences(learner, deletion_sets, method=NewtonStep()):
     """The SelfInfluences of deletion sets, by influence and by a Newton step with a method's curvature and damping; dense.
 
     Raises DoesNotApply where C, or C - C_W, is not positive definite, with its damping.
@@ -96,7 +97,8 @@ def self_influences(learner, deletion_sets, method=CurvatureMethod()):
         except np.linalg.LinAlgError:
             raise DoesNotApply(f"the curvature of all examples is not positive definite; {ADVICE}") from None
         if values[-1] >= 1.0:
-            raise DoesNotApply(f"the curvature without deletion set {k} is not positive definite (S has the eigenvalue {values[-1]:.6g}); {ADVICE}")
+            raise DoesNotApply(f"the curvature without deletion set {k} is not positive definite: S has the eigenvalue {values[-1]:.6g}, "
+                               f"not below 1; {ADVICE}")
         squares = (vectors.T @ (gone @ gradients)) ** 2
         found.append((squares.sum(), (squares / (1.0 - values)).sum(), values[-1]))
     return SelfInfluences(*np.array(found).T)

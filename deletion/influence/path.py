@@ -5,13 +5,14 @@
 Sums, not means: l_W = sum_{i in W} h_i l_i, R_{-W} is the rest with the regulariser, and C_eps the Hessian of the two together. theta'(1) needs
 only the trained model: minus influence. theta'(0) needs the retrained one. In between lies a differential equation, and the solution
 from 1 to 0 is the *homotopy* from the trained model to the retrained one, exact where every Hessian on the way is positive definite.
+Hessians are looked at where the integrator stops: what turns indefinite and back between two stops goes unseen.
 """
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.integrate import solve_ivp
 
-from ..checks import real_array, real_number, whole_number
+from ..checks import LearnerError, real_array, real_number, whole_number
 from ..methods import Answer, DoesNotApply, change_at
 from ..objective import Objective
 from .influence import CurvatureMethod, remaining
@@ -65,12 +66,16 @@ class Homotopy(CurvatureMethod):
     def path(self, objective, theta, h, eps=(0.0,)):
         """(times, parameters): theta(eps) on the path that starts at theta(1) = theta.
 
-        h     (examples,): downweights, 1 on the deletion set;   eps: where to tell, falling, in [0, 1]
+        h     (examples,): downweights, 1 on the deletion set
+        eps   where to tell, falling, from 1 at most to 0 at least; the path is followed to the last
 
         Raises DoesNotApply, naming eps, where the Hessian is not positive definite or the path runs away.
         """
+        eps = real_array(eps, "eps")
+        if eps.ndim != 1 or not eps.size or (np.diff(eps) >= 0.0).any() or not 0.0 <= eps[-1] <= eps[0] <= 1.0:
+            raise LearnerError(f"eps falls from 1 at most to 0 at least, such as [1, 0.5, 0], not {eps.tolist()!r:.60}")
         first, count = np.abs(self.velocity(objective, theta, h, 1.0)).max(), 0
-        if not first:      # the path is a point
+        if not first or eps[-1] == 1.0:      # the path is a point
             return np.repeat(theta[None], len(eps), axis=0)
 
         def velocity(e, moved):
@@ -81,10 +86,10 @@ class Homotopy(CurvatureMethod):
                                    f"{LONGEST} evaluations were not enough. It runs towards a singular Hessian, or the accuracy is too high")
             return self.velocity(objective, theta + moved, h, e)
 
-        found = solve_ivp(velocity, (1.0, 0.0), np.zeros_like(theta), method="DOP853", t_eval=eps, first_step=0.1,
-                          rtol=self.accuracy, atol=self.accuracy * first)
+        found = solve_ivp(velocity, (1.0, eps[-1]), np.zeros_like(theta), method="DOP853", t_eval=eps,
+                          first_step=min(0.1, 1.0 - eps[-1]), rtol=self.accuracy, atol=self.accuracy * first)
         if not found.success:
-            raise DoesNotApply(f"the path cannot be followed to eps = 0: {found.message}")
+            raise DoesNotApply(f"the path cannot be followed to eps = {eps[-1]:g}: {found.message}")
         return theta + found.y.T
 
     def velocity(self, objective, theta, h, eps):

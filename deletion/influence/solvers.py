@@ -54,18 +54,19 @@ def solve(curvature, b, damping=0.0, *, solver="cholesky", tolerance=1e-10, limi
         raise LearnerError(f"right-hand sides are (k, parameters), one a row, not of shape {b.shape}")
     if solver not in SOLVERS:
         raise LearnerError(f"no solver {solver!r:.60}; there are {', '.join(map(repr, SOLVERS))}")
+    size, dense = b.shape[1], solver == "cholesky" or not callable(curvature)
+    if dense:
+        matrix = damped(curvature(np.eye(size)) if callable(curvature) else curvature, size, damping)
+
+    def product(v):
+        return v @ matrix if dense else curvature(v) + damping * v
+
     if solver == "cholesky":
-        matrix = damped(curvature(np.eye(b.shape[1])) if callable(curvature) else curvature, b.shape[1], damping)
-        return solution(lambda v: v @ matrix, b, cholesky(matrix, b), 0)
-    if not callable(curvature):
-        matrix = damped(curvature, b.shape[1], damping)
-        product = lambda v: v @ matrix
-    else:
-        product = lambda v: curvature(v) + damping * v
+        return solution(product, b, cholesky(matrix, b), 0)
     if solver == "cg":
         found = solution(product, b, *conjugate_gradients(product, b, tolerance, limit))
     else:
-        found = solution(product, b, *lissa(product, b, tolerance, limit, largest(product, b.shape[1]) if scale is None else scale))
+        found = solution(product, b, *lissa(product, b, tolerance, limit, largest(product, size) if scale is None else scale))
     if not (found.residual <= 10.0 * tolerance).all():      # what the recursion says and what is true drift apart by rounding
         raise DoesNotApply(f"{solver} ends with a relative residual of {found.residual.max():.2g} where {tolerance:g} was asked for: the "
                            f"curvature is nearly singular; {ADVICE}, or ask for less")

@@ -1,0 +1,79 @@
+"""Solvers: against NumPy's direct one, a Neumann series added up, and systems built to be refused."""
+import numpy as np
+import pytest
+from checks import close
+
+from deletion import DoesNotApply, LearnerError
+from deletion.influence import solve
+
+
+SOLVERS = pytest.mark.parametrize("solver", ["cholesky", "cg", "lissa"])
+
+
+def with_eigenvalues(values, rng):
+    basis = np.linalg.qr(rng.normal(size=(len(values), len(values))))[0]
+    return (basis * values) @ basis.T
+
+
+@SOLVERS
+@pytest.mark.parametrize("as_function", [False, True])
+def test_solvers_solve(solver, as_function, rng):
+    matrix, b = with_eigenvalues(np.linspace(0.5, 9.0, 20), rng), rng.normal(size=(6, 20))
+    b[2] = 0.0
+    found = solve((lambda v: v @ matrix) if as_function else matrix, b, 0.25, solver=solver, tolerance=1e-12)
+    assert close(found.x, np.linalg.solve(matrix + 0.25 * np.eye(20), b.T).T, 1e-11)
+    left = np.linalg.norm(b - found.x @ matrix - 0.25 * found.x, axis=1)
+    size = np.linalg.norm(b, axis=1)
+    assert np.allclose(found.residual, left / np.where(size > 0, size, 1.0), rtol=0.0, atol=1e-15) and found.residual.max() < 1e-11
+    assert (found.x[2] == 0.0).all() and found.residual[2] == 0.0
+
+
+def test_an_early_end_is_told_by_its_residual(rng):
+    matrix, b = with_eigenvalues(np.linspace(0.5, 9.0, 20), rng), rng.normal(size=(3, 20))
+    rough, fine = (solve(matrix, b, solver="lissa", tolerance=t, scale=10.0) for t in (0.1, 1e-3))
+    assert rough.iterations < fine.iterations and 0.01 < rough.residual.max() <= 0.1 and fine.residual.max() <= 1e-3
+    series = sum(np.linalg.matrix_power(np.eye(20) - matrix / 10.0, j) for j in range(rough.iterations))      # what LiSSA stands for
+    assert close(rough.x, b @ series / 10.0, 1e-12)
+
+
+@pytest.mark.parametrize("solver, message", [("cholesky", r"smallest eigenvalue is -0\.5, the largest 9"), ("cg", r"met the curvature -0\.\d"),
+                                             ("lissa", r"LiSSA diverges.*curvature -0\.\d+, which is negative")])
+def test_negative_curvature_is_refused_with_its_value(solver, message, rng):
+    matrix = with_eigenvalues(np.r_[-0.5, np.linspace(1.0, 9.0, 19)], rng)
+    with pytest.raises(DoesNotApply, match=message + ".*give .more. damping"):
+        solve(matrix, rng.normal(size=(4, 20)), solver=solver)
+    assert solve(matrix, rng.normal(size=(4, 20)), 1.0, solver=solver).residual.max() < 1e-9
+
+
+@SOLVERS
+def test_a_singular_curvature_is_refused(solver, rng):
+    matrix = with_eigenvalues(np.r_[0.0, np.linspace(1.0, 9.0, 19)], rng)
+    with pytest.raises(DoesNotApply, match="not positive definite|did not converge|nearly singular"):
+        solve(matrix, rng.normal(size=(4, 20)), solver=solver)
+    with pytest.raises(DoesNotApply):
+        solve(np.zeros((20, 20)), rng.normal(size=(4, 20)), solver=solver)
+
+
+@pytest.mark.parametrize("options, message", [
+    ({"solver": "lissa", "scale": 1.0}, "LiSSA diverges.*more than twice the scale 1: give a larger scale"),
+    ({"solver": "lissa", "limit": 3}, r"LiSSA did not converge: after 3 iterations the relative residual is 0\.\d+, not 1e-10"),
+    ({"solver": "cg", "limit": 3}, r"conjugate gradients did not converge: after 3 iterations the relative residual is 0\.\d+, not 1e-10"),
+    ({"solver": "cg", "tolerance": 1e-18}, "nearly singular|did not converge|relative residual"),
+    ({"solver": "qr"}, "no solver 'qr'"),
+    ({"damping": -1.0}, "damping: one number >= 0"),
+    ({"damping": np.nan}, "damping: finite"),
+    ({"tolerance": 0.0}, "tolerance: one number"),
+    ({"limit": True}, "limit is a whole number"),
+    ({"scale": 0.0}, "scale: one number"),
+])
+def test_what_solvers_cannot_do_is_named(options, message, rng):
+    matrix = with_eigenvalues(np.linspace(0.5, 9.0, 20), rng)
+    with pytest.raises(LearnerError, match=message):
+        solve(matrix, rng.normal(size=(4, 20)), **options)
+
+
+@pytest.mark.parametrize("matrix, b", [(np.eye(3), np.zeros(3)), (np.eye(3), np.zeros((0, 3))), (np.eye(2), np.zeros((1, 3))),
+                                       (np.triu(np.ones((3, 3))), np.ones((1, 3))), (np.full((3, 3), np.nan), np.ones((1, 3)))])
+def test_systems_that_are_none_are_named(matrix, b):
+    with pytest.raises(LearnerError):
+        solve(matrix, b)
