@@ -246,7 +246,8 @@ def test_a_damaged_folder_fails_its_check(sketch, folder, tmp_path):
 def test_python_m_interrupted(tmp_path):
     command = [sys.executable, "-m", "deletion", "precompute", "--steps", "5000", "--directions", "512", "--degree", "2", "--out",
                str(tmp_path / "s")]
-    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,      # tests in the background ignore it
+                             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))
     while not (tmp_path / "s" / "directions.npy").exists() and child.poll() is None:
         time.sleep(0.01)
     time.sleep(0.5)
