@@ -297,6 +297,13 @@ class Learner:
             raise LearnerError(f"a measurement of shape {circuit.shapes[circuit.outputs[0]]} measures nothing")
         return circuit
 
+    def again(self, **changes):
+        """A Learner recorded once more from the same fields, some of them changed: again(parameters=..., regularizer=...)."""
+        fields = {"parameters": self.layout.split(self.layout.initial), "examples": self.examples, "loss": self.loss, "optimizer": self.optimizer,
+                  "schedule": self.schedule, "regularizer": self.regularizer, "units": [self.units[i] for i in self.unit_of],
+                  "all_units": self.units, "labels": self.labels}
+        return Learner(**{**fields, **changes})
+
     # what it promises ------------------------------------------------------------------------------------------------
 
     def fingerprint_parts(self):
@@ -335,9 +342,7 @@ class Learner:
         Deterministic: recording it again gives the same circuits. Analytic: a push of degree 1 through the first `steps` steps
         meets no kink and no NaN. Returns self.
         """
-        again = Learner(self.layout.form(list(self.layout.pieces(self.layout.initial))), self.examples, self.loss, self.optimizer,
-                        self.schedule, regularizer=self.regularizer)
-        if [c.fingerprint() for c in again.circuits] != [c.fingerprint() for c in self.circuits]:
+        if [c.fingerprint() for c in self.again().circuits] != [c.fingerprint() for c in self.circuits]:
             raise LearnerError("recording the learner twice gave two different circuits: its loss is not deterministic (does it draw "
                                "random numbers, or read something that changes?)")
         block = self.recurrence(1).block(self.states, np.ones(self.example_count), np.ones((1, self.example_count), complex))

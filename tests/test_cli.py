@@ -252,7 +252,10 @@ def test_python_m_interrupted(tmp_path):
         time.sleep(0.01)
     time.sleep(0.5)
     child.send_signal(signal.SIGINT)
-    _, error = child.communicate(timeout=60)
+    try:
+        _, error = child.communicate(timeout=60)
+    finally:
+        child.kill()
     assert child.returncode == 130 and "interrupted; blocks finished so far are kept" in error and "Traceback" not in error
 
 

@@ -245,3 +245,11 @@ def test_a_learner_of_one_example_and_of_everything_deleted():
     p = precompute(learner, 8, 2).measure(measure).predict([0])
     assert np.isfinite(p.value)
     assert retrain(learner, [[0]], measure)[0] == 0.0      # nothing ever moved it
+
+
+def test_a_learner_recorded_again_is_the_same_but_for_what_changes():
+    learner = network(regularizer=lambda p: (p["w1"] ** 2).sum() * 0.01, units=np.arange(20) % 5)
+    assert learner.again().fingerprint() == learner.fingerprint()
+    warm = learner.again(parameters=learner.layout.split(learner.trained), regularizer=None)
+    assert np.array_equal(warm.layout.initial, learner.trained) and warm.regularizer is None
+    assert warm.units == learner.units and warm.fingerprint_parts()["schedule"] == learner.fingerprint_parts()["schedule"]

@@ -20,7 +20,6 @@ from functools import partial
 import numpy as np
 
 from ..checks import LearnerError, iterable, real_number
-from ..learner import Learner
 from ..methods import change_at
 from ..retrain import retrain
 from .pbrf import PBRF, Response
@@ -81,11 +80,9 @@ def five_gaps(learner, deletion_sets, measurement, *, damping, solver="lissa", t
 
 def begun_at(learner, damping=0.0):
     """The same learning algorithm begun at the parameters as trained, and held there by (damping/2) |theta - theta_s|^2."""
-    start = learner.layout.split(learner.trained)
-    form = [np.array(x) for x in learner.layout.pieces(learner.trained)]
-    held = partial(proximal, learner.regularizer, form, 0.5 * damping / learner.example_count) if damping else learner.regularizer
-    return Learner(start, learner.examples, learner.loss, learner.optimizer, learner.schedule, regularizer=held,
-                   units=[learner.units[u] for u in learner.unit_of], all_units=learner.units)
+    start = list(learner.layout.pieces(learner.trained))
+    held = partial(proximal, learner.regularizer, start, 0.5 * damping / learner.example_count) if damping else learner.regularizer
+    return learner.again(parameters=learner.layout.split(learner.trained), regularizer=held)
 
 
 def proximal(regularizer, start, half, parameters):
