@@ -33,6 +33,8 @@ class Contest:
     change: dict
     theta: dict
     training: float
+    seen: Objective
+    unseen: Objective
 
     @classmethod
     def of(cls, name, options):
@@ -51,7 +53,7 @@ class Contest:
         change = {kind: trial.changes(some) for kind, some in sets.items()}
         theta = {kind: trial.bank.parameters(learner.deletion_sets(some).dense(len(units))) for kind, some in sets.items()}
         training = harness.seconds(lambda: retrain(learner, [[]], progress=False), 3)[0]
-        return cls(name, arena, trial, sets, change, theta, training)
+        return cls(name, arena, trial, sets, change, theta, training, Objective(learner), unseen(learner))
 
     def chosen(self, few):
         """{kind: sets} that a method is asked for: all, or a few."""
@@ -137,21 +139,22 @@ def kept(contest, name, entry, options):
 
 # how it is scored ----------------------------------------------------------------------------------------------------------
 
-def membership(objective, theta, deleted, unseen):
-    """The advantage of the best threshold on the loss, deleted examples (numbers) against ones never seen (their losses): 0 to 1."""
-    mine = np.sort(objective.losses(theta)[deleted])
-    edges = np.concatenate([mine, unseen])
-    below = [np.searchsorted(np.sort(x), edges, side="right") / len(x) for x in (mine, unseen)]
+def membership(deleted, unseen):
+    """The advantage of the best threshold on the loss, deleted examples against ones never seen: 0 to 1."""
+    edges = np.concatenate([deleted, unseen])
+    below = [np.searchsorted(np.sort(x), edges, side="right") / len(x) for x in (deleted, unseen)]
     return float(np.max(below[0] - below[1]).clip(0.0))
 
 
-def unseen_losses(learner, theta, count=300):
-    """The losses of held-out examples at parameters theta."""
-    measures = [learner.loss_on(x) for x in (learner.held_out[:count] if hasattr(learner, "documents") else range(min(count, len(learner.held_out))))]
-    return np.array([learner.measurement(measure)(theta) for measure in measures])
+def unseen(learner, count=300):
+    """The Objective of examples that training never saw: its losses are theirs."""
+    examples = [learner.tokenizer.encode(x) for x in learner.held_out[:count]] if hasattr(learner, "documents") else learner.held_out[:count]
+    numbers = np.arange(len(examples))
+    return Objective(learner.again(examples=examples, schedule=numbers if learner.schedule.ndim == 1 else numbers[None], units=None, all_units=None,
+                                   labels=None))
 
 
-def scores(contest, result, options):
+def scores(contest, result):
     """{column: number} of one method; NaN where there is nothing to score."""
     learner, row = contest.trial.learner, {}
     for kind in KINDS:
@@ -166,9 +169,8 @@ def scores(contest, result, options):
         row[f"distance {kind}"] = float(np.mean(np.linalg.norm(theta - exact, axis=1) / np.linalg.norm(exact - learner.trained, axis=1)))
     row["membership"] = np.nan
     if result.theta is not None and "20%" in result.theta:
-        objective, sets = Objective(learner), contest.sets["20%"][:FEW]
-        row["membership"] = float(np.mean([membership(objective, theta, np.isin(learner.unit_of, learner.unit_indices(s)), unseen_losses(learner, theta))
-                                           for theta, s in zip(result.theta["20%"], sets)]))
+        row["membership"] = float(np.mean([membership(contest.seen.losses(theta)[np.isin(learner.unit_of, learner.unit_indices(s))],
+                                                      contest.unseen.losses(theta)) for theta, s in zip(result.theta["20%"], contest.sets["20%"])]))
     asked = sum(len(x) for x in result.change.values())
     return row | {"trainings": result.seconds / contest.training, "first": result.first / contest.training, "asked": asked,
                   "memory": result.memory, "aim": result.aim}
@@ -272,7 +274,7 @@ def main():
             raise CircuitError(f"no method {unknown.pop()!r} for {name}; there are {', '.join(listed)}")
         results = {m: kept(contest, m, entry, options) for m, entry in listed.items() if not options.method or m in options.method}
         results = {"retraining": retraining_itself(contest), **results}
-        rows = {m: scores(contest, result, options) for m, result in results.items() if not result.reason}
+        rows = {m: scores(contest, result) for m, result in results.items() if not result.reason}
         shown(contest, results, rows)
         everything[name] = contest, results, rows
     header = ["learner", "method", *next(iter(next(iter(everything.values()))[2].values()))]
