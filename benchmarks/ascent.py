@@ -3,7 +3,6 @@
 Four questions, each with a table, three with a picture: what the step does to margins; how close to the retrained model it comes;
 whether the step of the theory is the best one, with and without multipliers for neurons at kinks; what it costs in accuracy.
 """
-import argparse
 
 import numpy as np
 
@@ -151,8 +150,7 @@ def report(facts, curves, reports, accurate, failed):
     print(harness.table(["model", "deleted", "as trained", "after the steps", "retrained", "from trained", "from retrained"], rows))
 
 
-def draw(folder, plt, facts, curves, accurate):
-    """The three pictures."""
+def draw_fractions(plt, curves):
     figure, axes = plt.subplots(figsize=(7.5, 4.8), layout="constrained")
     for colour, (rule, curve) in zip(("C0", "C3"), curves.items()):
         low, middle, high = np.quantile(curve, (0.25, 0.5, 0.75), axis=0)
@@ -161,7 +159,11 @@ def draw(folder, plt, facts, curves, accurate):
     axes.axvline(1.0, color="k", linewidth=0.8, linestyle="--", label="the step of the theory")
     axes.set(xlabel="step, as a fraction of beta", ylabel="what stationarity misses, of |theta|", ylim=(0.0, None),
              title="The step of the theory is the best one, once kinks are respected\n(median and quartiles over problems)")
-    save(folder / "ascent_fraction.png", plt, figure, axes)
+    axes.legend()
+    return figure
+
+
+def draw_margins(plt, facts):
     figure, axes = plt.subplots(figsize=(7.5, 4.0), layout="constrained")
     names = list(facts[0]["margins"])
     for height, name in enumerate(reversed(names)):
@@ -171,7 +173,11 @@ def draw(folder, plt, facts, curves, accurate):
         axes.plot(margins[:, 0], height + 0.25 + shift[:, 0], "o", color="C3", markersize=5, label="deleted" if not height else None)
     axes.set_yticks(range(len(names)), names[::-1])
     axes.set(xlabel="margin  y N(x, theta)", title="The deleted point becomes an unseen one, the others stay near 1")
-    save(folder / "ascent_margins.png", plt, figure, axes)
+    axes.legend()
+    return figure
+
+
+def draw_accuracy(plt, accurate):
     kinds = list(grouped(accurate, "model"))
     figure, panels = plt.subplots(1, len(kinds), figsize=(9.0, 4.2), layout="constrained", sharey=True)
     for axes, (kind,) in zip(panels, kinds):
@@ -183,21 +189,13 @@ def draw(folder, plt, facts, curves, accurate):
     panels[0].set_ylabel("accuracy on unseen points, %")
     panels[0].set_ylim(85.0, 100.0)
     figure.suptitle("Accuracy after forgetting by ascent is that of retraining")
-    save(folder / "ascent_accuracy.png", plt, figure, panels[-1])
-
-
-def save(path, plt, figure, axes):
-    axes.legend()
-    figure.savefig(path, dpi=120)
-    plt.close(figure)
-    print(f"picture: {path}")
+    panels[-1].legend()
+    return figure
 
 
 def main():
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.ascent", description=__doc__.split("\n")[0])
-    parser.add_argument("--out", default="ascent", help="folder for pictures and the table as JSON (default: %(default)s)")
+    parser = harness.parser("ascent", __doc__, quick=None, out="results")
     parser.add_argument("--seeds", type=int, default=36, help="problems of every kind (default: %(default)s)")
-    parser.add_argument("--quick", action="store_true", help="four problems of every kind")
     options = parser.parse_args()
     seeds = 4 if options.quick else options.seeds
     if seeds < 1:
@@ -210,9 +208,8 @@ def main():
     report(facts, curves, reports, accurate, failed)
     harness.write_json(folder / "ascent.json", linear=facts, fractions=FRACTIONS.tolist(), curves={k: v.tolist() for k, v in curves.items()},
                        unconverged=failed, reports=reports, accuracy=accurate)
-    plt = harness.pyplot()
-    if plt:
-        draw(folder, plt, facts, curves, accurate)
+    harness.pictures(folder, ascent_fraction=lambda plt: draw_fractions(plt, curves), ascent_margins=lambda plt: draw_margins(plt, facts),
+                     ascent_accuracy=lambda plt: draw_accuracy(plt, accurate))
     return 0
 
 

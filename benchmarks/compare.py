@@ -280,8 +280,7 @@ def main():
     header = ["learner", "method", *next(iter(next(iter(everything.values()))[2].values()))]
     table = [[name, m, *row.values()] for name, (_, _, rows) in everything.items() for m, row in rows.items()]
     last = list(everything)[-1]
-    if harness.pyplot() is not None:
-        harness.save_picture(draw_predictions(harness.pyplot(), *everything[last][:2]), run.folder / "predictions")
+    harness.pictures(run.folder, predictions=lambda pyplot: draw_predictions(pyplot, *everything[last][:2]))
     run.finish(header, table, lambda pyplot: draw_costs(pyplot, everything),
                scores={name: rows for name, (_, _, rows) in everything.items()},
                refusals={name: {m: r.reason for m, r in results.items() if r.reason} for name, (_, results, _) in everything.items()},

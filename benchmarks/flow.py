@@ -4,8 +4,6 @@ Least squares on 20 random points of the plane, in the limit of small steps; the
 asked to be deleted while training runs. Prints how near the best schedule of each family comes to what training without the example
 reaches, how switching late compares, and how fast gradient descent approaches its flow; draws phase portraits and trajectories.
 """
-import argparse
-
 import numpy as np
 
 from deletion import SGD, Learner, ModelLoss
@@ -137,11 +135,7 @@ def late(pyplot, taus, curves):
 
 
 def main():
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.flow", description=__doc__.split("\n")[0])
-    parser.add_argument("--seed", type=int, default=0, help="of the random problem")
-    parser.add_argument("--out", default="results", help="folder for pictures and flow.json (default %(default)s)")
-    parser.add_argument("--quick", action="store_true", help="coarser grids, fewer searches")
-    options = parser.parse_args()
+    options = harness.parser("flow", __doc__, seed=0, quick=None, out="results").parse_args()
     folder = harness.output_folder(options.out)
     unlearning, found = fade(options)
     unit = unit_of(unlearning)
@@ -160,14 +154,8 @@ def main():
     harness.write_json(folder / "flow.json", horizon=HORIZON, asked=ASKED, unit=unit, distances=near, order=slope,
                        schedules={to: {name: repr(s) for name, s in schedules.items()} for to, schedules in found.items()},
                        switching={"tau": taus.tolist(), **{name: curve.tolist() for name, curve in curves.items()}})
-    pyplot = harness.pyplot()
-    if pyplot is None:
-        print("\n(no pictures: install the extra `plot`)")
-        return 0
-    for name, figure in {"portraits": portraits(pyplot, unlearning), "trajectories": trajectories(pyplot, unlearning, found),
-                         "switching": late(pyplot, taus, curves)}.items():
-        figure.savefig(folder / f"flow_{name}.png", dpi=120)
-        print(f"picture: {folder / f'flow_{name}.png'}")
+    harness.pictures(folder, flow_portraits=lambda pyplot: portraits(pyplot, unlearning),
+                     flow_trajectories=lambda pyplot: trajectories(pyplot, unlearning, found), flow_switching=lambda pyplot: late(pyplot, taus, curves))
     return 0
 
 

@@ -4,7 +4,6 @@ For random deletion sets of 1% on three learners: the distances between neighbou
 to an iterative influence solve, in parameters and in measurements on held-out examples, in units of what retraining moves; and
 whether influence is nearer to retraining or to PBRF, the problem it linearises (Bae et al. 2209.05364).
 """
-import argparse
 import time
 from functools import partial
 
@@ -51,11 +50,8 @@ def dominance(gaps):
     return sum(sizes[:3]) / sum(sizes[3:])
 
 
-def draw(rows, path):
+def draw(pyplot, rows):
     """Stacked bars over learners, the shares of the five gaps in their sum: parameters on the left, measurements on the right."""
-    pyplot = harness.pyplot()
-    if pyplot is None:
-        return None
     figure, panels = pyplot.subplots(1, 2, figsize=(10.5, 4.8), layout="constrained", sharey=True)
     places = np.arange(len(rows))
     for axes, what in zip(panels, ("in parameters", "in measurements")):
@@ -72,9 +68,7 @@ def draw(rows, path):
     panels[0].set_ylabel("share of the five gaps")
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles[::-1], labels[::-1], loc="outside right center")
-    figure.savefig(path, dpi=120)
-    pyplot.close(figure)
-    return path
+    return figure
 
 
 def report(rows):
@@ -95,12 +89,10 @@ def report(rows):
 
 
 def main():
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.gaps", description=__doc__.split("\n")[0])
-    parser.add_argument("--quick", action="store_true", help="6 sets, a smaller network")
+    parser = harness.parser("gaps", __doc__, quick=None, out="results")
     parser.add_argument("--sets", type=int, help="random sets of 1%% (default 40)")
     parser.add_argument("--measurements", type=int, default=10, help="held-out examples (default %(default)s)")
     parser.add_argument("--tolerance", type=float, default=0.01, help="relative residual at which LiSSA stops (default %(default)s)")
-    parser.add_argument("--out", default="results", help="folder for picture and numbers (default %(default)s)")
     options = parser.parse_args()
     options.sets = options.sets or (6 if options.quick else 40)
     network = partial(digits, 200, 8) if options.quick else partial(digits, 500, 16)
@@ -112,8 +104,7 @@ def main():
     rows = [decompose(name, learner, options) for name, learner in learners.items()]
     report(rows)
     harness.write_json(folder / "gaps.json", ["scikit-learn"], rows=rows)
-    path = draw(rows, folder / "gaps.png")
-    print(f"\npicture: {path}" if path else "\n(no picture: install the extra `plot`)")
+    harness.pictures(folder, gaps=lambda pyplot: draw(pyplot, rows))
     return 0
 
 

@@ -3,7 +3,6 @@
 Random logistic regressions with known constants, whose minimisers are calculated apart; quadratics built to reach the bounds, so
 that a bound a hundred times too small would be seen; noised models, told apart by the best threshold; rewinding, by how far.
 """
-import argparse
 from functools import partial
 
 import numpy as np
@@ -229,10 +228,7 @@ def undone_error():
     return max(distance(inverted(learner, k, smoothness).before(40 - k)[0], kept.before(40 - k)[0]) / np.linalg.norm(learner.trained) for k in (10, 20))
 
 
-def draw(path, ratios, lines):
-    pyplot = harness.pyplot()
-    if pyplot is None:
-        return
+def draw(pyplot, ratios, lines):
     figure, (left, right) = pyplot.subplots(1, 2, figsize=(11, 4.6), layout="constrained")
     for row, (name, values) in enumerate(ratios.items()):
         left.plot(np.where(np.array(values) > 0.0, values, np.nan), row + np.linspace(-0.3, 0.3, len(values)), ".", markersize=3, alpha=0.6)
@@ -243,15 +239,12 @@ def draw(path, ratios, lines):
     right.set(xlabel="share of the training taken again, K/T", ylabel="distance to retraining (1: nothing done)", ylim=(0, None),
               title="rewinding")
     right.legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=2)
-    figure.savefig(path, dpi=120)
-    pyplot.close(figure)
+    return figure
 
 
 def main():
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.guarantees", description=__doc__.split("\n")[0])
-    parser.add_argument("--runs", type=int, default=200, help="seeded runs of each rule")
-    parser.add_argument("--quick", action="store_true", help="20 runs, fewer draws, no network")
-    parser.add_argument("--out", metavar="FOLDER", help="for guarantees.json and guarantees.png")
+    parser = harness.parser("guarantees", __doc__, quick=None, out="results")
+    parser.add_argument("--runs", type=int, default=200, help="seeded runs of each rule (default %(default)s)")
     options = parser.parse_args()
     runs, ratios = 20 if options.quick else options.runs, {}
     for seed in range(runs):
@@ -273,11 +266,10 @@ def main():
     print(f"\nsteps undone instead of a checkpoint: off by {undone:.1e} of the way gone")
     hidden = all(r["excess"] <= 0.0 < r["excess_at_a_tenth"] for r in noise)
     kept = hidden and max(max(x) for x in ratios.values()) <= 1.0 and min(most.values()) > 0.03
-    if options.out:
-        folder = harness.output_folder(options.out)
-        harness.write_json(folder / "guarantees.json", runs=runs, ratios=ratios, reached=most, unscaled=long, noise=noise, rewinding=lines,
-                           undone=undone)
-        draw(folder / "guarantees.png", ratios, lines)
+    folder = harness.output_folder(options.out)
+    harness.write_json(folder / "guarantees.json", runs=runs, ratios=ratios, reached=most, unscaled=long, noise=noise, rewinding=lines,
+                       undone=undone)
+    harness.pictures(folder, guarantees=lambda pyplot: draw(pyplot, ratios, lines))
     print("every promise kept" if kept else "A PROMISE IS BROKEN")
     return 0 if kept else 1
 

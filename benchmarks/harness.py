@@ -188,6 +188,17 @@ def save_picture(figure, path):
     pictures.close(figure)
 
 
+def pictures(folder, **draws):
+    """Draw and save pictures, each by its name and draw(pyplot) -> figure; say where they are, or why there are none."""
+    drawing = pyplot()
+    if drawing is None:
+        print("(no pictures: matplotlib is not installed, see the extra `plot`)")
+        return
+    for name, draw in draws.items():
+        save_picture(draw(drawing), Path(folder) / name)
+        print(f"picture: {Path(folder) / name}.png, .svg")
+
+
 class Run:
     """One run of a benchmark that leaves its results in a folder.
 

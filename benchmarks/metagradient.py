@@ -3,7 +3,6 @@
 Cost is counted in plain trainings (NumPy, one at a time), measured in turn. Then, with many more names than twice the directions:
 degree 1 from the metagradient, the sketch alone, and the two combined, against exact retraining (weight 0, schedule unchanged).
 """
-import argparse
 import time
 
 import numpy as np
@@ -62,25 +61,18 @@ def accuracy(options):
 
 
 def main():
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.metagradient", description=__doc__.split("\n")[0])
-    parser.add_argument("--names", help="file of names, one a line (default: the shipped US Census names)")
-    parser.add_argument("--seed", type=int, default=42, help="of the shuffling, the initial parameters, the sets and documents")
-    parser.add_argument("--steps", type=int, default=5000)
+    parser = harness.parser("metagradient", __doc__, names=None, seed=42, steps=5000, directions=500, quick=None, json=None)
     parser.add_argument("--cost-steps", type=int, default=1000, help="of the training whose cost is measured (default: %(default)s)")
-    parser.add_argument("--directions", type=int, default=500)
     parser.add_argument("--designs", nargs="+", default=["pairs", "sphere"], help="of the directions (default: %(default)s)")
     parser.add_argument("--sets", type=int, default=50, help="sets of each size")
     parser.add_argument("--documents", type=int, default=20, help="measurements")
-    parser.add_argument("--quick", action="store_true", help="a hundredth of the work, to see that it runs")
     parser.add_argument("--bank", default="results/truth", help="folder that keeps exact retrainings (default %(default)s)")
-    parser.add_argument("--json", metavar="FILE")
     options = parser.parse_args()
     if options.quick:
         options.steps, options.cost_steps, options.directions, options.sets, options.documents = 150, 60, 40, 10, 3
     print(f"{harness.machine()}; {options.names or 'US Census names'}, seed {options.seed}, {options.steps} steps")
     results = {"cost": cost(options), "accuracy": accuracy(options)}
-    if options.json:
-        harness.write_json(options.json, **results)
+    harness.write_json(options.json, **results)
     return 0
 
 

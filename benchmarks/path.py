@@ -6,8 +6,6 @@ neurons         a network of three hidden neurons on 20 points, far from convex:
 leave-one-out   logistic regression: how far off influence, Newton and the homotopy are, for every example alone
 slopes          logistic regression: the error against the weight removed, in log-log
 """
-import argparse
-
 import numpy as np
 from scipy.optimize import minimize
 from scipy.special import expit
@@ -112,11 +110,8 @@ def three_neurons():
     return learner, rows
 
 
-def draw(learner, rows, folder):
-    """The fit, and one neuron's parameters over eps for the points that move it most and those whose path ends; None without matplotlib."""
-    pyplot = harness.pyplot()
-    if pyplot is None:
-        return None
+def draw(pyplot, learner, rows):
+    """The fit, and one neuron's parameters over eps for the points that move it most and those whose path ends."""
     objective, theta, (x, y) = Objective(learner), learner.trained, stacked(learner.examples)
     ordered = sorted(rows, key=lambda row: ("homotopy" not in row["refused"], -row["moved"]))[:5]
     figure, (data, *panels) = pyplot.subplots(1, 4, figsize=(15, 4.2), layout="constrained")
@@ -143,10 +138,7 @@ def draw(learner, rows, folder):
     for axes in (data, panels[0]):
         axes.legend(fontsize=8)
     data.set_title(f"{HIDDEN} neurons, {POINTS} points")
-    file = harness.output_folder(folder) / "path.png"
-    figure.savefig(file, dpi=120)
-    pyplot.close(figure)
-    return file
+    return figure
 
 
 # logistic regression -------------------------------------------------------------------------------------------------------
@@ -216,8 +208,7 @@ def print_neurons(options):
     for row in rows:
         for name, reason in row["refused"].items():
             print(f"point {row['point']}: {name}: {reason}")
-    path = draw(learner, rows, options.out)
-    print(f"picture: {path}" if path else "(no picture: install the extra `plot`)")
+    harness.pictures(harness.output_folder(options.out), path=lambda pyplot: draw(pyplot, learner, rows))
 
 
 def print_leave_one_out(options):
@@ -242,10 +233,8 @@ def print_slopes(options):
 
 
 def main():
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.path", description=__doc__.split("\n")[0])
+    parser = harness.parser("path", __doc__, quick=None, out="results")
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"default: all of {', '.join(PARTS)}")
-    parser.add_argument("--quick", action="store_true", help="30 examples and 3 sets only")
-    parser.add_argument("--out", default="results", help="folder for the picture (default %(default)s)")
     options = parser.parse_args()
     for part in options.parts or PARTS:
         if part not in PARTS:
