@@ -16,7 +16,7 @@ from circuit import CircuitError
 from deletion import DoesNotApply, Objective, retrain
 
 from . import harness
-from .contestants import ARENAS, FEW, RANDOM, entries
+from .contestants import ARENAS, CONVEX_ONLY, FEW, RANDOM, entries
 from .truth import Trial, error, lds, random_sets
 
 KINDS = ("single", *RANDOM, "class", "influential")
@@ -103,7 +103,7 @@ def answered(contest, entry):
     theta = {kind: part[1] for kind, part in parts.items()} if next(iter(parts.values()))[1] is not None else None
     change = {kind: part[0] for kind, part in parts.items()}
     aim = against_aim(contest, entry, change["5%"]) if entry.aim is not None and "5%" in change else np.nan
-    return Result("", change, theta, seconds, first, memory, aim, "; ".join(dict.fromkeys([*notes, *(f"refused: {text}" for text in told)])))
+    return Result("", change, theta, seconds, first, memory, aim, "\n".join(dict.fromkeys([*notes, *(f"refused: {text}" for text in told)])))
 
 
 def against_aim(contest, entry, change):
@@ -206,7 +206,7 @@ def shown(contest, results, rows):
     if any(line[0].endswith("*") for line in lines):
         print(f"* only some sets: the first {FEW} of 5% and 20% and the class, where one set takes long; or without those refused")
     for name, result in results.items():
-        refused = [result.reason] * bool(result.reason) + [note for note in result.notes.split("; ") if note.startswith("refused: ")]
+        refused = [result.reason] * bool(result.reason) + [note for note in result.notes.split("\n") if note.startswith("refused: ")]
         for text in refused:
             print(f"no number for {name}: {text.removeprefix('refused: ')}")
 
@@ -269,8 +269,8 @@ def main():
     for name in options.learner or ARENAS:
         contest = Contest.of(name, options)
         listed = entries(contest.arena, contest.trial.learner)
-        unknown = set(options.method or ()) - set(listed)
-        if unknown == set(options.method or ()) and unknown:
+        unknown = set(options.method or ()) - set(listed) - CONVEX_ONLY
+        if unknown:
             raise CircuitError(f"no method {unknown.pop()!r} for {name}; there are {', '.join(listed)}")
         results = {m: kept(contest, m, entry, options) for m, entry in listed.items() if not options.method or m in options.method}
         results = {"retraining": retraining_itself(contest), **results}
@@ -284,7 +284,7 @@ def main():
     run.finish(header, table, lambda pyplot: draw_costs(pyplot, everything),
                scores={name: rows for name, (_, _, rows) in everything.items()},
                refusals={name: {m: r.reason for m, r in results.items() if r.reason} for name, (_, results, _) in everything.items()},
-               notes={name: {m: r.notes for m, r in results.items() if r.notes} for name, (_, results, _) in everything.items()})
+               notes={name: {m: r.notes.split("\n") for m, r in results.items() if r.notes} for name, (_, results, _) in everything.items()})
     return 0
 
 

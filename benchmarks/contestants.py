@@ -46,6 +46,9 @@ class Entry:
     few: bool = False
 
 
+CONVEX_ONLY = {"descent-to-delete"}
+"""Methods that need constants, which are estimated only where training is convex."""
+
 FEW = 2
 """Sets of each kind for methods that take minutes for one."""
 
