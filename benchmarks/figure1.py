@@ -11,6 +11,7 @@ says up to which downweight u the series converges; u = 1 deletes.
 """
 import numpy as np
 
+from circuit import CircuitError
 from deletion import given, mixture, sphere
 
 from . import figures, harness
@@ -81,6 +82,8 @@ def found(question):
     measured, seconds = question.pushed(psi, options.degree, calibration=0)
     logs = log_norms(measured.coefficients[:options.directions], n)
     along = log2(measured.coefficients[options.directions:].real)
+    if not (np.isfinite(logs).all() and np.isfinite(along).all()):
+        raise CircuitError(f"a term up to order {options.degree} is exactly zero, and has no logarithm: choose a lower --degree")
     windows = (1, last_told(logs)), (max(options.degree // 2, 1), options.degree)
     lines = {NORMS: logs} | dict(zip(sets, along[:, None]))
     return {"logs": logs, "norms": root_mean_square(logs), "windows": windows,
@@ -137,8 +140,7 @@ def draw(question, result, pyplot):
         left.axvline(told + 0.5, color="k", linestyle=":", linewidth=0.8, label="beyond, one direction rules the mean")
     left.set_title("estimated norms: the paper's Figure 1")
     left.set_ylabel(r"$\log_2 \|T_r\|$, nats per token")
-    lines = [x["logs"] for x in result["sets"].values()]
-    size = len(question.deleted)
+    lines, size = [x["logs"] for x in result["sets"].values()], len(question.deleted)
     worst = allowed(norms, size)
     right.plot(orders[:told], worst[:told], color="C1", linewidth=2, label=f"worst case for {size} names, from the norms")
     right.plot(orders[told - 1:], worst[told - 1:], color="C1", linewidth=0.8, linestyle=":")

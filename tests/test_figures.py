@@ -5,13 +5,14 @@ import math
 import statistics
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from benchmarks import __main__ as together
 from benchmarks import costs, figure1, figure2, figure3, figures, harness
-from circuit import evaluate
+from circuit import CircuitError, evaluate
 from deletion import precompute, sphere
 from deletion.stability import frobenius
 from microgpt import names
@@ -150,6 +151,16 @@ def test_the_fit_ends_where_one_direction_rules():
     assert figure1.last_told(logs) == 5
     logs[1] = np.arange(1, 13)
     assert figure1.last_told(logs) == 2 == figure1.last_told(logs[1:2])
+
+
+def test_terms_that_vanish_are_told():
+    """At high degrees the coefficients of random directions fall below the smallest number."""
+    learner = names(steps=10)
+    measured = SimpleNamespace(coefficients=np.array([[1.0, 1e-300, 0.0]] * 8, complex))
+    question = SimpleNamespace(learner=learner, options=SimpleNamespace(directions=4, degree=3, seed=0), said="D", deleted=[0, 1],
+                               pushed=lambda *arguments, **options: (measured, 0.0))
+    with pytest.raises(CircuitError, match="choose a lower --degree"):
+        figure1.found(question)
 
 
 def test_root_mean_squares_stay_in_range():
