@@ -183,7 +183,7 @@ def save_picture(figure, path):
     """A picture as path.png and path.svg: the same picture gives the same bytes."""
     pictures = pyplot()
     with pictures.rc_context({"svg.hashsalt": "deletion-sketch", "svg.fonttype": "none"}):
-        figure.savefig(path.with_suffix(".png"), dpi=110)
+        figure.savefig(path.with_suffix(".png"), dpi=100)
         figure.savefig(path.with_suffix(".svg"), metadata={"Date": None})
     pictures.close(figure)
 
