@@ -72,6 +72,13 @@ def checked_function(function, what, arguments):
     return function
 
 
+def one_of(x, what, known):
+    """x, a text that is among those known."""
+    if not isinstance(x, str) or x not in known:
+        raise LearnerError(f"no {what} {x!r:.60}; there are {', '.join(map(repr, known))}")
+    return x
+
+
 def iterable(x):
     """Whether x is several things; a text is one."""
     return np.iterable(x) and not isinstance(x, (str, bytes))

@@ -204,7 +204,8 @@ class Learner:
         weight   what is left of the units' weight. Raises LearnerError for unknown units, and for repeated ones in a set.
         """
         weight = real_number(weight, "a deleted unit keeps a weight from 0 to 1", 0.0, 1.0)
-        if not iterable(deletion_sets) or not all(iterable(s) for s in deletion_sets):
+        deletion_sets = list(deletion_sets) if iterable(deletion_sets) else deletion_sets
+        if not isinstance(deletion_sets, list) or not all(iterable(s) for s in deletion_sets):
             raise LearnerError(f"deletion sets are a sequence of sets, each a sequence of units, such as [[{self.units[0]!r}]], not {deletion_sets!r:.60}")
         listed = [s.tolist() if isinstance(s, np.ndarray) else list(s) for s in deletion_sets]
         flat = list(chain.from_iterable(listed))

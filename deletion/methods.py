@@ -14,7 +14,7 @@ from circuit import evaluate
 from taylor import Polynomial
 from taylor import evaluate as push
 
-from .checks import LearnerError, iterable
+from .checks import LearnerError, iterable, whole_number
 from .retrain import retrain
 from .sketch import precompute
 
@@ -124,15 +124,16 @@ class Retraining(Method):
 
 
 class LeaveOneOuts(Method):
-    """The sum over a set of what retraining without each of its units alone changes: a training per unit that occurs in any set."""
+    """The sum over a set of what retraining with each of its units alone downweighted changes: a training per unit that occurs in any set."""
 
     name = "sum of leave-one-outs"
 
     def _answer(self, learner, h, measurement):
         used = np.flatnonzero(h.any(axis=0))
-        theta = retrain(learner, weights=1.0 - np.eye(learner.unit_count)[used], progress=False) if len(used) else np.empty((0, learner.layout.size))
-        alone = change_at(learner, measurement, theta)
-        return Answer(np.tensordot(h[:, used], alone, axes=1), learner.trained + h[:, used] @ (theta - learner.trained))
+        alone = np.diag(h.max(axis=0))[used]      # every set leaves the same weight
+        theta = retrain(learner, weights=1.0 - alone, progress=False) if len(used) else np.empty((0, learner.layout.size))
+        inside, changes = (h[:, used] > 0.0).astype(float), change_at(learner, measurement, theta)
+        return Answer(np.tensordot(inside, changes, axes=1), learner.trained + inside @ (theta - learner.trained))
 
 
 class Sketched(Method):
@@ -141,7 +142,8 @@ class Sketched(Method):
     name = "sketch"
 
     def __init__(self, directions=500, degree=3, seed=0, **options):
-        self.directions, self.degree, self.seed, self.options = directions, degree, seed, {"progress": False, **options}
+        self.directions, self.degree, self.seed = whole_number(directions, "the number of directions", 1), degree, seed
+        self.options = {"progress": False, **options}
 
     def _answer(self, learner, h, measurement):
         sketch = precompute(learner, min(self.directions, learner.unit_count), self.degree, self.seed, **self.options)

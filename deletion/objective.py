@@ -2,7 +2,9 @@
 
     R(theta) = sum_i w_i l_i(theta) + n r(theta)          a sum over n examples, not a mean; no deletion rescales the regulariser r
 
-n r(theta) because a learner adds r to the mean of its losses. Second derivatives are pushes of the recorded gradient: along
+n r(theta) because a learner adds r to the mean of its losses. Without weights each example counts once, however often the schedule
+visits it: a training that visits some more often than others descends another sum, and one that it never visits has a gradient
+here although its deletion changes nothing. Second derivatives are pushes of the recorded gradient: along
 theta + t v its first Taylor coefficient is H v, and a complex direction carries two real vectors. The Gauss-Newton matrix
 G = sum_i w_i J_i^T (grad^2_out l_i) J_i + n grad^2 r needs the loss in two parts, a ModelLoss.
 """
@@ -17,7 +19,7 @@ import numpy as np
 from circuit import DomainError, constant_part, evaluate, gradient, integer, real, record
 from taylor import LANES, Recurrence, Step
 
-from .checks import LearnerError, real_array
+from .checks import LearnerError, one_of, real_array
 
 ROWS = 32
 """Examples in one evaluation of a loss that takes batches, when it is pushed: their polynomials then stay in the cache."""
@@ -45,6 +47,15 @@ class ModelLoss:
 
     def __call__(self, parameters, *arrays):
         return self.criterion(self.outputs(parameters, *arrays), *arrays)
+
+    def said(self, parameters, arrays, rows=None):
+        """The outputs, checked.   rows: of a batch; None: arrays are those of one example."""
+        found = self.outputs(parameters, *arrays)
+        if isinstance(found, (tuple, list)) or rows is not None and np.shape(found)[:1] != (rows,):
+            shape = f"{len(found)} things" if isinstance(found, (tuple, list)) else f"shape {np.shape(found)}"
+            raise LearnerError("the outputs of a ModelLoss are one array" + (f", with a row for each of {rows} examples," * (rows is not None))
+                               + f" not {shape}; join several with concatenate")
+        return found
 
 
 class Objective:
@@ -195,7 +206,7 @@ class Objective:
             raise LearnerError("the Gauss-Newton matrix needs the loss in two parts, what the model says and what that costs: "
                                "give the learner deletion.ModelLoss(outputs, criterion) as its loss")
         theta, weights = real(self.size, name="theta"), real(rows, name="weights")
-        model = record(lambda theta, *data: loss.outputs(layout.split(theta), *data), theta, *inputs)
+        model = record(lambda theta, *data: loss.said(layout.split(theta), data, rows if self.batched else None), theta, *inputs)
         outputs = real(*model.shapes[model.outputs[0]], name="outputs")
         cost = gradient(record(lambda outputs, weights, *data: (weights * loss.criterion(outputs, *data)).sum(), outputs, weights, *inputs), wrt=[0])
         pull = gradient(record(lambda theta, outputs, *data: (model(theta, *data) * outputs).sum(), theta, outputs, *inputs), wrt=[0])
@@ -204,9 +215,7 @@ class Objective:
 
     def _recurrence(self, curvature):
         """All examples and the regulariser, one after the other, add their gradients up: a recurrence of states (theta, sum)."""
-        if curvature not in CURVATURES:
-            raise LearnerError(f"no curvature {curvature!r:.60}; there are {', '.join(map(repr, CURVATURES))}")
-        if curvature not in self._recurrences:
+        if one_of(curvature, "curvature", CURVATURES) not in self._recurrences:
             circuits, steps = [], []
             for kind, members in self.kinds.items():
                 groups = blocks(members, ROWS if self.batched else 1)

@@ -229,6 +229,8 @@ def test_bad_input_is_named_and_refused():
     refused("labels are one for each", multipliers, model, theta, x, y[1:])
     refused("finite", multipliers, model, theta, x * np.nan, y)
     refused("points are", multipliers, model, theta, x[0], y)
+    refused("different lengths", max_margin, [[1.0, 2.0], [1.0]], [1, -1])
+    refused("a model is", multipliers, Linear, theta, x, y)
     refused("points are", multipliers, model, theta, x[:, 1:], y)
     refused("all zero", multipliers, model, 0.0 * theta, x, y)
     refused("point 2 is all zero", train_to_margin, model, x * (np.arange(6) != 2)[:, None], y)
@@ -257,3 +259,10 @@ def test_a_point_that_supports_nothing_is_said():
 def test_the_benchmark_says_what_is_wrong(tmp_path):
     result = subprocess.run([sys.executable, "-m", "benchmarks.ascent", "--seeds", "0", "--out", tmp_path], capture_output=True, text=True)
     assert result.returncode == 2 and "at least one seed" in result.stderr and "Traceback" not in result.stderr
+
+
+def test_a_margin_beyond_exp_gives_a_step_of_zero():
+    x, y = np.array([[1.0, 0.0], [800.0, 1.0]]), np.ones(2)
+    for loss in ("exponential", "logistic"):
+        step = ascend(Linear(2), max_margin(x, y), x, y, [1], loss=loss)
+        assert step.betas == [0.0] and np.array_equal(step.theta, max_margin(x, y))

@@ -106,6 +106,15 @@ def test_a_step_too_large_is_named():
             BayesianInfluence(100, 50, chains=4, **settings).answer(learner, [[1]], everything)
 
 
+@pytest.mark.parametrize("size", [16, 17])
+def test_without_curvature_the_posterior_is_the_prior(size):
+    """Linear losses, gamma = 1: covariances are those of a unit Gaussian, l_i's with theta being its own gradient."""
+    x = np.random.default_rng(0).normal(size=(4, size))
+    learner = Learner(np.zeros(size), list(x), lambda w, x: x @ w, SGD(0.1), np.arange(4).reshape(1, 4))
+    change = BayesianInfluence(2000, 200).answer(learner, [[1]], everything).change[0]
+    assert np.abs(change - x[1]).max() < 0.15
+
+
 def test_bad_settings():
     for bad, what in (({"draws": 1}, "draws"), ({"burn_in": -1}, "burn_in"), ({"step": 0.0}, "step"), ({"step": float("nan")}, "step"),
                       ({"gamma": 0.0}, "gamma"), ({"gamma": "1"}, "gamma"), ({"chains": 3}, "chains"), ({"chains": True}, "chains"),

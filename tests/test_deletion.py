@@ -115,6 +115,13 @@ def test_a_learner_survives_pickling_and_its_fingerprint_tells_what_it_does():
 
 # what bad input gets ---------------------------------------------------------------------------------------------------
 
+def test_deletion_sets_may_be_generators(learner):
+    """Each is read once."""
+    wanted = learner.deletion_sets([[1], [3, 4]])
+    found = learner.deletion_sets((unit for unit in chosen) for chosen in ([1], [3, 4]))
+    assert len(found) == 2 and all(np.array_equal(a, b) for a, b in zip(found, wanted))
+
+
 def test_deletion_sets_that_make_no_sense(sketch):
     measured = sketch.measure(measure)
     for bad, words in (([30], "no unit 30 to delete; the learner's units are 0 to 29"), ([-1], "no unit -1"), ([2, 2], "unit 2 .*more than once"),

@@ -154,6 +154,12 @@ def test_continuous_schedules_are_the_limit_of_pieces(rng):
         np.testing.assert_allclose(path[-1], Flow(x, y, path[4]).without([3, 8]).at(times[-1] - times[4]), rtol=0, atol=1e-12)
 
 
+def test_rows_may_be_a_generator():
+    """Read once: the retrained flow is without the same rows."""
+    unlearning = Unlearning(Flow([[1.0], [1.0], [1.0]], [3.0, 2.0, 1.0]), (row for row in (0, 1)), 1.0)
+    assert unlearning.rows.tolist() == [0, 1] and unlearning.retrained.limit() == pytest.approx([1.0])
+
+
 def test_nothing_deleted_changes_nothing(rng):
     x, y, start = problem(rng)
     unlearning = Unlearning(Flow(x, y, start), [], 0.5)

@@ -314,6 +314,16 @@ def test_an_unfinished_training_moves_by_deletion_only(method):
 
 
 @METHODS
+def test_a_schedule_that_prefers_some_examples_is_named(method):
+    """It converges, but to the minimum of another sum than R."""
+    x, y = data(12, 3, 1)
+    schedule = np.tile([*range(11), *range(5)], (500, 1))
+    learner = Learner(np.zeros(3), list(zip(x, y)), squared_loss, SGD(0.3), schedule)
+    with pytest.raises(DoesNotApply, match=r"visit examples equally often \(now 0 to 1000 times"):
+        method.answer(learner, [[0]], itself)
+
+
+@METHODS
 def test_unconverged_parameters_are_refused(method):
     with pytest.raises(DoesNotApply, match="no minimum: the gradient of the summed losses is .* long there, .* typical example's, where 0.01"):
         method.answer(tiny(), [[0]], itself)

@@ -1,10 +1,10 @@
 """What every method promises, whatever its arithmetic: one table, and the same checks for each."""
 import numpy as np
 import pytest
-from learners import converged, network
+from learners import converged, data, network
 
-from deletion import Answer, DoesNotApply, LearnerError, LeaveOneOuts, Method, NoChange, Objective, Retraining, Sketched, retrain
-from deletion.influence import PBRF, BayesianInfluence, ByMetagradient, Homotopy, Influence, NewtonStep, SketchedBeyond
+from deletion import SGD, Answer, DoesNotApply, Learner, LearnerError, LeaveOneOuts, Method, NoChange, Objective, Retraining, Sketched, retrain
+from deletion.influence import PBRF, BayesianInfluence, ByMetagradient, Homotopy, Influence, NewtonStep, SketchedBeyond, self_influences
 from deletion.unlearning import CertifiedRemoval, Descent, GradientAscent, MinMax, NaturalGradient, Rewind, logistic_bounds
 
 LEARNERS = {"network": network, "converged": converged}
@@ -64,6 +64,22 @@ def test_sets_are_answered_one_by_one(case):
     assert np.allclose(together, apart, rtol=1e-7, atol=1e-9 * np.abs(together).max())
 
 
+def test_a_weight_that_is_left_counts(case):
+    """Twice as little is taken away, the change is half of that, to first order; and nothing at weight 1."""
+    method, learner = case
+    less, more, none = (method.answer(learner, [[3, 5]], measure, weight=w).change for w in (0.9995, 0.999, 1.0))
+    assert less.any() != isinstance(method, NoChange) and not none.any()
+    assert np.allclose(2.0 * less, more, rtol=1e-2, atol=1e-2 * np.abs(more).max())
+
+
+def test_leave_one_outs_with_a_weight_left_are_retrained():
+    learner = network()
+    alone = [method.answer(learner, [[3], [5]], measure, weight=0.4) for method in (LeaveOneOuts(), Retraining())]
+    assert np.array_equal(alone[0].change, alone[1].change) and np.allclose(alone[0].parameters, alone[1].parameters, rtol=0, atol=1e-15)
+    both = LeaveOneOuts().answer(learner, [[3, 5]], measure, weight=0.4)
+    assert np.allclose(both.change[0], alone[1].change.sum(axis=0), rtol=1e-12)
+
+
 def test_bad_sets_and_measurements_are_refused(case):
     method, learner = case
     for sets, words in (([[0, 0]], "more than once"), ([["anna"]], "no unit 'anna'"), ([], "no deletion sets"), (3, "sequence of sets"),
@@ -95,6 +111,24 @@ def test_gradient_ascent_climbs():
     assert np.allclose(own.parameters - theta, rate / 0.1 * (answer.parameters - theta), rtol=1e-3)
     with pytest.raises(DoesNotApply, match="deletes every example"):
         GradientAscent().answer(learner, [range(30)], measure)
+
+
+def test_without_curvature_gradient_ascent_asks_for_a_rate():
+    x, y = data(12, 3)
+    learner = Learner(np.zeros(3), list(zip(x, y)), lambda w, x, y: (x @ w) * y, SGD(0.1), np.arange(12).reshape(1, 12))
+    with pytest.raises(DoesNotApply, match="no curvature.*give one"):
+        GradientAscent().answer(learner, [[1]], measure)
+    assert np.allclose(GradientAscent(1, 0.5).answer(learner, [[1]], measure).parameters[0] - learner.trained, 0.5 * y[1] * x[1], rtol=1e-12)
+
+
+@pytest.mark.parametrize("make, words", [
+    (lambda: Sketched("all"), "number of directions"), (lambda: Sketched(0), "number of directions"),
+    (lambda: Influence(np.array(["hessian", "fisher"])), "no curvature"), (lambda: Influence(solver=["cg"]), "no solver"),
+    (lambda: NewtonStep(tolerance="small"), "tolerance"), (lambda: Influence(limit=0), "limit"),
+    (lambda: Rewind(3, rows=["dropped"]), "deleted rows are"), (lambda: self_influences(converged(), [[1]], "hessian"), "solves with a curvature")])
+def test_settings_are_looked_at_before_any_work(make, words):
+    with pytest.raises(LearnerError, match=words):
+        make()
 
 
 def test_a_method_that_does_not_apply_says_why():

@@ -8,6 +8,8 @@ from learners import data, least_squares, logistic, relu_loss, ridge, tiny
 
 from circuit import DomainError, cross_entropy, evaluate, gelu, gradient, log, real, record, softplus
 from deletion import SGD, Learner, LearnerError, ModelLoss, Objective
+from deletion.influence import PBRF, Influence
+from deletion.unlearning import MinMax, NaturalGradient
 from microgpt import names
 
 CURVATURES = pytest.mark.parametrize("curvature", ["hessian", "gauss-newton"])
@@ -242,3 +244,14 @@ def test_a_kink_is_named():
     learner = Learner(np.zeros(3), list(zip(x, y)), relu_loss, SGD(0.1), np.arange(8).reshape(1, 8))
     with pytest.raises(DomainError, match="the curvature at these parameters.*kink"):
         Objective(learner).products(np.zeros(3), np.eye(3))
+
+
+@pytest.mark.parametrize("outputs, criterion, message", [
+    (lambda w, x, y: (x @ w, y * 1.0), lambda said, x, y: softplus(-said[0] * said[1]), "one array, with a row for each of 8 examples, not 2 things"),
+    (lambda w, x, y: (x @ w).reshape(1, -1), lambda said, x, y: softplus(-said[0] * y), r"not shape \(1, 8\)")])
+def test_outputs_are_one_array_with_a_row_for_each_example(outputs, criterion, message):
+    x, y = data(8, 3)
+    learner = Learner(np.zeros(3), list(zip(x, y)), ModelLoss(outputs, criterion), SGD(0.1), np.arange(8).reshape(1, 8), regularizer=ridge)
+    for method in (Influence("gauss-newton"), PBRF(), NaturalGradient(), MinMax()):
+        with pytest.raises(LearnerError, match=message):
+            method.answer(learner, [[1]], lambda w: w)

@@ -250,6 +250,13 @@ def test_stations_of_a_network_are_what_they_say():
     assert (gaps.in_parameters > 0.0).all()
 
 
+def test_five_gaps_read_generators_once():
+    learner = regression()
+    wanted = five_gaps(learner, [[1], [3, 4]], first, damping=1.0)
+    found = five_gaps(learner, ((i for i in s) for s in ([1], [3, 4])), first, damping=1.0)
+    assert np.array_equal(found.parameters, wanted.parameters)
+
+
 def first_row(p):
     return p["w2"][0]
 

@@ -10,10 +10,12 @@ from benchmarks.guarantees import PENALTY, extremal, logistic, minimiser, whole
 from benchmarks.learners import half_square
 from circuit import CircuitError, cross_entropy, gelu
 from deletion import SGD, DoesNotApply, Learner, LearnerError, LinearDecay, ModelLoss, Momentum, Objective, retrain
+from deletion.influence import NewtonStep
 from deletion.unlearning import (Certified, CertifiedRemoval, Constants, Descent, MinMax, NaturalGradient, Privacy, RetrainingDue, Rewind, certify,
                                  estimated, inverted, leaked, logistic_bounds, noised, quadratic_bounds, trajectory)
+from deletion.unlearning.certified import logistic_of
 from deletion.unlearning.descent import first_steps, published_sigma
-from deletion.unlearning.natural import divergence
+from deletion.unlearning.natural import divergence, sensitivity
 from deletion.unlearning.rows import logistic_rows
 
 SETS = [[3], [5, 0, 11], []]
@@ -157,21 +159,26 @@ def network_cost(scores, x, y):
     return cross_entropy(scores, y)
 
 
-def test_min_max_moves_the_deleted_outputs_and_keeps_the_rest():
-    """The divergence is KL(original || model) up to a constant; pushed up, it exceeds what the step alone gives, at little retained cost."""
+def network_of_classes(outputs=network_output, cost=network_cost):
     rng = np.random.default_rng(11)
     x = rng.normal(size=(40, 2))
-    learner = Learner({"w1": rng.normal(size=(2, 6)), "w2": rng.normal(size=(6, 3))}, list(zip(x, (x[:, 0] > 0) + (x[:, 1] > 0).astype(int))),
-                      ModelLoss(network_output, network_cost), Momentum(0.1), np.tile(np.arange(40), (100, 1)), regularizer=weights_decay)
+    return Learner({"w1": rng.normal(size=(2, 6)), "w2": rng.normal(size=(6, 3))}, list(zip(x, (x[:, 0] > 0) + (x[:, 1] > 0).astype(int))),
+                   ModelLoss(outputs, cost), Momentum(0.1), np.tile(np.arange(40), (100, 1)), regularizer=weights_decay)
+
+
+def test_min_max_moves_the_deleted_outputs_and_keeps_the_rest():
+    """The divergence is KL(original || model) up to a constant; pushed up, it exceeds what the step alone gives, at little retained cost."""
+    learner, rng = network_of_classes(), np.random.default_rng(12)
+    x = np.array([x for x, _ in learner.examples])
     theta, objective, keep = learner.trained, Objective(learner), (np.arange(40) > 3).astype(float)
-    away = divergence(objective, theta, keep == 0.0)
+    away = divergence(objective, theta, 1.0 - keep)
 
     def kl(here):
         scores = [gelu(x[:4] @ here[:12].reshape(2, 6)) @ here[12:].reshape(6, 3) for here in (theta, here)]
         p, q = (np.exp(s) / np.exp(s).sum(axis=1, keepdims=True) for s in scores)
         return (p * np.log(p / q)).sum()
     other = theta + 0.3 * rng.normal(size=len(theta))
-    assert away.value(other) - away.value(theta) == pytest.approx(kl(other), rel=1e-10) and np.abs(away.gradient(theta)).max() < 1e-12
+    assert away(other)[0] - away(theta)[0] == pytest.approx(kl(other), rel=1e-10) and np.abs(away(theta)[1]).max() < 1e-12
     still, pushed = (MinMax(turns, damping=1e-2).answer(learner, [[0, 1, 2, 3]], flat).parameters[0] for turns in (0, 8))
     assert np.array_equal(still, NaturalGradient(damping=1e-2).answer(learner, [[0, 1, 2, 3]], flat).parameters[0])
     assert kl(pushed) > 1.05 * kl(still)
@@ -249,9 +256,39 @@ def test_noise_keeps_its_promise_exactly():
         assert leaked(privacy.sigma(1.0), eps) <= delta * (1 + 1e-9) and leaked(privacy.concentrated_sigma(1.0), eps) <= delta
     assert Privacy(0.5, 1e-5).sigma(3.0) == pytest.approx(6.0 * np.sqrt(2 * np.log(1.25e5))) and Privacy(0.5, 0.1).sigma(0.0) == 0.0
     assert leaked(np.sqrt(2 * np.log(12.5)) / 20.0, 20.0) > 0.1 > leaked(Privacy(20.0, 0.1).sigma(1.0), 20.0) - 1e-9      # the classic formula fails
+    tiny_eps = Privacy(1e-15, 1e-5).concentrated_sigma(1.0)      # the difference of two roots would be off by a third
+    assert tiny_eps == pytest.approx(1e15 * np.sqrt(2.0 * np.log(1e5)), rel=1e-12)
+    assert Privacy(1e15, 1e-5).sigma(1.0) == pytest.approx(1.0 / np.sqrt(2e15), rel=1e-6)
     draws = noised(np.zeros((100_000, 1)), 2.0, seed=1)[:, 0]
     assert abs((draws < 2.0).mean() - ndtr(1.0)) < 5 * 0.5 / np.sqrt(1e5)      # false alarms: below 1e-6
     assert np.array_equal(noised(np.ones(3), 1.0, 5), noised(np.ones(3), 1.0, 5)) and np.array_equal(noised(np.ones((2, 3)), [0.0, 0.0], 5), np.ones((2, 3)))
+
+
+def test_what_keeps_some_weight_is_removed_in_part():
+    """Of a linear model, the three Newton steps agree; descent ends where the weighted mean is least, and its bound stays finite."""
+    learner = logistic(5)
+    sets, theta = [[3], [5, 0, 11]], learner.trained
+    newton = NewtonStep().answer(learner, sets, whole, weight=0.3).parameters
+    for rule in (CertifiedRemoval(scale=100.0), NaturalGradient(), MinMax(0, damping=0.0)):
+        assert np.abs(rule.answer(learner, sets, whole, weight=0.3).parameters - newton).max() < 1e-9
+    certified = CertifiedRemoval(scale=100.0)
+    start = Certified(learner, logistic_of(learner, 0.0), theta, np.zeros(24), 0.0, np.inf)
+    end = start.without(learner.downweight(sets[1], 0.3))
+    assert 0.0 < end.residual() <= end.spent + 1e-8 and np.array_equal(end.theta, certified.answer(learner, sets, whole, weight=0.3).parameters[1])
+    promised = NaturalGradient(constants=GOOD, features=1.0).answer(learner, [[3]], whole, weight=0.3).notes[-1]
+    assert f"sensitivity at most {sensitivity(0.7, 24, GOOD, 1.0):.3g};" in promised
+    found, rows = Descent(logistic_bounds(learner), 300).answer(learner, [range(1, 24), range(24)], whole, weight=0.01), logistic_rows(learner)
+    for there, keep in zip(found.parameters, np.array([[1.0] + [0.01] * 23, [0.01] * 24])):
+        assert np.abs(PENALTY * there - (keep * expit(-rows @ there)) @ rows / keep.sum()).max() < 1e-12
+    assert "sensitivity at most" in found.notes[-1]
+
+
+def test_min_max_counts_the_weight_that_is_gone():
+    learner = network_of_classes()
+    objective, keep = Objective(learner), np.where(np.arange(40) < 4, 0.6, 1.0)
+    away, all_away = (divergence(objective, learner.trained, gone) for gone in (1.0 - keep, (keep < 1.0).astype(float)))
+    other = learner.trained + 0.1
+    assert np.allclose(away(other)[1], 0.4 * all_away(other)[1], rtol=1e-10, atol=1e-12)
 
 
 # what is refused -------------------------------------------------------------------------------------------------------
@@ -273,6 +310,9 @@ GOOD = Constants(0.35, 1.0, 0.1, 0.1)
     (lambda: Descent(GOOD, 5, privacy=(1.0, 0.1)), "Privacy"), (lambda: Descent(GOOD, 5).train(logistic(0)), "radius"),
     (lambda: Rewind(-1), "steps taken again"), (lambda: Rewind(5, rows="gone"), "'zero weight' or 'dropped'"),
     (lambda: Rewind(5, {0: 1}), "Trajectory"), (lambda: Rewind(5, constants=0.1), "constants are Constants"),
+    (lambda: trajectory(logistic(0), at=5), "at: a sequence of steps"), (lambda: inverted(logistic(0), "3", 0.35), "steps taken again"),
+    (lambda: inverted(logistic(0), 3, 0.35, tolerance=0.0), "tolerance"), (lambda: Descent(Constants(1.0, 1.0, 1e-20), 5), "does not move"),
+    (lambda: Descent(Constants(1.0, 0.0, 0.1), 5, radius=1.0).train(logistic(0)), "bounded by 0"),
     (lambda: trajectory(logistic(0), every=0), "between checkpoints"), (lambda: trajectory(logistic(0), at=[151]), "151"),
     (lambda: inverted(logistic(0, rate=4.0), 5, 0.35), "rate . smoothness < 1, not 1.4"),
     (lambda: inverted(network(), 5, 0.35), "plain SGD, not of Momentum"), (lambda: inverted(logistic(0), 151, 0.35), "the training has 150"),

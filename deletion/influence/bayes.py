@@ -114,7 +114,8 @@ def stiffest(objective):
     if size <= 16:      # no more products than the iteration would take
         return np.abs(np.linalg.eigvalsh(objective.matrix(theta))).max()
     operator = LinearOperator((size, size), dtype=float, matvec=lambda v: objective.products(theta, v.reshape(1, -1))[0])
-    return abs(eigsh(operator, 1, tol=1e-2, v0=np.ones(size), return_eigenvectors=False)[0])
+    start = np.random.default_rng(0).normal(size=size)      # along no direction that a model may leave flat on purpose
+    return abs(eigsh(operator, 1, tol=1e-2, v0=start, return_eigenvectors=False)[0]) if operator.matvec(start).any() else 0.0
 
 
 def losses_at(objective, thetas):

@@ -136,7 +136,7 @@ class Unlearning:
         if not isinstance(flow, Flow):
             raise LearnerError(f"a Flow is wanted, not {flow!r:.60}")
         self.flow, self.rows = flow, flow.rows(rows)
-        self.retrained = flow.without(rows)
+        self.retrained = flow.without(self.rows)
         self.asked = real_number(asked, "the time of asking", low=0.0)
         self.horizon = real_number(horizon, "the horizon", above=self.asked)
 

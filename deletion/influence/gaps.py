@@ -62,17 +62,18 @@ def five_gaps(learner, deletion_sets, measurement, *, damping, solver="lissa", t
     Raises DoesNotApply where one of the stations cannot be reached, with the reason.
     """
     damping = real_number(damping, "damping", low=0.0)
-    if solver not in ("lissa", "cg"):
+    if not isinstance(solver, str) or solver not in ("lissa", "cg"):
         raise LearnerError(f"{solver!r:.60} is no iterative solver; there are 'lissa' and 'cg'")
-    if not iterable(deletion_sets) or not len(deletion_sets):
+    sets = [[learner.units[i] for i in learner.unit_indices(s)] for s in deletion_sets] if iterable(deletion_sets) else []
+    if not sets:
         raise LearnerError(f"deletion sets are a sequence of sets, such as [[{learner.units[0]!r}]], not {deletion_sets!r:.60}")
-    bregman = PBRF(damping).answer(learner, deletion_sets, measurement).parameters      # what is refused is told before any training
+    bregman = PBRF(damping).answer(learner, sets, measurement).parameters      # what is refused is told before any training
     response = Response(learner, learner.trained, damping)
-    h = np.array([learner.downweight(s)[learner.unit_of] for s in deletion_sets])
+    h = np.array([learner.downweight(s)[learner.unit_of] for s in sets])
     pulls = h @ response.objective.gradients(learner.trained)
     exact = solve(response.curvature, pulls, damping)
     early = solve(response.curvature, pulls, damping, solver=solver, tolerance=tolerance, limit=limit)
-    theta = [retrain(each, deletion_sets, progress=False) for each in (learner, begun_at(learner), begun_at(learner, damping))]
+    theta = [retrain(each, sets, progress=False) for each in (learner, begun_at(learner), begun_at(learner, damping))]
     theta = np.array([*theta, bregman, learner.trained + exact.x, learner.trained + early.x])
     change = change_at(learner, measurement, theta.reshape(-1, theta.shape[2]))
     return Gaps(theta, change.reshape(theta.shape[:2] + change.shape[1:]), early.residual)

@@ -14,10 +14,10 @@ e_i = y_i - x_i w, influence moves w by -(X^T X)^-1 x_i^T e_i, and deletion by 1
 """
 import numpy as np
 
-from ..checks import LearnerError, real_number
+from ..checks import one_of, real_number
 from ..methods import Answer, Method, change_at, linear_change, remaining
 from ..objective import CURVATURES, ModelLoss, Objective
-from .solvers import SOLVERS, solve
+from .solvers import SOLVERS, checked_options, solve
 
 OPTIMUM = 1e-2
 """How long the gradient of R may be at an optimum, in lengths of a typical example's gradient (their root mean square)."""
@@ -33,10 +33,8 @@ class CurvatureMethod(Method):
     """
 
     def __init__(self, curvature="hessian", damping=0.0, *, solver="cholesky", optimum=OPTIMUM, **options):
-        for what, given, known in (("curvature", curvature, CURVATURES), ("solver", solver, SOLVERS)):
-            if given not in known:
-                raise LearnerError(f"no {what} {given!r:.60}; there are {', '.join(map(repr, known))}")
-        self.curvature, self.solver, self.options = curvature, solver, options
+        self.curvature, self.solver = one_of(curvature, "curvature", CURVATURES), one_of(solver, "solver", SOLVERS)
+        self.options = checked_options(**options)
         self.damping, self.optimum = real_number(damping, "damping", low=0.0), real_number(optimum, "optimum", above=0.0)
 
     def refuses(self, learner):
@@ -47,8 +45,11 @@ class CurvatureMethod(Method):
         left = np.linalg.norm(objective.gradient(learner.trained))
         typical = np.sqrt((objective.gradients(learner.trained) ** 2).sum(axis=1).mean())
         if left > self.optimum * typical:
+            visits = np.bincount(learner.schedule.ravel(), minlength=learner.example_count)
+            advice = "Train longer" + ("" if visits.min() == visits.max() else f", visit examples equally often (now {visits.min()} to {visits.max()} "
+                                       "times, where the sum counts each once)")
             return (f"the trained parameters are no minimum: the gradient of the summed losses is {left:.3g} long there, {left / typical:.2g} "
-                    f"times a typical example's, where {self.optimum:g} is allowed. Train longer, or use curvature='gauss-newton'")
+                    f"times a typical example's, where {self.optimum:g} is allowed. {advice}, or use curvature='gauss-newton'")
         return None
 
     def solve(self, objective, theta, b, weights=None):

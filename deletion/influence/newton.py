@@ -82,6 +82,8 @@ def self_influences(learner, deletion_sets, method=NewtonStep()):
 
     Raises DoesNotApply where C, or C - C_W, is not positive definite, with its damping.
     """
+    if not isinstance(method, CurvatureMethod):
+        raise LearnerError(f"the method is one that solves with a curvature, such as NewtonStep(damping=0.1), not {method!r:.60}")
     method.check(learner)
     h = learner.deletion_sets(deletion_sets).dense(learner.unit_count)
     if not len(h):

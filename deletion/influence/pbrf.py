@@ -160,7 +160,7 @@ def pulled(learner, theta):
     objective, slopes = Objective(learner), [None] * learner.example_count
     for members in objective.kinds.values():
         if objective.batched:
-            found = output_slopes(learner, theta, stacked([learner.examples[i] for i in members]))
+            found = output_slopes(learner, theta, stacked([learner.examples[i] for i in members]), len(members))
         else:
             found = [output_slopes(learner, theta, learner.examples[i]) for i in members]
         for i, slope in zip(members, found):
@@ -170,8 +170,8 @@ def pulled(learner, theta):
     return Learner(form, examples, Pull(learner.loss.outputs, objective.batched), SGD(0.0), learner.schedule[:1])
 
 
-def output_slopes(learner, theta, data):
+def output_slopes(learner, theta, data, rows=None):
     """The gradient of the criterion with respect to what the model says of an example (or batch) at parameters theta."""
-    said = np.asarray(learner.loss.outputs(learner.layout.split(theta), *data))
+    said = np.asarray(learner.loss.said(learner.layout.split(theta), data, rows))
     cost = record(lambda outputs: learner.loss.criterion(outputs, *data).sum(), real(*said.shape, name="outputs"))
     return evaluate(gradient(cost, wrt=[0]), [said])[1]

@@ -13,7 +13,7 @@ import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve, eigvalsh
 from scipy.linalg.lapack import dpocon
 
-from ..checks import LearnerError, real_array, real_number, whole_number
+from ..checks import LearnerError, one_of, real_array, real_number, whole_number
 from ..methods import DoesNotApply
 
 SOLVERS = ("cholesky", "cg", "lissa")
@@ -35,6 +35,12 @@ class Solution:
     iterations: int
 
 
+def checked_options(tolerance=1e-10, limit=1000, scale=None):
+    """The options of iterative solvers; see `solve`."""
+    return {"tolerance": real_number(tolerance, "a solver's tolerance", above=0.0, below=1.0), "limit": whole_number(limit, "a solver's limit", 1),
+            "scale": None if scale is None else real_number(scale, "LiSSA's scale", above=0.0)}
+
+
 def solve(curvature, b, damping=0.0, *, solver="cholesky", tolerance=1e-10, limit=1000, scale=None):
     """The Solution x of (C + damping I) x = b.
 
@@ -48,12 +54,10 @@ def solve(curvature, b, damping=0.0, *, solver="cholesky", tolerance=1e-10, limi
     Raises DoesNotApply where C + damping I is not positive definite, and where an iterative solver ends above its tolerance.
     """
     b, damping = real_array(b, "right-hand sides"), real_number(damping, "damping", low=0.0)
-    tolerance, limit = real_number(tolerance, "a solver's tolerance", above=0.0, below=1.0), whole_number(limit, "a solver's limit", 1)
-    scale = None if scale is None else real_number(scale, "LiSSA's scale", above=0.0)
+    tolerance, limit, scale = checked_options(tolerance, limit, scale).values()
     if b.ndim != 2 or not b.size:
         raise LearnerError(f"right-hand sides are (k, parameters), one a row, not of shape {b.shape}")
-    if solver not in SOLVERS:
-        raise LearnerError(f"no solver {solver!r:.60}; there are {', '.join(map(repr, SOLVERS))}")
+    one_of(solver, "solver", SOLVERS)
     size, dense = b.shape[1], solver == "cholesky" or not callable(curvature)
     if dense:
         matrix = damped(curvature(np.eye(size)) if callable(curvature) else curvature, size, damping)

@@ -69,7 +69,8 @@ def ascend(model, theta, x, y, delete, fraction=1.0, loss="exponential", toleran
         raise LearnerError(f"the parameters miss a KKT point of these data by {before.relative_eps:.2g} of their norm, more than {tolerance:g}: gradient "
                            "ascent takes away what a point contributed only where training has converged in direction (train_to_margin)")
     scale = np.linalg.norm(theta) / np.linalg.norm(before.theta)
-    betas = before.lambdas[deleted] / np.exp(log_slope(before.margins[deleted]))
+    lambdas = before.lambdas[deleted]      # 0 where a margin is so large that exp is 0 as well
+    betas = np.divide(lambdas, np.exp(log_slope(before.margins[deleted])), out=np.zeros_like(lambdas), where=lambdas > 0.0)
     notes = tuple(f"point {i} has multiplier 0 (margin {before.margins[i]:.3g}): it supports nothing, and its step is zero"
                   for i in deleted if np.linalg.norm(before.terms[i]) <= ZERO * np.linalg.norm(before.theta))
     after = theta - fraction * scale * before.terms[deleted].sum(axis=0)

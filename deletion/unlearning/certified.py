@@ -87,7 +87,7 @@ class Certified:
     """A published model and its account; `remove` returns the next one.
 
     theta       (parameters,): with b inside; publish it as it is
-    downweight  (units,): 1 where deleted
+    downweight  (units,): 1 where deleted, between 0 and 1 where a weight is left
     spent       bound of |grad R(theta)| on what remains, R without b's change
     budget      s eps/sqrt(2 ln(1.5/delta))
     """
@@ -104,10 +104,14 @@ class Certified:
         if (h * self.downweight).any():
             gone = self.learner.units[int(np.flatnonzero(h * self.downweight)[0])]
             raise LearnerError(f"unit {gone!r} was deleted before")
+        return self.without(h)
+
+    def without(self, h):
+        """`remove` by downweights h (units,): examples that keep some weight hold on to the parameters no more than whole ones."""
         keep, = remaining(self.learner, (self.downweight + h)[None])
         step, bound = self.logistic.removal(self.theta, keep, 1.0 - self.learner.example_weights(h))
         if self.spent + bound > self.budget:
-            raise RetrainingDue(f"{int(h.sum())} more units cannot be removed", self.spent + bound, self.budget)
+            raise RetrainingDue(f"{np.count_nonzero(h)} more units cannot be removed", self.spent + bound, self.budget)
         return replace(self, theta=self.theta + step, downweight=self.downweight + h, spent=self.spent + bound)
 
     def residual(self):
@@ -160,7 +164,7 @@ class CertifiedRemoval(Method):
         logistic, theta = logistic_of(learner, np.zeros(learner.layout.size)), learner.trained
         start = Certified(learner, logistic, theta, np.zeros(learner.unit_count), 0.0, budget(self.privacy, self.scale))
         start = replace(start, spent=start.residual())
-        ends = [start.remove([learner.units[i] for i in np.flatnonzero(row)]) if row.any() else start for row in h]
+        ends = [start.without(row) if row.any() else start for row in h]
         theta = np.stack([end.theta for end in ends])
         notes = (f"gradient left over at most {max(end.spent for end in ends):.3g} (training: {start.spent:.2g}), of a budget of "
                  f"{start.budget:.3g} for {self.privacy}, linear term of scale {self.scale:g}",)

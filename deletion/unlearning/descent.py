@@ -57,7 +57,9 @@ class Descent(Method):
         """The paper's training, from the learner's initial parameters on what is left, to an error of gamma^I 2 L/(m n). Needs a radius."""
         downweight = np.zeros(learner.unit_count) if downweight is None else downweight
         keep = remaining(learner, downweight[None])[0]
-        steps = first_steps(self.constants, self.steps, int(keep.sum()), 2.0 * self.radius)
+        if self.radius == np.inf:
+            raise LearnerError("the number of first steps needs a bounded domain: give Descent a radius")
+        steps = first_steps(self.constants, self.steps, keep.sum(), 2.0 * self.radius)
         theta = self._descended(Objective(learner), self._projected(learner.layout.initial), keep, steps)
         return Descended(theta, downweight, self._of_training(keep))
 
@@ -74,14 +76,14 @@ class Descent(Method):
         return state.error + self._of_training(learner.example_weights(state.downweight))
 
     def _of_training(self, keep):
-        return self.gamma ** self.steps * moved_by(1, int(keep.sum()), self.constants)
+        return self.gamma ** self.steps * moved_by(1, keep.sum(), self.constants)
 
     def _requested(self, learner, objective, state, h):
         keep, = remaining(learner, (state.downweight + h)[None])
         if not h.any():
             return state
-        before = int(learner.example_weights(state.downweight).sum())
-        error = self.gamma ** self.steps * (state.error + moved_by(before - int(keep.sum()), before, self.constants))
+        before = learner.example_weights(state.downweight).sum()
+        error = self.gamma ** self.steps * (state.error + moved_by(before - keep.sum(), before, self.constants))
         return Descended(self._descended(objective, state.theta, keep, self.steps), state.downweight + h, error)
 
     def _descended(self, objective, theta, keep, steps):
@@ -114,19 +116,24 @@ def contraction(constants):
     """gamma = (M - m)/(M + m). Raises DoesNotApply where the objective is not strongly convex."""
     if checked_constants(constants).convexity <= 0.0:
         raise DoesNotApply("descent-to-delete needs a strongly convex objective: convexity > 0 (a regulariser of every parameter gives it)")
-    return (constants.smoothness - constants.convexity) / (constants.smoothness + constants.convexity)
+    gamma = (constants.smoothness - constants.convexity) / (constants.smoothness + constants.convexity)
+    if gamma == 1.0:
+        raise DoesNotApply(f"descent-to-delete does not move: to rounding, a step with convexity {constants.convexity:g} and smoothness "
+                           f"{constants.smoothness:g} shrinks nothing. Regularise more")
+    return gamma
 
 
 def moved_by(deleted, count, constants):
-    """2 w L/(m n): how far deleting w of n examples moves the minimiser of the mean at most."""
+    """2 w L/(m n): how far deleting w of n examples (or of their weight) moves the minimiser of the mean at most."""
     return 2.0 * deleted * constants.gradient / (constants.convexity * count)
 
 
 def first_steps(constants, steps, count, diameter):
     """I + ln(D m n/(2 L))/ln(1/gamma), rounded up, at least I: the initial training, in a domain of diameter D."""
-    if not np.isfinite(real_number(diameter, "the diameter of the domain (twice a Descent's radius)", above=0.0)):
-        raise LearnerError("the number of first steps needs a bounded domain: give Descent a radius")
-    gamma, ratio = contraction(constants), diameter / moved_by(1, count, constants)
+    gamma, moved = contraction(constants), moved_by(1, count, constants)
+    if moved == 0.0:
+        raise DoesNotApply("no number of first steps is enough where gradients are bounded by 0: their error is to be in proportion to that")
+    ratio = real_number(diameter, "the diameter of the domain (twice a Descent's radius)", above=0.0) / moved
     return steps + max(0, ceil(np.log(ratio) / np.log(1.0 / gamma))) if gamma > 0.0 else steps
 
 

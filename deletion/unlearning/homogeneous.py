@@ -163,6 +163,8 @@ def homogeneity(function, size, name=None, seed=0):
 
 def checked_points(model, x, y):
     """Points (n, inputs) and labels +-1 (n,) as floats."""
+    if isinstance(model, type) or not hasattr(model, "inputs"):
+        raise LearnerError(f"a model is Linear(inputs), TwoLayerReLU(inputs, second) or one with the same methods, not {model!r:.60}")
     x, y = real_array(x, "points"), real_array(y, "labels")
     if x.ndim != 2 or x.shape[1] != model.inputs or not len(x):
         raise LearnerError(f"points are (n, {model.inputs}) for {model.name}, n at least 1, not {x.shape}")

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.optimize import nnls
 from scipy.special import log_expit
 
-from ..checks import LearnerError, real_number, whole_number
+from ..checks import LearnerError, real_array, real_number, whole_number
 from .homogeneous import Linear, Span, checked_points, checked_theta, separated
 from .kkt import multipliers
 
@@ -82,7 +82,8 @@ def max_margin(x, y):
     By non-negative least squares (Lawson & Hanson 1974, ch. 23): the residual of (0, ..., 0, 1) on the rows (y_i x_i, 1) is parallel
     to (-theta, 1). LearnerError where no theta has all margins positive.
     """
-    model = Linear(np.shape(x)[1] if np.ndim(x) == 2 else 1)
+    x = real_array(x, "points")
+    model = Linear(x.shape[1] if x.ndim == 2 else 1)
     x, y = checked_points(model, x, y)
     longest = np.linalg.norm(x, axis=1).max() or 1.0
     rows = np.vstack([(y[:, None] * x).T / longest, np.ones(len(x))])

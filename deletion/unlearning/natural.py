@@ -12,13 +12,10 @@ version for networks, `MinMax`, is our own formulation: the paper's exact object
 import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
-from circuit import evaluate, gradient, integer, real, record
-
 from ..checks import real_number, whole_number
-from ..learner import Learner
+from ..influence.pbrf import pulled
 from ..methods import Answer, DoesNotApply, Method, change_at, remaining
 from ..objective import ModelLoss, Objective
-from ..optimizer import SGD
 from .constants import checked_constants
 from .noise import Privacy, checked_privacy
 
@@ -47,17 +44,17 @@ class NaturalGradient(Method):
 
     def _answer(self, learner, h, measurement):
         keep, objective, start = remaining(learner, h), Objective(learner), learner.trained
-        theta = np.array([start + self._step(objective, start, row) if not row.all() else start for row in keep])
+        theta = np.array([start + self._step(objective, start, row) if (row < 1.0).any() else start for row in keep])
         left = np.linalg.norm(objective.gradient(start)) / objective.count
         return Answer(change_at(learner, measurement, theta), theta, (f"gradient of the mean as trained: {left:.2g}", *self._promise(keep)))
 
     def _step(self, objective, theta, keep):
-        return Fisher(objective, theta, keep, self.damping).solve(deleted_slope(objective, theta, keep))
+        return Fisher(objective, theta, keep, self.damping).solve(objective.gradient(theta, 1.0 - keep, regularizer=False))
 
     def _promise(self, keep):
         if self.constants is None:
             return ("no constants given: no bound, no noise",)
-        bound = max(sensitivity(int((1.0 - row).sum()), len(row), self.constants, self.features) for row in keep)
+        bound = max(sensitivity((1.0 - row).sum(), len(row), self.constants, self.features) for row in keep)
         return str(self.constants), f"sensitivity at most {bound:.3g}; noise sigma {self.privacy.sigma(bound):.3g} for {self.privacy}"
 
 
@@ -76,13 +73,8 @@ class Fisher:
         return cho_solve(self.factor, slope)
 
 
-def deleted_slope(objective, theta, keep):
-    """g_W: the sum of the deleted examples' gradients, without the regulariser."""
-    return objective.gradient(theta, 1.0 - keep) - objective.gradient(theta, 0.0 * keep)
-
-
 def sensitivity(deleted, count, constants, features):
-    """M w^2 C^2/(mu^3 n^2) + 2 w^2 C Q K/(mu^2 n^2), w of n examples deleted: bound of the distance to retraining (mean scale).
+    """M w^2 C^2/(mu^3 n^2) + 2 w^2 C Q K/(mu^2 n^2), w of n examples (or of their weight) deleted: bound of the distance to retraining (mean scale).
 
     mu convexity, M bend, C gradient, Q smoothness of the Constants, K = features. Read from a reproduction of the paper.
     """
@@ -100,7 +92,7 @@ class MinMax(NaturalGradient):
     It starts with the natural-gradient step, and then takes turns, both directions by the retained Fisher matrix at theta*:
 
         down   theta <- theta - rate  F^{-1} grad (sum over retained l_i + n r)
-        up     theta <- theta + push  F^{-1} grad sum_{i in W} D_i(theta)
+        up     theta <- theta + push  F^{-1} grad sum_{i in W} h_i D_i(theta)
 
     D_i(theta) is the divergence of the model's outputs on a deleted example from those of the original model, in the loss's own
     (Bregman) geometry: KL(original || model) for cross-entropy, half the squared distance for squared error. It is
@@ -117,42 +109,23 @@ class MinMax(NaturalGradient):
         self.rate, self.push = (real_number(x, what, low=0.0) for x, what in ((rate, "the rate down"), (push, "the push up")))
 
     def _step(self, objective, theta, keep):
-        fisher = Fisher(objective, theta, keep, self.damping)
-        away, here = divergence(objective, theta, keep == 0.0), theta + fisher.solve(deleted_slope(objective, theta, keep))
+        fisher, away = Fisher(objective, theta, keep, self.damping), divergence(objective, theta, 1.0 - keep)
+        here = theta + fisher.solve(objective.gradient(theta, 1.0 - keep, regularizer=False))
         for _ in range(self.turns):
             here = here - self.rate * fisher.solve(objective.gradient(here, keep))
-            here = here + self.push * fisher.solve(away.gradient(here))
+            here = here + self.push * fisher.solve(away(here)[1])
         return here - theta
 
     def _promise(self, keep):
         return ("no bound is known; the formulation is ours",)
 
 
-def divergence(objective, theta, chosen):
-    """The Objective sum over chosen examples of D_i, up to a constant: l_i(f) - l_i(f*) - grad l_i(f*).(f - f*) in outputs f."""
-    learner, slopes = objective.learner, output_slopes(objective, theta, chosen)
+def divergence(objective, theta, gone):
+    """here -> (value, gradient) of sum_i gone_i D_i(here) around theta, up to a constant; gone (examples,)."""
+    tangent = Objective(pulled(objective.learner, theta))
 
-    def loss(parameters, *arrays):
-        *data, slope = arrays
-        outputs = learner.loss.outputs(parameters, *data)
-        inner = outputs * slope
-        inner = inner.reshape(inner.shape[0], -1).sum(axis=1) if objective.batched else inner.sum()
-        return learner.loss.criterion(outputs, *data) - inner
-    once = np.zeros((1, 1) if objective.batched else 1, int)      # an Objective asks for a learner, not for its training
-    examples = [(*learner.examples[i], slope) for i, slope in slopes.items()]
-    return Objective(Learner(learner.layout.split(learner.layout.initial), examples, loss, SGD(0.0), once))
-
-
-def output_slopes(objective, theta, chosen):
-    """{i: gradient of example i's loss in what the model says of it}, at theta, for the chosen examples."""
-    learner, lead, found = objective.learner, (1,) if objective.batched else (), {}
-    for kind, members in objective.kinds.items():
-        inputs = [(real if k == "real" else integer)(*lead, *shape) for shape, k in kind]
-        model = record(lambda theta, *data: learner.loss.outputs(learner.layout.split(theta), *data), real(objective.size), *inputs)
-        said = real(*model.shapes[model.outputs[0]])
-        cost = gradient(record(lambda said, *data: learner.loss.criterion(said, *data).sum(), said, *inputs), wrt=[0])
-        for i in (i for i in members if chosen[i]):
-            data = [x.reshape(lead + x.shape) for x in learner.examples[i]]
-            slope = evaluate(cost, [evaluate(model, [theta, *data])[0], *data])[1]
-            found[i] = slope.reshape(slope.shape[len(lead):])
-    return found
+    def at(here):
+        value, slope = objective.slope(here, gone, regularizer=False)
+        linear, pull = tangent.slope(here, gone)
+        return value - linear, slope - pull
+    return at

@@ -37,12 +37,13 @@ class Privacy:
         """The smallest sigma that keeps the promise: leaked(sigma / Delta, eps) = delta   (Balle & Wang 1805.06530, theorem 8)."""
         def excess(log_ratio):      # falls from 1 - delta to -delta
             return leaked(np.exp(log_ratio), self.eps) - self.delta
-        return checked_sensitivity(sensitivity) * np.exp(brentq(excess, -30.0, 30.0, xtol=1e-14))
+        low = -30.0 - np.log(max(self.eps, 1.0))      # at sigma = Delta / eps and below, nearly everything leaks
+        return checked_sensitivity(sensitivity) * np.exp(brentq(excess, low, 30.0, xtol=1e-14))
 
     def concentrated_sigma(self, sensitivity):
         """Delta / (sqrt 2 (sqrt(ln(1/delta) + eps) - sqrt(ln(1/delta)))), for every eps: by way of zero-concentrated privacy."""
         log = np.log(1.0 / self.delta)
-        return checked_sensitivity(sensitivity) / (np.sqrt(2.0) * (np.sqrt(log + self.eps) - np.sqrt(log)))
+        return checked_sensitivity(sensitivity) * (np.sqrt(log + self.eps) + np.sqrt(log)) / (np.sqrt(2.0) * self.eps)      # nothing cancels
 
 
 def checked_sensitivity(sensitivity):

@@ -19,7 +19,7 @@ import numpy as np
 from circuit import DomainError, evaluate
 from taylor import TRAININGS, Recurrence
 
-from ..checks import LearnerError, real_number, whole_number
+from ..checks import LearnerError, iterable, real_number, whole_number
 from ..methods import Answer, DoesNotApply, Method, change_at, remaining
 from ..optimizer import SGD, rate_at
 from .constants import checked_constants
@@ -44,6 +44,8 @@ class Trajectory:
 def trajectory(learner, every=None, at=()):
     """Train as usual and keep the state every so many steps, and before the steps in `at`; before step 0 it is always kept."""
     steps = len(learner.steps)
+    if not iterable(at):
+        raise LearnerError(f"at: a sequence of steps before which to keep the state, such as [{at!r:.60}], not {at!r:.60}")
     wanted = {0} | {whole_number(step, "a step to keep", 0) for step in at}
     wanted |= set() if every is None else set(range(0, steps, whole_number(every, "steps between checkpoints", 1)))
     if max(wanted) > steps:
@@ -65,6 +67,7 @@ def inverted(learner, steps, smoothness, tolerance=1e-14):
     it does not contract (the smoothness given was too small).
     """
     begin, rates = start_of(learner, steps), sgd_rates(learner)
+    tolerance = real_number(tolerance, "the tolerance of inverted steps", above=0.0, below=1.0)
     worst = rates[begin:].max(initial=0.0) * real_number(smoothness, "smoothness", above=0.0)
     if worst >= 1.0:
         raise DoesNotApply(f"steps can be inverted while rate * smoothness < 1, not {worst:.3g}")
@@ -101,7 +104,7 @@ class Rewind(Method):
     name = "rewind-to-delete"
 
     def __init__(self, steps, checkpoints=None, rows="zero weight", constants=None, privacy=Privacy(1.0, 1e-5)):
-        if rows not in ROWS:
+        if not isinstance(rows, str) or rows not in ROWS:
             raise LearnerError(f"deleted rows are {' or '.join(map(repr, ROWS))}, not {rows!r:.60}")
         if checkpoints is not None and not isinstance(checkpoints, Trajectory):
             raise LearnerError(f"checkpoints are a Trajectory, as trajectory(learner, every=10) or inverted(...) gives, not {checkpoints!r:.60}")
@@ -171,9 +174,9 @@ def run(learner, block, begin, end, skipped=0):
 
 def start_of(learner, steps):
     """The step before which K steps are left."""
-    if steps > len(learner.steps):
+    if whole_number(steps, "steps taken again", 0) > len(learner.steps):
         raise DoesNotApply(f"{steps} steps cannot be taken again: the training has {len(learner.steps)}")
-    return len(learner.steps) - whole_number(steps, "steps taken again", 0)
+    return len(learner.steps) - steps
 
 
 def sgd_rates(learner):

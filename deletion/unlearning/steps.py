@@ -9,7 +9,7 @@ import numpy as np
 
 from ..checks import real_number, whole_number
 from ..influence.solvers import largest
-from ..methods import Answer, Method, change_at, remaining
+from ..methods import Answer, DoesNotApply, Method, change_at, remaining
 from ..objective import ModelLoss, Objective
 
 
@@ -32,7 +32,10 @@ class GradientAscent(Method):
         keep, objective, rate = remaining(learner, h), Objective(learner), self.rate
         if rate is None:
             curvature = "gauss-newton" if isinstance(learner.loss, ModelLoss) else "hessian"
-            rate = 1.0 / largest(lambda v: objective.products(learner.trained, v, curvature=curvature), objective.size)
+            try:
+                rate = 1.0 / largest(lambda v: objective.products(learner.trained, v, curvature=curvature), objective.size)
+            except DoesNotApply:
+                raise DoesNotApply("the objective has no curvature at the trained parameters, from which to take a rate: give one") from None
         theta = np.repeat(learner.trained[None], len(h), axis=0)
         for row, gone in zip(theta, 1.0 - keep):
             for _ in range(self.steps if gone.any() else 0):
