@@ -191,7 +191,7 @@ COLUMNS = (("LDS 1%", ".3f"), ("LDS 5%", ".3f"), ("error single", ".3f"), ("erro
 def shown(contest, results, rows):
     """The table of one learner, and below it why methods do not apply."""
     def cell(value, form):
-        return "-" if np.isnan(value) else format(value, form)
+        return "-" if np.isnan(value) else format(value, form if abs(value) < 100 or form == ".0f" else ".3g")
 
     lines = [[name + ("*" if sum(map(len, result.change.values())) < sum(map(len, contest.sets.values())) else ""),
               *(cell(rows[name][column] / (1e6 if column == "memory" else 1.0), form) for column, form in COLUMNS)]
