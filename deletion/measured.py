@@ -29,7 +29,7 @@ class Prediction:
     change           value - f(0), f(0) being the measurement of the model as trained
     terms            (p + 1, ...): the contribution of each degree; terms[0] = f(0)
     standard_error   of the value by sampling, as the decoder states it
-    interval, level  (low, high), which holds the retrained value with probability `level`; None without calibration sets
+    interval, level  (low, high), which holds the retrained values of random sets with probability `level`; None without calibration sets
     sampling, truncation   standard deviations of the error, the two parts of the interval, as calibrated
     decoder          which decoder it was
     verdict          'trust', 'raise degree' or 'do not trust'; None without calibration sets
@@ -254,7 +254,7 @@ class Measured:
         model, squares = self.error_model(decoder, groups), sets.squares()
         sampling, truncation = model.deviations(found.error, squares, self._excess(found.change, squares))
         half = model.half_width(sampling, truncation, level).reshape(shape)
-        verdict, reasons = judge(self, sets, found.change, sampling, truncation)
+        verdict, reasons = judge(self, sets, found.change, found.terms, sampling, truncation)
         return Prediction(self.value + change, change, terms, error, (self.value + change - half, self.value + change + half), level,
                           sampling.reshape(shape), truncation.reshape(shape), fitted.name, verdict, reasons)
 

@@ -9,7 +9,7 @@ def drawing(path):
     try:
         import matplotlib
     except ImportError:
-        raise LearnerError("--plot needs matplotlib: pip install 'deletion-sketch[plot]'") from None
+        raise LearnerError("--plot needs matplotlib: pip install -e '.[plot]' in the project's folder") from None
     matplotlib.use("Agg")
     from matplotlib import pyplot
     figure, axes = pyplot.subplots(figsize=(7.5, 4.8), layout="constrained")

@@ -4,11 +4,12 @@ import pytest
 from learners import logistic, network, tiny
 
 import circuit as C
-from circuit import record, real
-from deletion import SGD, Learner, LearnerError, given, load, precompute, retrain, sphere, stability
+from circuit import cross_entropy, real, record, softmax
+from deletion import SGD, Learner, LearnerError, LinearDecay, Momentum, given, load, precompute, retrain, sphere, stability
 from deletion.calibration import SETS, random_sets, typical_change
 from deletion.kinks import branch_points, crossings
 from deletion.stability import decay
+from deletion.verdict import unsettled
 
 
 def measure(w):
@@ -189,3 +190,27 @@ def test_the_unlearned_model_is_near_the_retrained_one():
     exact, trained = retrain(learner, [[3]])[0], learner.train()[0]
     flat = np.concatenate([x.ravel() for x in theta.values()])
     assert np.linalg.norm(flat - exact) < 0.2 * np.linalg.norm(trained - exact)
+
+
+def test_a_unit_whose_own_terms_have_not_settled_is_not_trusted():
+    """One user with wrong labels: its series goes on where those of random sets have long ended, and the verdict says so."""
+    rng = np.random.default_rng(3)
+    centres, user = np.array([[2.0, 0.0], [-1.0, 1.7], [-1.0, -1.7]]), np.arange(240) % 24
+    label = rng.integers(0, 3, 240)
+    x = centres[label] + 1.3 * rng.normal(size=(240, 2))
+    label[user == 5] = (label[user == 5] + 1) % 3
+    order = np.random.default_rng(0)
+    schedule = np.concatenate([order.permutation(240).reshape(-1, 24) for _ in range(15)])
+    learner = Learner({"w": np.zeros((2, 3)), "b": np.zeros(3)}, list(zip(x, label)), lambda p, x, y: cross_entropy(x @ p["w"] + p["b"], y),
+                      Momentum(LinearDecay(0.1), 0.9), schedule, units=user)
+    measured = precompute(learner, 12, 3, progress=False).measure(lambda p: softmax(np.array([0.3, 0.2]) @ p["w"] + p["b"])[0])
+    everyone = measured.leave_one_out()
+    assert everyone.verdict[5] == "raise degree" and "have not settled" in everyone.reasons[5][0]
+    assert everyone.verdict.count("trust") >= 21
+
+
+def test_what_a_series_foretells():
+    """A geometric series of ratio 1/2 has as much before it as its last term; one that grows is cut at 9 times; degree 1 foretells nothing."""
+    terms = np.array([[4.0, 2.0, 1.0], [1.0, 1.0, 2.0], [0.0, 0.0, 0.0]])[:, :, None]
+    assert np.allclose(unsettled(terms, np.full((3, 1), 2.0)), [0.5, 9.0, 0.0])
+    assert np.array_equal(unsettled(terms[:, :1], np.ones((3, 1))), np.zeros(3))
