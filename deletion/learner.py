@@ -299,10 +299,13 @@ class Learner:
         return circuit
 
     def again(self, **changes):
-        """A Learner recorded once more from the same fields, some of them changed: again(parameters=..., regularizer=...)."""
+        """A Learner recorded once more from the same fields, some of them changed: again(parameters=..., regularizer=...).
+
+        Other units are all the units there are, unless all_units says more.
+        """
         fields = {"parameters": self.layout.split(self.layout.initial), "examples": self.examples, "loss": self.loss, "optimizer": self.optimizer,
                   "schedule": self.schedule, "regularizer": self.regularizer, "units": [self.units[i] for i in self.unit_of],
-                  "all_units": self.units, "labels": self.labels}
+                  "all_units": None if "units" in changes else self.units, "labels": self.labels}
         return Learner(**{**fields, **changes})
 
     # what it promises ------------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 from learners import converged, data, network
 
+from circuit import DomainError, log
 from deletion import SGD, Answer, DoesNotApply, Learner, LearnerError, LeaveOneOuts, Method, NoChange, Objective, Retraining, Sketched, retrain
 from deletion.influence import PBRF, BayesianInfluence, ByMetagradient, Homotopy, Influence, NewtonStep, SketchedBeyond, self_influences
 from deletion.unlearning import CertifiedRemoval, Descent, GradientAscent, MinMax, NaturalGradient, Rewind, logistic_bounds
@@ -111,6 +112,11 @@ def test_gradient_ascent_climbs():
     assert np.allclose(own.parameters - theta, rate / 0.1 * (answer.parameters - theta), rtol=1e-3)
     with pytest.raises(DoesNotApply, match="deletes every example"):
         GradientAscent().answer(learner, [range(30)], measure)
+
+
+def test_a_measurement_that_leaves_its_domain_is_named():
+    with pytest.raises(DomainError, match="the measurement, at the parameters as trained .*logarithm needs a positive number"):
+        NewtonStep().answer(converged(), [[1]], lambda w: log(w - 100.0))
 
 
 def test_without_curvature_gradient_ascent_asks_for_a_rate():
