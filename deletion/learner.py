@@ -140,7 +140,7 @@ class Learner:
         def objective(*wires):
             pieces, weight, data = wires[:len(layout.shapes)], wires[len(layout.shapes)], wires[len(layout.shapes) + 1:]
             losses = self.loss(layout.form(list(pieces)), *data)
-            self._check_loss(losses, weights.shape)
+            self.check_loss(losses, weights.shape)
             total = (weight * losses).mean()
             return total if self.regularizer is None else total + self.penalty(layout.form(list(pieces)))
 
@@ -170,7 +170,8 @@ class Learner:
             raise LearnerError(f"the regularizer returns one number, such as (w * w).sum(), not {penalty!r:.60}")
         return penalty
 
-    def _check_loss(self, losses, shape):
+    def check_loss(self, losses, shape):
+        """Raise LearnerError unless losses are those of a batch of `shape`, or of the one example of a step."""
         if not isinstance(losses, Wire):
             raise LearnerError(f"the loss does not depend on the parameters: it returns {losses!r:.60}")
         wanted = shape if self.schedule.ndim == 2 else ()

@@ -130,7 +130,8 @@ def test_without_curvature_gradient_ascent_asks_for_a_rate():
 @pytest.mark.parametrize("make, words", [
     (lambda: Sketched("all"), "number of directions"), (lambda: Sketched(0), "number of directions"),
     (lambda: Influence(np.array(["hessian", "fisher"])), "no curvature"), (lambda: Influence(solver=["cg"]), "no solver"),
-    (lambda: NewtonStep(tolerance="small"), "tolerance"), (lambda: Influence(limit=0), "limit"),
+    (lambda: NewtonStep(tolerance="small"), "tolerance"),
+    (lambda: Influence(damping=True), "damping: real numbers are wanted, not bool"), (lambda: Influence(limit=0), "limit"),
     (lambda: Rewind(3, rows=["dropped"]), "deleted rows are"), (lambda: self_influences(converged(), [[1]], "hessian"), "solves with a curvature")])
 def test_settings_are_looked_at_before_any_work(make, words):
     with pytest.raises(LearnerError, match=words):
