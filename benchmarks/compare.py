@@ -3,7 +3,8 @@
 Deletion sets: single examples, random 1%, 5% and 20%, a class, the most influential. Measured: the loss of held-out examples.
 LDS and error are those of `benchmarks.accuracy`. distance: |predicted - retrained parameters| over |retrained - trained|. membership:
 by how much a threshold on its loss tells deleted examples from ones never seen (1: always, 0: never), for the 20% sets.
-trainings: what answering every set takes, in units of one training; first: what answering the first set takes.
+aim: error against the method that it approximates by its own account (the optimum, PBRF), at 5%. trainings: what answering every set takes,
+in units of one training; first: what one set takes.
 
 Every method's answers are kept below --out: killed, the same command goes on. Truth: weight 0, schedule unchanged.
 """
@@ -13,11 +14,14 @@ from typing import Optional
 import numpy as np
 
 from circuit import CircuitError
-from deletion import DoesNotApply, Objective, retrain
+from deletion import Objective, retrain
 
 from . import harness
-from .contestants import ARENAS, FEW, RANDOM, entries
+from .contestants import ARENAS, CONVEX_ONLY, FEW, RANDOM, entries
 from .truth import Trial, error, lds, random_sets
+
+LONG = 120.0
+"""Seconds beyond which a method is not run once more for the cost of its first answer."""
 
 KINDS = ("single", *RANDOM, "class", "influential")
 COLOURS = {"reference": "0.4", "sketch": "C3", "first order": "C0", "second order": "C2", "unlearning": "C1"}
@@ -57,19 +61,18 @@ class Contest:
 
     def chosen(self, few):
         """{kind: sets} that a method is asked for: all, or a few."""
-        return {kind: self.sets[kind][:FEW] for kind in ("5%", "20%", "class")} if few else self.sets
+        return {kind: self.sets[kind][:FEW] for kind in ("5%", "class")} if few else self.sets
 
 
 @dataclass(frozen=True)
 class Result:
-    """What a method answered, or why not.   change, theta: by kind;   aim: error against its own aim at 5%."""
+    """What a method answered, or why not.   change, theta: by kind;   seconds: for all sets;   first: for one."""
     reason: str
     change: dict
     theta: Optional[dict]
     seconds: float = np.nan
     first: float = np.nan
     memory: float = np.nan
-    aim: float = np.nan
     notes: str = ""
 
 
@@ -99,20 +102,11 @@ def answered(contest, entry):
     memory = harness.memory("VmHWM") - before
     seconds = sum(part[2] for part in parts.values())
     asked = sum(len(part[0]) for part in parts.values())
-    first = seconds / asked if entry.few else harness.seconds(lambda: entry.method.answer(learner, next(iter(sets.values()))[:1], measure), 1)[0]
+    one = next(iter(sets.values()))[:1]
+    first = seconds / asked if entry.few else np.nan if seconds > LONG else harness.seconds(lambda: entry.method.answer(learner, one, measure), 1)[0]
     theta = {kind: part[1] for kind, part in parts.items()} if next(iter(parts.values()))[1] is not None else None
     change = {kind: part[0] for kind, part in parts.items()}
-    aim = against_aim(contest, entry, change["5%"]) if entry.aim is not None and "5%" in change else np.nan
-    return Result("", change, theta, seconds, first, memory, aim, "; ".join(dict.fromkeys([*notes, *(f"refused: {text}" for text in told)])))
-
-
-def against_aim(contest, entry, change):
-    """The error of a method's first predictions at 5% against those of the method it approximates by its own account."""
-    try:
-        own = entry.aim.answer(contest.trial.learner, contest.sets["5%"][:FEW], contest.trial.measure)
-    except (DoesNotApply, CircuitError):
-        return np.nan
-    return error(change[:FEW], own.change)
+    return Result("", change, theta, seconds, first, memory, "\n".join(dict.fromkeys([*notes, *(f"refused: {text}" for text in told)])))
 
 
 # what is kept between runs -----------------------------------------------------------------------------------------------
@@ -127,13 +121,13 @@ def kept(contest, name, entry, options):
         result = answered(contest, entry)
         arrays = {f"change {kind}": x for kind, x in result.change.items()}
         arrays |= {f"theta {kind}": x for kind, x in (result.theta or {}).items()}
-        plain = {field: getattr(result, field) for field in ("reason", "seconds", "first", "memory", "aim", "notes")}
+        plain = {field: getattr(result, field) for field in ("reason", "seconds", "first", "memory", "notes")}
         with open(path.with_suffix(".part"), "wb") as file:
             np.savez(file, **arrays, **plain)
         path.with_suffix(".part").rename(path)
     with np.load(path) as file:
         arrays = {part: {kind: file[f"{part} {kind}"] for kind in KINDS if f"{part} {kind}" in file} for part in ("change", "theta")}
-        return Result(str(file["reason"]), arrays["change"], arrays["theta"] or None, *(float(file[x]) for x in ("seconds", "first", "memory", "aim")),
+        return Result(str(file["reason"]), arrays["change"], arrays["theta"] or None, *(float(file[x]) for x in ("seconds", "first", "memory")),
                       notes=str(file["notes"]))
 
 
@@ -154,8 +148,8 @@ def unseen(learner, count=300):
                                    labels=None))
 
 
-def scores(contest, result):
-    """{column: number} of one method; NaN where there is nothing to score."""
+def scores(contest, result, own):
+    """{column: number} of one method; NaN where there is nothing to score.   own: the Result of what it approximates, or None."""
     learner, row = contest.trial.learner, {}
     for kind in KINDS:
         some = result.change.get(kind)
@@ -171,9 +165,12 @@ def scores(contest, result):
     if result.theta is not None and "20%" in result.theta:
         row["membership"] = float(np.mean([membership(contest.seen.losses(theta)[np.isin(learner.unit_of, learner.unit_indices(s))],
                                                       contest.unseen.losses(theta)) for theta, s in zip(result.theta["20%"], contest.sets["20%"])]))
-    asked = sum(len(x) for x in result.change.values())
+    asked, aim = sum(len(x) for x in result.change.values()), np.nan
+    if own is not None and "5%" in result.change and "5%" in own.change:
+        count = min(len(result.change["5%"]), len(own.change["5%"]))
+        aim = error(result.change["5%"][:count], own.change["5%"][:count])
     return row | {"trainings": result.seconds / contest.training, "first": result.first / contest.training, "asked": asked,
-                  "memory": result.memory, "aim": result.aim}
+                  "memory": result.memory, "aim": aim}
 
 
 def retraining_itself(contest):
@@ -194,7 +191,7 @@ COLUMNS = (("LDS 1%", ".3f"), ("LDS 5%", ".3f"), ("error single", ".3f"), ("erro
 def shown(contest, results, rows):
     """The table of one learner, and below it why methods do not apply."""
     def cell(value, form):
-        return "-" if np.isnan(value) else format(value, form)
+        return "-" if np.isnan(value) else format(value, form if abs(value) < 100 or form == ".0f" else ".3g")
 
     lines = [[name + ("*" if sum(map(len, result.change.values())) < sum(map(len, contest.sets.values())) else ""),
               *(cell(rows[name][column] / (1e6 if column == "memory" else 1.0), form) for column, form in COLUMNS)]
@@ -204,9 +201,9 @@ def shown(contest, results, rows):
           f"{contest.training * 1e3:.0f} ms\nsets: {sizes} ({contest.arena.group[0]})")
     print(harness.table(["", *(column for column, _ in COLUMNS[:-1]), "MB"], lines))
     if any(line[0].endswith("*") for line in lines):
-        print(f"* only some sets: the first {FEW} of 5% and 20% and the class, where one set takes long; or without those refused")
+        print(f"* only some sets: the first {FEW} of 5% and the class, where one set takes long; or without those refused")
     for name, result in results.items():
-        refused = [result.reason] * bool(result.reason) + [note for note in result.notes.split("; ") if note.startswith("refused: ")]
+        refused = [result.reason] * bool(result.reason) + [note for note in result.notes.split("\n") if note.startswith("refused: ")]
         for text in refused:
             print(f"no number for {name}: {text.removeprefix('refused: ')}")
 
@@ -269,12 +266,13 @@ def main():
     for name in options.learner or ARENAS:
         contest = Contest.of(name, options)
         listed = entries(contest.arena, contest.trial.learner)
-        unknown = set(options.method or ()) - set(listed)
-        if unknown == set(options.method or ()) and unknown:
+        unknown = set(options.method or ()) - set(listed) - CONVEX_ONLY
+        if unknown:
             raise CircuitError(f"no method {unknown.pop()!r} for {name}; there are {', '.join(listed)}")
         results = {m: kept(contest, m, entry, options) for m, entry in listed.items() if not options.method or m in options.method}
         results = {"retraining": retraining_itself(contest), **results}
-        rows = {m: scores(contest, result) for m, result in results.items() if not result.reason}
+        aims = {m: results.get(entry.aim) for m, entry in listed.items()}
+        rows = {m: scores(contest, result, aims.get(m)) for m, result in results.items() if not result.reason}
         shown(contest, results, rows)
         everything[name] = contest, results, rows
     header = ["learner", "method", *next(iter(next(iter(everything.values()))[2].values()))]
@@ -284,7 +282,7 @@ def main():
     run.finish(header, table, lambda pyplot: draw_costs(pyplot, everything),
                scores={name: rows for name, (_, _, rows) in everything.items()},
                refusals={name: {m: r.reason for m, r in results.items() if r.reason} for name, (_, results, _) in everything.items()},
-               notes={name: {m: r.notes for m, r in results.items() if r.notes} for name, (_, results, _) in everything.items()})
+               notes={name: {m: r.notes.split("\n") for m, r in results.items() if r.notes} for name, (_, results, _) in everything.items()})
     return 0
 
 

@@ -37,14 +37,17 @@ class Entry:
     """A method in the comparison.
 
     family   'reference', 'sketch', 'first order', 'second order' or 'unlearning': the colour of its marker
-    aim      a method whose answers it approximates by its own account; None for retraining
+    aim      the name of the method whose answers it approximates by its own account; None for retraining
     few      whether it is too expensive for all sets: it then answers the first FEW of each kind
     """
     method: Method
     family: str
-    aim: Optional[Method] = None
+    aim: Optional[str] = None
     few: bool = False
 
+
+CONVEX_ONLY = {"descent-to-delete"}
+"""Methods that need constants, which are estimated only where training is convex."""
 
 FEW = 2
 """Sets of each kind for methods that take minutes for one."""
@@ -87,17 +90,18 @@ def widened(learner):
 
 def entries(arena, learner):
     """{name: Entry} of every method, with its settings for an arena."""
-    steps, optimum = len(learner.steps), NewtonStep(8) if arena.convex else None
+    steps, optimum = len(learner.steps), "8 Newton steps"
     made = {
         "no change": Entry(NoChange(), "reference"),
         "sum of leave-one-outs": Entry(LeaveOneOuts(), "reference"),
         "sketch": Entry(Sketched(arena.directions), "sketch"),
         "metagradient": Entry(ByMetagradient(), "first order"),
         "influence, Hessian": Entry(Influence(), "first order", optimum),
-        "influence, Gauss-Newton": Entry(Influence("gauss-newton", arena.damping), "first order", PBRF(arena.damping)),
-        "Bayesian influence": Entry(BayesianInfluence() if arena.convex else BayesianInfluence(100, 100, gamma=arena.damping, chains=4, thin=2),
+        "influence, Gauss-Newton": Entry(Influence("gauss-newton", arena.damping), "first order", "PBRF"),
+        "Bayesian influence": Entry(BayesianInfluence() if arena.convex else BayesianInfluence(50, 50, gamma=arena.damping, chains=4, thin=2),
                                     "first order", optimum),
         "Newton step": Entry(NewtonStep(), "second order", optimum),
+        "8 Newton steps": Entry(NewtonStep(8), "second order"),
         "homotopy": Entry(Homotopy(), "second order", optimum),
         "PBRF": Entry(PBRF(arena.damping), "second order", None, not arena.convex),
         "natural gradient": Entry(NaturalGradient(arena.damping / learner.example_count), "unlearning", optimum, not arena.convex),

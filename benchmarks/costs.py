@@ -82,10 +82,10 @@ def longer(row, n):
 
 
 def larger(row, n, directions, parameters):
-    """What a sketch of more names and directions would cost: work by steps, disk by coefficients and directions, the rest by directions."""
+    """What a sketch of more names and directions would cost: disk by coefficients and directions; a prediction costs what it did."""
     wider = directions / row["directions"]
     return {"precompute": row["precompute"] * wider * n / row["n"], "disk": 16 * directions * (DEGREE * parameters + n),
-            **{name: row[name] * wider for name in ("measure", "predict_one", "predict_batched")}}
+            "measure": row["measure"] * wider, **{name: row[name] for name in ("predict_one", "predict_batched")}}
 
 
 def rows(options, sizes, fixed, asked):
@@ -137,7 +137,7 @@ def report(made, asked):
     print("core seconds, where nothing else is said; ~ extrapolated; pays off from so many sets, asked one at a time or many at once")
     print(harness.table(header, [[f"{row['n']:,}", f"{row['directions']:,}", *(cell(row, *column) for column in columns.items())] for row in made]))
     sure = [row["ratio"] for row in made if not row["guessed"]]
-    print(f"\na direction of degree {DEGREE}, with its share of calibration, costs as much as {min(sure):.1f} to {max(sure):.1f} retrainings in batches")
+    print(f"\na direction of degree {DEGREE}, with its share of calibration, costs {min(sure):.1f} to {max(sure):.1f} retrainings in batches")
 
 
 def draw(row, pyplot):
@@ -147,9 +147,10 @@ def draw(row, pyplot):
     ways = {"one": ("retrained one at a time", "C1"), "batched": ("retrained in batches", "C2")}
     for way, (what, colour) in ways.items():
         axes.loglog(asked, asked * row[way], color=colour, label=what)
-        if np.isfinite(row[f"even_{way}"]):
-            axes.plot(row[f"even_{way}"], row[f"even_{way}"] * row[way], "ko", markersize=5)
-            axes.annotate(f"{row[f'even_{way}']:,.0f}", (row[f"even_{way}"], row[f"even_{way}"] * row[way]), xytext=(6, -14), textcoords="offset points")
+        even = row[f"even_{way}"]
+        if np.isfinite(even):
+            axes.plot(even, even * row[way], "ko", markersize=5)
+            axes.annotate(f"{even:,.0f}", (even, even * row[way]), xytext=(6, -14), textcoords="offset points")
     axes.loglog(asked, start + asked * row["predict_batched"], color="C0", linewidth=2, label=f"a sketch of {row['directions']:,} directions")
     axes.set_xlabel("deletion sets asked about")
     axes.set_ylabel("core seconds in all")

@@ -2,14 +2,16 @@
 
 The paper's Figure 1: log2 of the estimated norms |T_r| from random directions of the sphere, E |c_r|^2 = |T_r|^2 / C(n + r - 1, r);
 the root mean square over directions first, then the logarithm. Stability says that sum_r B^r |T_r| converges for a B larger than the
-square root of a set's size; from the decay fitted to the norms follows the largest B for which it can.
+square root of a set's size; the decay fitted to the norms gives the largest B for which it can. The fit ends where one direction is
+more than half of the mean square: beyond, a dozen directions know the norm from below only.
 
-That is the worst case over all directions of space. Beside it: the terms along real deletion sets - all names with an 'x', and random
-sets of 1%, 5% and 20% of the names, which fill up the last block of directions and cost nothing more. Bound and reality differ by
-dozens of orders of magnitude, so nothing should be decided by the bound: deletion.stability looks along sets like these.
+That is the worst case over all directions of space. Beside it, the terms along real deletion sets: all names with an 'x', and random
+sets of 1%, 5% and 20% of the names, which fill up the last block of directions and cost nothing more. There the ratio of late terms
+says up to which downweight u the series converges; u = 1 deletes.
 """
 import numpy as np
 
+from circuit import CircuitError
 from deletion import given, mixture, sphere
 
 from . import figures, harness
@@ -17,6 +19,7 @@ from .truth import random_sets
 
 FULL, QUICK = {"directions": 12, "degree": 100}, {"directions": 4, "degree": 6}
 SHARES = (0.01, 0.05, 0.2)
+NORMS = "norm, random directions"
 SHOWN = 10
 """Orders in the table: all up to this, then each tenth."""
 
@@ -38,22 +41,39 @@ def root_mean_square(logs):
     return largest + 0.5 * np.log2(np.mean(4.0 ** (logs - largest), axis=0))
 
 
-def decay(logs, first):
-    """(slope, its standard error): of the line fitted to log2 |T_r| over the orders r = first .. p, in bits an order.
+def last_told(logs):
+    """The last order up to which no direction holds more than half of the mean square; at least 2."""
+    squares = 4.0 ** (logs - logs.max(axis=0))
+    ruled = np.flatnonzero(squares.max(axis=0) > 0.5 * squares.sum(axis=0))
+    return max(int(ruled[0]) if len(ruled) else logs.shape[1], 2)
+
+
+def decay(logs, first, last):
+    """(slope, its standard error): of the line fitted to log2 |T_r| over the orders r = first .. last, in bits an order.
 
     logs (m, p) by direction; the error by leaving out each direction in turn (jackknife), NaN for a single one.
     """
-    m, orders = len(logs), np.arange(first, logs.shape[1] + 1)
+    m, orders = len(logs), np.arange(first, last + 1)
 
     def slope(some):
-        return np.polyfit(orders, root_mean_square(some)[first - 1:], 1)[0]
+        return np.polyfit(orders, root_mean_square(some)[first - 1:last], 1)[0]
 
     without = [slope(np.delete(logs, j, axis=0)) for j in range(m)] if m > 1 else [np.nan]
     return slope(logs), np.sqrt((m - 1.0) * np.var(without))
 
 
+def allowed(norms, size):
+    """log2 of the largest terms (p,) that norms (their log2, (p,)) allow a set of some size: d^(r/2) |T_r|."""
+    return norms + 0.5 * np.arange(1, len(norms) + 1) * np.log2(size)
+
+
 def found(question):
-    """{'logs' (directions, p), 'norms' (p,) their root mean square, 'sets': {what: {'size', 'logs' (p,)}}, 'fits', ...}"""
+    """Everything the figure shows.
+
+    logs      (directions, p): log2 of the norms by each direction;   norms (p,): of their root mean square
+    sets      {what: {'size', 'logs' (p,)}}: log2 of the terms along real sets
+    windows   ((first, last), (first, last)): early and late orders;   fits {what: [(slope, error) of each]}
+    """
     learner, n, options = question.learner, question.learner.unit_count, question.options
     sizes = sorted({max(1, round(share * n)) for share in SHARES})
     random = random_sets(learner.units, sizes, 1, np.random.SeedSequence(options.seed, spawn_key=(3,)))
@@ -62,11 +82,14 @@ def found(question):
     measured, seconds = question.pushed(psi, options.degree, calibration=0)
     logs = log_norms(measured.coefficients[:options.directions], n)
     along = log2(measured.coefficients[options.directions:].real)
-    first = max(options.degree // 2, 1)
-    fits = {"norms, random directions": decay(logs, first)} | {what: decay(line[None], first) for what, line in zip(sets, along)}
-    ratio = 2.0 ** fits["norms, random directions"][0]
-    return {"logs": logs, "norms": root_mean_square(logs), "sets": {what: {"size": len(some), "logs": line} for (what, some), line in zip(sets.items(), along)},
-            "first": first, "fits": fits, "largest_b": 1.0 / ratio, "pushing_seconds": seconds}
+    if not (np.isfinite(logs).all() and np.isfinite(along).all()):
+        raise CircuitError(f"a term up to order {options.degree} is exactly zero, and has no logarithm: choose a lower --degree")
+    windows = (1, last_told(logs)), (max(options.degree // 2, 1), options.degree)
+    lines = {NORMS: logs} | dict(zip(sets, along[:, None]))
+    return {"logs": logs, "norms": root_mean_square(logs), "windows": windows,
+            "sets": {what: {"size": len(some), "logs": line} for (what, some), line in zip(sets.items(), along)},
+            "fits": {what: [decay(line, *window) for window in windows] for what, line in lines.items()},
+            "pushing_seconds": seconds}
 
 
 def report(question, result):
@@ -76,14 +99,24 @@ def report(question, result):
     rows = [[r, f"{2.0 ** result['norms'][r - 1]:.3g}", f"{result['norms'][r - 1]:.2f}", *(f"{2.0 ** x['logs'][r - 1]:.2g}" for x in sets.values())]
             for r in range(1, degree + 1) if r <= SHOWN or r % 10 == 0]
     print(harness.table(["order", "norm", "log2 norm", *sets], rows))
-    print(f"\ndecay: line fitted to log2 over the orders {result['first']} to {degree}")
-    print(harness.table(["", "bits an order", "+-", "ratio"], [[what, f"{slope:.4f}", "" if np.isnan(error) else f"{error:.4f}", f"{2.0 ** slope:.3f}"]
-                                                               for what, (slope, error) in result["fits"].items()]))
-    largest, size = result["largest_b"], len(question.deleted)
-    real, allowed = sets[question.said]["logs"][-1], result["norms"][-1] + 0.5 * degree * np.log2(size)
-    print(f"\nsum_r B^r |T_r| converges for B < {largest:.3f}: the worst case is bounded for sets of fewer than B^2 = {largest ** 2:.3g} names,\n"
-          f"with the paper's B = 4 sqrt(d) of fewer than {(largest / 4.0) ** 2:.3g}. Along {question.said} it allows a term of order {degree} of "
-          f"2^{allowed:.0f};\nreally that is 2^{real:.0f}." + (" The bound says nothing of any real set." if largest < 4.0 else ""))
+    (_, told), (late, _) = result["windows"]
+    print(f"\nratio from order to order, by a line fitted to log2, over the orders 1 to {told} and {late} to {degree}; +- its jackknife error")
+    rows = []
+    for what, ((early, error), (slope, _)) in result["fits"].items():
+        ends = f"B < {2.0 ** -early:.3g}" if what == NORMS else f"u < {2.0 ** -slope:.3g}"
+        spread = "" if np.isnan(error) else f"{error * np.log(2.0) * 2.0 ** early:.3f}"
+        rows.append([what, f"{2.0 ** early:.3f}", spread, f"{2.0 ** slope:.3f}", ends])
+    print(harness.table(["", f"1 to {told}", "+-", f"{late} to {degree}", "converges for"], rows))
+    largest, size = 2.0 ** -result["fits"][NORMS][0][0], len(question.deleted)
+    print(f"\nsum_r B^r |T_r| with B < {largest:.3g} bounds sets of fewer than B^2 = {largest ** 2:.3g} names, with the paper's B = 4 sqrt(d) of "
+          f"fewer than {(largest / 4.0) ** 2:.2g}." + (" It says nothing of real sets." if largest < 4.0 else ""))
+    if told < degree:
+        print(f"Beyond order {told} one direction is more than half of the mean square: {len(result['logs'])} directions know the norm from below.")
+    real, most = sets[question.said]["logs"], allowed(result["norms"], size)
+    print(f"At order {told} the worst case allows {question.said} a term of {2.0 ** most[told - 1]:.2g} nats; really it is {2.0 ** real[told - 1]:.2g}.")
+    beyond = np.flatnonzero(real > most)
+    if len(beyond):
+        print(f"From order {beyond[0] + 1} on it is larger than those norms allow: so far from the truth are {len(result['logs'])} directions there.")
 
 
 def columns(result):
@@ -96,28 +129,32 @@ def columns(result):
 def draw(question, result, pyplot):
     """The norms by direction with their fit; the worst case beside real sets."""
     figure, (left, right) = pyplot.subplots(1, 2, figsize=(10.5, 4.6), layout="constrained")
-    orders, norms, first = np.arange(1, len(result["norms"]) + 1), result["norms"], result["first"]
+    orders, norms, told = np.arange(1, len(result["norms"]) + 1), result["norms"], result["windows"][0][1]
     for j, line in enumerate(result["logs"]):
         left.plot(orders, line, color="C1", alpha=0.3, linewidth=0.8, label="each direction" if j == 0 else None)
     left.plot(orders, norms, color="C1", linewidth=2, label=f"root mean square of {len(result['logs'])}")
-    slope = result["fits"]["norms, random directions"][0]
-    left.plot(orders[first - 1:], norms[first - 1:].mean() + slope * (orders[first - 1:] - orders[first - 1:].mean()), "k--", linewidth=1,
-              label=f"fit: ratio {2.0 ** slope:.3f} an order")
+    slope = result["fits"][NORMS][0][0]
+    left.plot(orders[:told], norms[:told].mean() + slope * (orders[:told] - orders[:told].mean()), "k--", linewidth=1.5,
+              label=f"fit to order {told}: ratio {2.0 ** slope:.2f} an order")
+    if told < len(orders):
+        left.axvline(told + 0.5, color="k", linestyle=":", linewidth=0.8, label="beyond, one direction rules the mean")
     left.set_title("estimated norms: the paper's Figure 1")
     left.set_ylabel(r"$\log_2 \|T_r\|$, nats per token")
-    lines = [x["logs"] for x in result["sets"].values()]
-    right.plot(orders, norms + 0.5 * orders * np.log2(len(question.deleted)), color="C1", linewidth=2, label=f"worst case for {len(question.deleted)} names")
+    lines, size = [x["logs"] for x in result["sets"].values()], len(question.deleted)
+    worst = allowed(norms, size)
+    right.plot(orders[:told], worst[:told], color="C1", linewidth=2, label=f"worst case for {size} names, from the norms")
+    right.plot(orders[told - 1:], worst[told - 1:], color="C1", linewidth=0.8, linestyle=":")
     for k, (what, line) in enumerate(zip(result["sets"], lines)):
         right.plot(orders, line, color=("k", *figures.SHADES[::2])[k], linewidth=1.8 if k == 0 else 1.0, label=what)
     low = min(line.min() for line in lines)
-    right.set_ylim(low - 2, max(6.0, -0.3 * low))      # the worst case leaves the picture at once
+    right.set_ylim(1.6 * low, max(6.0, -0.3 * low))      # room for the legend; the worst case may leave the picture
     right.set_title("terms along real sets of names")
     right.set_ylabel(r"$\log_2 |T_r(1_D)|$, nats per token")
     for axes in (left, right):
         axes.set_xlabel("order r")
         axes.grid(alpha=0.3)
-        axes.legend()
-    figure.suptitle("The worst case hardly decays; along the sets one asks about, terms do")
+        axes.legend(loc="lower left", fontsize=9)
+    figure.suptitle("Terms along real sets fall at first; along large sets they grow again")
     return figure
 
 

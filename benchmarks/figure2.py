@@ -51,8 +51,8 @@ def report(question, result):
 
 def columns(result):
     """The curves."""
-    degrees = range(1, len(result["errors"]))
-    return ["downweight", "retrained", *(f"degree {p}" for p in degrees)], np.column_stack([DOWNWEIGHTS, result["retrained"], result["curves"][:, 1:]])
+    header = ["downweight", "retrained", *(f"degree {p}" for p in range(1, len(result["errors"])))]
+    return header, np.column_stack([DOWNWEIGHTS, result["retrained"], result["curves"][:, 1:]])
 
 
 def draw(question, result, pyplot):

@@ -2,7 +2,7 @@
 
 The paper's Figure 3: 500 random directions of degree 3, then the loss had all training names with an 'x' not been there. The paper
 draws directions from the sphere and takes the mean; ours, of as many directions, takes the design `auto`, decoded by least squares,
-and intervals calibrated on random sets. Neither knew the names or the document; the truth is retrained.
+with intervals and a verdict calibrated on random sets. Neither knew the names or the document; the truth is retrained.
 """
 import numpy as np
 
@@ -83,7 +83,8 @@ def columns(result):
 def draw(question, result, pyplot):
     """The two estimators side by side, on one scale."""
     figure, panels = pyplot.subplots(1, 2, figsize=(10.5, 4.6), layout="constrained", sharey=True)
-    titles = {"paper": "the paper: mean over the sphere", "ours": f"ours: {result['ours']['design']}, {result['ours']['decoder']}"}
+    ours = result["ours"]
+    titles = {"paper": "the paper: mean over the sphere", "ours": f"ours: {ours['design']}, {ours['decoder']}; verdict: {ours['verdict']}"}
     for axes, (name, title) in zip(panels, titles.items()):
         curves, band, colour = result[name]["curves"], result[name]["band"], COLOURS[name]
         last = curves.shape[1] - 1

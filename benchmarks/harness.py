@@ -183,7 +183,7 @@ def save_picture(figure, path):
     """A picture as path.png and path.svg: the same picture gives the same bytes."""
     pictures = pyplot()
     with pictures.rc_context({"svg.hashsalt": "deletion-sketch", "svg.fonttype": "none"}):
-        figure.savefig(path.with_suffix(".png"), dpi=110)
+        figure.savefig(path.with_suffix(".png"), dpi=100)
         figure.savefig(path.with_suffix(".svg"), metadata={"Date": None})
     pictures.close(figure)
 
@@ -216,12 +216,11 @@ class Run:
 
         draw   draw(pyplot) -> the picture; not called where matplotlib is not installed
         """
-        path, pictures = self.folder / self.name, pyplot()
+        path = self.folder / self.name
         write_csv(path.with_suffix(".csv"), header, rows)
         took, worked, most = time.perf_counter() - self.start, time.process_time() - self.worked, memory("VmHWM")
         write_json(path.with_suffix(".json"), ("matplotlib",), name=self.name, settings=self.settings, seconds=took, core_seconds=worked,
                    peak_memory=most, **results)
-        if pictures is not None:
-            save_picture(draw(pictures), path)
-        kinds = "csv, json" + (", png, svg" if pictures is not None else " (no picture: matplotlib is not installed, see the extra `plot`)")
-        print(f"\n{took:.1f} s ({worked:.1f} core seconds), at most {most / 1e6:.0f} MB of memory; {path}: {kinds}")
+        print()
+        pictures(self.folder, **{self.name: draw})
+        print(f"{took:.1f} s ({worked:.1f} core seconds), at most {most / 1e6:.0f} MB of memory; {path}: csv, json")

@@ -155,10 +155,11 @@ def test_what_is_built_to_fail_is_not_trusted():
 def test_gaps_of_a_converged_learner(tmp_path):
     pytest.importorskip("sklearn")
     from types import SimpleNamespace
+    from benchmarks import harness
     from benchmarks.gaps import decompose, draw
     from benchmarks.learners import diabetes
     row = decompose("diabetes", diabetes(), SimpleNamespace(sets=2, measurements=2, tolerance=0.01))
     assert row["in parameters"]["warm start"] < 1e-10 and row["in parameters"]["non-convergence"] < 1e-8      # theta_s is the optimum
     assert 0.0 < row["in measurements"]["linearisation"] < 0.2 and row["influence against"]["PBRF"]["error"][0] < 0.2
-    path = draw([row, row], tmp_path / "gaps.png")
-    assert path is None or path.stat().st_size > 10_000
+    harness.pictures(tmp_path, gaps=lambda pyplot: draw(pyplot, [row, row]))
+    assert harness.pyplot() is None or (tmp_path / "gaps.png").stat().st_size > 10_000

@@ -5,13 +5,14 @@ import math
 import statistics
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from benchmarks import __main__ as together
 from benchmarks import costs, figure1, figure2, figure3, figures, harness
-from circuit import evaluate
+from circuit import CircuitError, evaluate
 from deletion import precompute, sphere
 from deletion.stability import frobenius
 from microgpt import names
@@ -78,7 +79,8 @@ def test_what_was_killed_goes_on(folder, again):
 
 
 @pytest.mark.parametrize("which, arguments, words", [
-    ("figure1", ["--degree", "1"], "--degree is a whole number >= 2"), ("figure1", ["--directions", "0"], "--directions is a whole number >= 1"), ("figure1", ["--steps", "many"], "invalid int"),
+    ("figure1", ["--degree", "1"], "--degree is a whole number >= 2"), ("figure1", ["--directions", "0"], "--directions is a whole number >= 1"),
+    ("figure1", ["--steps", "many"], "invalid int"),
     ("figure2", ["--letter", "#"], "none of the 40 training names"), ("figure2", ["--letter", ""], "--letter is empty"),
     ("figure2", ["--degree", "0"], ">= 1"), ("figure3", ["--directions", "1"], ">= 2"), ("figure3", ["--seed", "-1"], ">= 0"),
     ("figure3", ["--document", "zoë"], "outside the alphabet"), ("figure3", ["--names", "/nowhere.txt"], "cannot read names"),
@@ -133,12 +135,32 @@ def test_the_fit_finds_a_planted_decay():
     """
     rng, orders = np.random.default_rng(2), np.arange(1, 61)
     line = np.log2(3.0) + orders * np.log2(0.83)
-    slope, error = figure1.decay(np.tile(line, (5, 1)), 30)
+    slope, error = figure1.decay(np.tile(line, (5, 1)), 30, 60)
     assert slope == pytest.approx(np.log2(0.83), rel=1e-9) and error < 1e-9
     scattered = line + np.log2(np.abs(rng.normal(size=(200, 60)) + 1j * rng.normal(size=(200, 60))) / np.sqrt(2.0))
-    slope, error = figure1.decay(scattered, 30)
+    slope, error = figure1.decay(scattered, 30, 60)
     assert abs(slope - np.log2(0.83)) < 4.0 * error < 0.02
-    assert np.isnan(figure1.decay(line[None], 30)[1])
+    assert np.isnan(figure1.decay(line[None], 30, 60)[1])
+
+
+def test_the_fit_ends_where_one_direction_rules():
+    """Three directions, one of which grows by a bit an order: 4^r against 2 is more than half from order 1 on, 4^(r-5) from order 6."""
+    logs = np.zeros((3, 12))
+    assert figure1.last_told(logs) == 12
+    logs[1] = np.arange(1, 13) - 5.0
+    assert figure1.last_told(logs) == 5
+    logs[1] = np.arange(1, 13)
+    assert figure1.last_told(logs) == 2 == figure1.last_told(logs[1:2])
+
+
+def test_terms_that_vanish_are_told():
+    """At high degrees the coefficients of random directions fall below the smallest number."""
+    learner = names(steps=10)
+    measured = SimpleNamespace(coefficients=np.array([[1.0, 1e-300, 0.0]] * 8, complex))
+    question = SimpleNamespace(learner=learner, options=SimpleNamespace(directions=4, degree=3, seed=0), said="D", deleted=[0, 1],
+                               pushed=lambda *arguments, **options: (measured, 0.0))
+    with pytest.raises(CircuitError, match="choose a lower --degree"):
+        figure1.found(question)
 
 
 def test_root_mean_squares_stay_in_range():

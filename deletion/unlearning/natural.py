@@ -91,12 +91,13 @@ class MinMax(NaturalGradient):
 
     It starts with the natural-gradient step, and then takes turns, both directions by the retained Fisher matrix at theta*:
 
-        down   theta <- theta - rate  F^{-1} grad (sum over retained l_i + n r)
-        up     theta <- theta + push  F^{-1} grad sum_{i in W} h_i D_i(theta)
+        down   theta <- theta - cut(rate  F^{-1} grad (sum over retained l_i + n r))
+        up     theta <- theta + cut(push  F^{-1} grad sum_{i in W} h_i D_i(theta))
 
     D_i(theta) is the divergence of the model's outputs on a deleted example from those of the original model, in the loss's own
     (Bregman) geometry: KL(original || model) for cross-entropy, half the squared distance for squared error. It is
-    unbounded, so the turns are few and the push small.
+    unbounded, so the turns are few and the push small; and every step is cut to the length of the first one, without which the
+    parameters of a network ran away: five turns on digits, all threes deleted, ended at 1e12 of the true change.
 
     turns, rate, push: as above;   damping: as for NaturalGradient. No bound is known.
     """
@@ -110,14 +111,21 @@ class MinMax(NaturalGradient):
 
     def _step(self, objective, theta, keep):
         fisher, away = Fisher(objective, theta, keep, self.damping), divergence(objective, theta, 1.0 - keep)
-        here = theta + fisher.solve(objective.gradient(theta, 1.0 - keep, regularizer=False))
+        first = fisher.solve(objective.gradient(theta, 1.0 - keep, regularizer=False))
+        here = theta + first
         for _ in range(self.turns):
-            here = here - self.rate * fisher.solve(objective.gradient(here, keep))
-            here = here + self.push * fisher.solve(away(here)[1])
+            here = here - cut(self.rate * fisher.solve(objective.gradient(here, keep)), first)
+            here = here + cut(self.push * fisher.solve(away(here)[1]), first)
         return here - theta
 
     def _promise(self, keep):
         return ("no bound is known; the formulation is ours",)
+
+
+def cut(step, first):
+    """A step, no longer than the first one."""
+    length, most = np.linalg.norm(step), np.linalg.norm(first)
+    return step if length <= most else step * (most / length)
 
 
 def divergence(objective, theta, gone):
