@@ -38,8 +38,8 @@ def data_array(x, what):
 
 
 def real_number(x, what, low=-np.inf, high=np.inf, below=np.inf, above=-np.inf):
-    """x as a float with low <= x <= high and above < x < below."""
-    number = array_of(x, what, "biuf", "real numbers")
+    """x as a float with low <= x <= high and above < x < below. True is not 1."""
+    number = array_of(x, what, "iuf", "real numbers")
     if number.ndim or not (low <= number <= high and above < number < below):
         limits = [f">= {low:g}"] * (low > -np.inf) + [f"> {above:g}"] * (above > -np.inf)
         limits += [f"<= {high:g}"] * (high < np.inf) + [f"< {below:g}"] * (below < np.inf)

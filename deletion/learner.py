@@ -140,7 +140,7 @@ class Learner:
         def objective(*wires):
             pieces, weight, data = wires[:len(layout.shapes)], wires[len(layout.shapes)], wires[len(layout.shapes) + 1:]
             losses = self.loss(layout.form(list(pieces)), *data)
-            self._check_loss(losses, weights.shape)
+            self.check_loss(losses, weights.shape)
             total = (weight * losses).mean()
             return total if self.regularizer is None else total + self.penalty(layout.form(list(pieces)))
 
@@ -170,7 +170,8 @@ class Learner:
             raise LearnerError(f"the regularizer returns one number, such as (w * w).sum(), not {penalty!r:.60}")
         return penalty
 
-    def _check_loss(self, losses, shape):
+    def check_loss(self, losses, shape):
+        """Raise LearnerError unless losses are those of a batch of `shape`, or of the one example of a step."""
         if not isinstance(losses, Wire):
             raise LearnerError(f"the loss does not depend on the parameters: it returns {losses!r:.60}")
         wanted = shape if self.schedule.ndim == 2 else ()
@@ -299,10 +300,13 @@ class Learner:
         return circuit
 
     def again(self, **changes):
-        """A Learner recorded once more from the same fields, some of them changed: again(parameters=..., regularizer=...)."""
+        """A Learner recorded once more from the same fields, some of them changed: again(parameters=..., regularizer=...).
+
+        Other units are all the units there are, unless all_units says more.
+        """
         fields = {"parameters": self.layout.split(self.layout.initial), "examples": self.examples, "loss": self.loss, "optimizer": self.optimizer,
                   "schedule": self.schedule, "regularizer": self.regularizer, "units": [self.units[i] for i in self.unit_of],
-                  "all_units": self.units, "labels": self.labels}
+                  "all_units": None if "units" in changes else self.units, "labels": self.labels}
         return Learner(**{**fields, **changes})
 
     # what it promises ------------------------------------------------------------------------------------------------

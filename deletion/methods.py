@@ -10,7 +10,7 @@ from typing import Optional
 
 import numpy as np
 
-from circuit import evaluate
+from circuit import DomainError, evaluate
 from taylor import Polynomial
 from taylor import evaluate as push
 
@@ -89,7 +89,10 @@ def remaining(learner, h):
 def change_at(learner, measurement, theta):
     """(k,) + shape: the measurement at parameters theta (k, parameters), minus its value as trained."""
     circuit = learner.measurement(measurement)
-    values = evaluate(circuit, [np.concatenate([learner.trained[None], theta])])[0]
+    try:
+        values = evaluate(circuit, [np.concatenate([learner.trained[None], theta])])[0]
+    except DomainError as error:
+        raise DomainError(f"the measurement, at the parameters as trained (0 of {len(theta)}) or without a set (1, 2, ...): {error}") from None
     values = np.broadcast_to(values, (len(theta) + 1,) + circuit.shapes[circuit.outputs[0]])      # a constant is measured once
     return values[1:] - values[0]
 

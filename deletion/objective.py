@@ -194,7 +194,9 @@ class Objective:
         """(theta, weights (rows,), data...) -> (sum_i w_i l_i, its gradient)."""
         if (kind, rows) not in self._recorded:
             def total(theta, weights, *data):
-                return (weights * self.learner.loss(self.learner.layout.split(theta), *data)).sum()
+                losses = self.learner.loss(self.learner.layout.split(theta), *data)
+                self.learner.check_loss(losses, (rows,))      # no step may have seen this kind
+                return (weights * losses).sum()
             inputs = [real(self.size, name="theta"), real(rows, name="weights"), *self._inputs(kind, rows)]
             self._recorded[kind, rows] = gradient(record(total, *inputs), wrt=[0])
         return self._recorded[kind, rows]

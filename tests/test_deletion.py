@@ -257,6 +257,7 @@ def test_a_learner_of_one_example_and_of_everything_deleted():
 def test_a_learner_recorded_again_is_the_same_but_for_what_changes():
     learner = network(regularizer=lambda p: (p["w1"] ** 2).sum() * 0.01, units=np.arange(20) % 5)
     assert learner.again().fingerprint() == learner.fingerprint()
+    assert learner.again(units=np.arange(20) % 3).units == [0, 1, 2] and learner.again(units=None).units == list(range(20))
     warm = learner.again(parameters=learner.layout.split(learner.trained), regularizer=None)
     assert np.array_equal(warm.layout.initial, learner.trained) and warm.regularizer is None
     assert warm.units == learner.units and warm.fingerprint_parts()["schedule"] == learner.fingerprint_parts()["schedule"]

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 from learners import converged, data, network
 
+from circuit import DomainError, log
 from deletion import SGD, Answer, DoesNotApply, Learner, LearnerError, LeaveOneOuts, Method, NoChange, Objective, Retraining, Sketched, retrain
 from deletion.influence import PBRF, BayesianInfluence, ByMetagradient, Homotopy, Influence, NewtonStep, SketchedBeyond, self_influences
 from deletion.unlearning import CertifiedRemoval, Descent, GradientAscent, MinMax, NaturalGradient, Rewind, logistic_bounds
@@ -113,6 +114,11 @@ def test_gradient_ascent_climbs():
         GradientAscent().answer(learner, [range(30)], measure)
 
 
+def test_a_measurement_that_leaves_its_domain_is_named():
+    with pytest.raises(DomainError, match="the measurement, at the parameters as trained .*logarithm needs a positive number"):
+        NewtonStep().answer(converged(), [[1]], lambda w: log(w - 100.0))
+
+
 def test_without_curvature_gradient_ascent_asks_for_a_rate():
     x, y = data(12, 3)
     learner = Learner(np.zeros(3), list(zip(x, y)), lambda w, x, y: (x @ w) * y, SGD(0.1), np.arange(12).reshape(1, 12))
@@ -124,7 +130,8 @@ def test_without_curvature_gradient_ascent_asks_for_a_rate():
 @pytest.mark.parametrize("make, words", [
     (lambda: Sketched("all"), "number of directions"), (lambda: Sketched(0), "number of directions"),
     (lambda: Influence(np.array(["hessian", "fisher"])), "no curvature"), (lambda: Influence(solver=["cg"]), "no solver"),
-    (lambda: NewtonStep(tolerance="small"), "tolerance"), (lambda: Influence(limit=0), "limit"),
+    (lambda: NewtonStep(tolerance="small"), "tolerance"),
+    (lambda: Influence(damping=True), "damping: real numbers are wanted, not bool"), (lambda: Influence(limit=0), "limit"),
     (lambda: Rewind(3, rows=["dropped"]), "deleted rows are"), (lambda: self_influences(converged(), [[1]], "hessian"), "solves with a curvature")])
 def test_settings_are_looked_at_before_any_work(make, words):
     with pytest.raises(LearnerError, match=words):

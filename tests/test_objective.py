@@ -255,3 +255,10 @@ def test_outputs_are_one_array_with_a_row_for_each_example(outputs, criterion, m
     for method in (Influence("gauss-newton"), PBRF(), NaturalGradient(), MinMax()):
         with pytest.raises(LearnerError, match=message):
             method.answer(learner, [[1]], lambda w: w)
+
+
+def test_an_example_that_no_step_uses_is_looked_at_too():
+    """The loss of its shape is a vector, which no step has noticed."""
+    learner = Learner(np.ones(1), [np.ones(1), np.ones(2)], lambda w, x: (w * x)[0] if x.shape == (1,) else w * x, SGD(0.1), [0, 0])
+    with pytest.raises(LearnerError, match=r"the loss has shape \(2,\), not \(\)"):
+        Objective(learner).gradient(np.ones(1))

@@ -16,6 +16,7 @@ from deletion.unlearning import (Certified, CertifiedRemoval, Constants, Descent
 from deletion.unlearning.certified import logistic_of
 from deletion.unlearning.descent import first_steps, published_sigma
 from deletion.unlearning.natural import divergence, sensitivity
+from deletion.unlearning.rewind import published_distance
 from deletion.unlearning.rows import logistic_rows
 
 SETS = [[3], [5, 0, 11], []]
@@ -289,6 +290,13 @@ def test_min_max_counts_the_weight_that_is_gone():
     away, all_away = (divergence(objective, learner.trained, gone) for gone in (1.0 - keep, (keep < 1.0).astype(float)))
     other = learner.trained + 0.1
     assert np.allclose(away(other)[1], 0.4 * all_away(other)[1], rtol=1e-10, atol=1e-12)
+
+
+def test_a_bound_beyond_floats_is_said():
+    learner, high = logistic(0, steps=1200, rate=0.5), Constants(2.0, 1.0)
+    notes = Rewind(5, constants=high).answer(learner, [[1]], whole).notes
+    assert "beyond floats" in notes[-1] and np.isinf(published_distance(1, 24, 0.5, 1200, 5, high))
+    assert published_distance(1, 24, 0.5, 1200, 1200, high) == 0.0
 
 
 # what is refused -------------------------------------------------------------------------------------------------------

@@ -77,3 +77,8 @@ def test_what_solvers_cannot_do_is_named(options, message, rng):
 def test_systems_that_are_none_are_named(matrix, b):
     with pytest.raises(LearnerError):
         solve(matrix, b)
+
+
+def test_products_of_another_shape_are_named():
+    with pytest.raises(LearnerError, match="shape of its vectors"):
+        solve(lambda v: v[:, :1], np.ones((1, 2)), solver="cg")

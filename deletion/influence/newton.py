@@ -65,7 +65,8 @@ class SelfInfluences:
     """What deletion adds to the deleted sets' own summed loss, to first order along two movements of the parameters: (k,) each.
 
     With S = C^-1/2 C_W C^-1/2 and a = C^-1/2 g_W,   influence = a^T a  <=  newton = a^T (I - S)^-1 a  <=  a^T a / (1 - largest),
-    `largest` being the largest eigenvalue of S, at most 1 where losses are convex. As a regulariser grows, S shrinks and the two meet.
+    `largest` being the largest eigenvalue of S, at most 1. The first inequality is that of convex losses, whose S has no negative
+    eigenvalue. As a regulariser grows, S shrinks and the two meet.
     """
     influence: np.ndarray
     newton: np.ndarray

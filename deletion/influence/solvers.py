@@ -63,7 +63,12 @@ def solve(curvature, b, damping=0.0, *, solver="cholesky", tolerance=1e-10, limi
         matrix = damped(curvature(np.eye(size)) if callable(curvature) else curvature, size, damping)
 
     def product(v):
-        return v @ matrix if dense else curvature(v) + damping * v
+        if dense:
+            return v @ matrix
+        found = real_array(curvature(v), "a curvature's products")
+        if found.shape != v.shape:
+            raise LearnerError(f"a curvature's products have the shape of its vectors, {v.shape}, not {found.shape}")
+        return found + damping * v
 
     if solver == "cholesky":
         return solution(product, b, cholesky(matrix, b), 0)

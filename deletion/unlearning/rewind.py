@@ -137,7 +137,9 @@ class Rewind(Method):
         notes = (f"{self.steps} of {len(learner.steps)} steps again; rows: {self.rows}",)
         if self.constants is not None:
             bound = self.sensitivity(learner, h).max()
-            notes += (str(self.constants), f"sensitivity at most {bound:.3g}; noise sigma {self.privacy.sigma(bound):.3g} for {self.privacy}")
+            promise = (f"sensitivity at most {bound:.3g}; noise sigma {self.privacy.sigma(bound):.3g} for {self.privacy}" if np.isfinite(bound) else
+                       "the bound of the sensitivity is beyond floats: over so many steps it promises nothing")
+            notes += (str(self.constants), promise)
         return Answer(change_at(learner, measurement, theta), theta, notes)
 
 
@@ -201,24 +203,29 @@ def distances(rates, shares, steps, constants, factor=2.0):
 
         (2 w G/(L n)) ((1 + eta L)^(T-K) - 1) (1 + eta L)^K,
 
-    at most the paper's bound, `published_distance`, which has eta L n/(n - w) inside.
+    at most the paper's bound, `published_distance`, which has eta L n/(n - w) inside. Infinite where floats cannot hold it.
     """
     checked_rates(rates, constants)
     found = np.zeros(len(shares))
-    for number, rate in enumerate(rates):
-        found *= 1.0 + rate * constants.smoothness
-        if number < len(rates) - steps:
-            found += factor * rate * constants.gradient * shares[:, number]
+    with np.errstate(over="ignore"):
+        for number, rate in enumerate(rates):
+            found *= 1.0 + rate * constants.smoothness
+            if number < len(rates) - steps:
+                found += factor * rate * constants.gradient * shares[:, number]
     return found
 
 
 def published_distance(deleted, count, rate, total, steps, constants):
-    """The paper's sensitivity for full batches, dropped rows: (2 w G/(L n)) h(K), h(K) = ((1 + eta L n/(n-w))^(T-K) - 1) (1 + eta L)^K."""
+    """The paper's sensitivity for full batches, dropped rows: (2 w G/(L n)) h(K), h(K) = ((1 + eta L n/(n-w))^(T-K) - 1) (1 + eta L)^K.
+
+    Infinite where floats cannot hold it.
+    """
     if not 0 <= whole_number(deleted, "the number deleted", 0) < whole_number(count, "the number of examples", 1):
         raise DoesNotApply(f"{deleted} of {count} examples deleted: there is no model of no data")
     if whole_number(steps, "steps taken again", 0) > whole_number(total, "steps in all", 1):
         raise DoesNotApply(f"{steps} steps cannot be taken again: the training has {total}")
     checked_rates(np.array([real_number(rate, "a learning rate", low=0.0)]), constants)
-    pace = rate * constants.smoothness
-    grown = ((1.0 + pace * count / (count - deleted)) ** (total - steps) - 1.0) * (1.0 + pace) ** steps
-    return 2.0 * deleted * constants.gradient / (constants.smoothness * count) * grown
+    pace = np.float64(rate * constants.smoothness)
+    with np.errstate(over="ignore"):
+        grown = (1.0 + pace * count / (count - deleted)) ** (total - steps) - 1.0
+        return float(2.0 * deleted * constants.gradient / (constants.smoothness * count) * grown * (1.0 + pace) ** steps) if grown else 0.0
