@@ -2,7 +2,7 @@
 
 Step s takes the gradient of the mean over a batch of (weight of example i) x (loss on example i), plus a regulariser that no
 deletion rescales, and gives it to an optimiser. Deleting an example sets its weight to 0 and changes nothing else: the step
-still happens, the schedule goes on, the optimiser's moments decay (mode "zero-weight", the paper's).
+still happens, the schedule goes on, the optimiser's moments decay (the zero-weight sense, the paper's).
 """
 import pickle
 from functools import cached_property

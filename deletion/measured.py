@@ -21,7 +21,12 @@ AGREE = 1e-4
 """A gradient and a sketch of the same measurement differ less than this, relatively, even where coefficients were rounded to float32."""
 
 
-@dataclass(frozen=True)
+def short(x):
+    """A number or array in a few words."""
+    return np.array2string(np.asarray(x), precision=6, threshold=6, edgeitems=2)
+
+
+@dataclass(frozen=True, repr=False)
 class Prediction:
     """What a measurement would be, had the deletion set never been there; in the measurement's own units.
 
@@ -49,8 +54,18 @@ class Prediction:
     verdict: Optional[str] = None
     reasons: tuple = ()
 
+    def __repr__(self):
+        said = [f"value {short(self.value)}", f"change {short(self.change)}"]
+        if self.interval is not None:
+            said.append(f"{self.level:.0%} interval {short(self.interval[0])} to {short(self.interval[1])}")
+        if isinstance(self.verdict, list):
+            said += [f"{self.verdict.count(v)} x {v}" for v in dict.fromkeys(self.verdict)]
+        elif self.verdict is not None:
+            said.append(f"{self.verdict}: {self.reasons[0]}")
+        return f"<prediction: {', '.join(said)}>"
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class Measured:
     """The coefficients c_r(psi_j) of one measurement along every direction.
 
@@ -68,6 +83,9 @@ class Measured:
     calibration: Optional[Calibration] = None
     gradient: Optional[np.ndarray] = None
     _fitted: dict = field(default_factory=dict, repr=False, compare=False)
+
+    def __repr__(self):
+        return f"<measured: {short(self.value)} as trained, {len(self.directions)} directions ({self.directions.design}) of degree {self.degree}>"
 
     @property
     def degree(self):

@@ -23,7 +23,7 @@ def retrain(learner, sets=None, measurement=None, *, weights=None, weight=0.0, t
 
     threads       blocks of trainings run at a time; default: the machine's cores
 
-    Returns (b,) + the measurement's shape. mode "zero-weight": a deleted example's step still happens, with weight 0.
+    Returns (b,) + the measurement's shape. In the zero-weight sense: a deleted example's step still happens, with weight 0.
     Raises LearnerError for sets and weights that make no sense, DomainError where a training leaves its domain.
     """
     if (sets is None) == (weights is None):

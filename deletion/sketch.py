@@ -32,7 +32,7 @@ COORDINATES = 64
 """Parameters that decide the decoder of all of them."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Sketch:
     """theta(t psi_j) for every direction j, truncated after t^degree.
 
@@ -53,6 +53,10 @@ class Sketch:
     downweight: np.ndarray
     calibration: Optional[Calibration] = None
     folder: Optional[Folder] = None
+
+    def __repr__(self):
+        return (f"<sketch: {len(self.theta):,} parameters, {len(self.directions)} directions ({self.directions.design}) of degree {self.degree} "
+                f"over {self.directions.psi.shape[1]:,} units>")
 
     @property
     def dtype(self):

@@ -47,6 +47,8 @@ class Homotopy(CurvatureMethod):
     name = "homotopy"
 
     def __init__(self, accuracy=1e-8, corrector=0, damping=0.0, **settings):
+        if settings.pop("curvature", "hessian") != "hessian":
+            raise LearnerError("the homotopy follows minimisers: the exact Hessian is its only curvature")
         super().__init__("hessian", damping, **settings)
         self.accuracy = real_number(accuracy, "accuracy", low=1e-13, below=1.0)
         self.corrector = whole_number(corrector, "the number of corrector steps", 0)
