@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from learners import logistic, tiny
+from learners import logistic, network, tiny
 from scipy.special import comb
 
 from deletion import Directions, LearnerError, given, haar, mixture, pairs, precompute, retrain, sphere
@@ -261,3 +261,12 @@ def test_groups_from_a_failure_probability():
     assert group_count(0.05) == 25 and group_count(0.01) == 37 and all(group_count(p) % 2 for p in (0.5, 0.1, 1e-3))
     with pytest.raises(LearnerError, match="failure probability"):
         group_count(0.0)
+
+
+def test_what_is_printed_of_sketches_is_one_line():
+    learner = network()
+    sketch = precompute(learner, 8, 2, progress=False)
+    measured = sketch.measure(lambda p: p["w2"])
+    for thing, words in ((sketch, "8 directions"), (measured, "of degree 2"), (measured.predict([3]), "95% interval"),
+                         (measured.predict_many([[3], [4, 5]]), " x ")):
+        assert words in repr(thing) and len(repr(thing)) < 600
