@@ -30,7 +30,8 @@ class Learner:
     loss         loss(parameters, *arrays) -> loss, written with the functions of `circuit`; see schedule
     optimizer    SGD, Momentum, Adam, or anything with their three methods
     schedule     which examples each step uses. (steps,) whole numbers: one example a step, given to `loss` as it is; the loss is
-                 a scalar. (steps, batch): the batch's arrays are stacked along a leading axis; the loss is a vector (batch,).
+                 a scalar. (steps, batch): the batch's arrays are stacked along a leading axis; the loss is a vector (batch,), each
+                 number of its own example alone (no batch normalisation).
     regularizer  regularizer(parameters) -> scalar, added to the mean loss; no deletion rescales it
     units        what is deleted: a label per example (its user, source, class). Without it each example is its own unit.
     all_units    every unit's label, in order, where some may have no example here; default: those that occur, sorted
