@@ -20,6 +20,9 @@ from . import harness
 from .contestants import ARENAS, CONVEX_ONLY, FEW, RANDOM, entries
 from .truth import Trial, error, lds, random_sets
 
+EXACT, WORST = 1e-6, 10.0
+"""Errors beyond these are drawn on the edge, as triangles."""
+
 LONG = 120.0
 """Seconds beyond which a method is not run once more for the cost of its first answer."""
 
@@ -209,26 +212,28 @@ def shown(contest, results, rows):
 
 
 def draw_costs(pyplot, everything):
-    """Error at 5% against cost, a panel per learner."""
-    figure, panels = pyplot.subplots(1, len(everything), figsize=(4.6 * len(everything), 4.8), layout="constrained", squeeze=False)
-    for axes, (name, (contest, results, rows)) in zip(panels[0], everything.items()):
-        listed = entries(contest.arena, contest.trial.learner)
-        points = [(max(rows[m]["trainings"] / rows[m]["asked"], 1e-4), max(rows[m]["error 5%"], 1e-6), m) for m in results
-                  if m in listed and not results[m].reason and not np.isnan(rows[m]["error 5%"])]
-        for number, (x, y, m) in enumerate(sorted(points, key=lambda p: p[1])):
-            axes.loglog(x, min(y, 30.0), "^" if y > 30.0 else "o", color=COLOURS[listed[m].family], markersize=8)
-            axes.annotate(f"{number + 1}", (x, min(y, 30.0)), xytext=(5, 4), textcoords="offset points", fontsize=8)
-        legend = "\n".join(f"{number + 1} {m}" for number, (_, _, m) in enumerate(sorted(points, key=lambda p: p[1])))
-        axes.text(0.02, 0.02, legend, transform=axes.transAxes, fontsize=6.5, va="bottom")
+    """Error at 5% against cost: a panel per learner, a number per method."""
+    listed = {name: entries(contest.arena, contest.trial.learner) for name, (contest, _, _) in everything.items()}
+    number = {m: k + 1 for k, m in enumerate(dict.fromkeys(m for some in listed.values() for m in some))}
+    columns = min(3, len(everything))
+    lines = -(-len(everything) // columns)
+    figure, panels = pyplot.subplots(lines, columns, figsize=(4.4 * columns + 2.6, 4.0 * lines), layout="constrained", squeeze=False)
+    for axes in panels.ravel()[len(everything):]:
+        axes.axis("off")
+    for axes, (name, (_, results, rows)) in zip(panels.ravel(), everything.items()):
+        for m in results:
+            if m not in listed[name] or results[m].reason or np.isnan(rows[m]["error 5%"]):
+                continue
+            x, y = max(rows[m]["trainings"] / rows[m]["asked"], 1e-4), min(max(rows[m]["error 5%"], EXACT), WORST)
+            axes.loglog(x, y, "^" if y == WORST else "v" if y == EXACT else "o", color=COLOURS[listed[name][m].family], markersize=7)
+            axes.annotate(number[m], (x, y), xytext=(5, 4), textcoords="offset points", fontsize=8)
         axes.axhline(1.0, color="0.7", linewidth=0.8)
         axes.axvline(1.0, color="0.7", linewidth=0.8)
-        axes.set_title(name)
-        axes.set_xlabel("cost per deletion set, in trainings")
+        axes.set(title=name, xlabel="cost per deletion set, in trainings", ylabel="error at 5% of the examples deleted")
         axes.grid(alpha=0.3)
-    panels[0][0].set_ylabel("error at 5% (1: no better than no change)")
-    for family, colour in COLOURS.items():
-        panels[0][-1].plot([], [], "o", color=colour, label=family)
-    panels[0][-1].legend(fontsize=7, loc="upper right")
+    families = {m: entry.family for some in listed.values() for m, entry in some.items()}
+    marks = [pyplot.Line2D([], [], marker="o", linestyle="", color=COLOURS[families[m]]) for m in number]
+    figure.legend(marks, [f"{k} {m}" for m, k in number.items()], loc="outside right center", fontsize=9, title="low and left is good;\n1: no better than no change")
     return figure
 
 
