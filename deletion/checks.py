@@ -79,6 +79,13 @@ def one_of(x, what, known):
     return x
 
 
+def checked_learner(learner):
+    """A Learner."""
+    if not hasattr(learner, "unit_of") or isinstance(learner, type):
+        raise LearnerError(f"a Learner is wanted, as Learner(parameters, examples, loss, optimizer, schedule) makes it, not {learner!r:.60}")
+    return learner
+
+
 def iterable(x):
     """Whether x is several things; a text is one."""
     return np.iterable(x) and not isinstance(x, (str, bytes))

@@ -14,7 +14,7 @@ from circuit import DomainError, evaluate
 from taylor import Polynomial
 from taylor import evaluate as push
 
-from .checks import LearnerError, iterable, whole_number
+from .checks import LearnerError, checked_learner, iterable, whole_number
 from .retrain import retrain
 from .sketch import precompute
 
@@ -49,7 +49,7 @@ class Method:
 
     def check(self, learner):
         """Raise DoesNotApply, with the reason, where the method does not apply."""
-        reason = self.refuses(learner)
+        reason = self.refuses(checked_learner(learner))
         if reason is not None:
             raise DoesNotApply(f"{self.name} does not apply: {reason}")
 

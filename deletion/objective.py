@@ -19,7 +19,7 @@ import numpy as np
 from circuit import DomainError, constant_part, evaluate, gradient, integer, real, record
 from taylor import LANES, Recurrence, Step
 
-from .checks import LearnerError, one_of, real_array
+from .checks import LearnerError, checked_learner, one_of, real_array
 
 ROWS = 32
 """Examples in one evaluation of a loss that takes batches, when it is pushed: their polynomials then stay in the cache."""
@@ -62,7 +62,7 @@ class Objective:
     """The sum of a learner's losses plus its regulariser. Weights are per example, (n,); without them every weight is 1."""
 
     def __init__(self, learner):
-        self.learner, self.size, self.count = learner, learner.layout.size, learner.example_count
+        self.learner, self.size, self.count = checked_learner(learner), learner.layout.size, learner.example_count
         self._recorded, self._recurrences = {}, {}
         self.kinds = {}      # shapes of an example -> numbers of the examples that have them
         for i, example in enumerate(learner.examples):

@@ -7,7 +7,7 @@ import numpy as np
 from circuit import DomainError, evaluate
 from taylor import TRAININGS
 
-from .checks import LearnerError, checked_threads, iterable, real_array
+from .checks import LearnerError, checked_learner, checked_threads, iterable, real_array
 from .progress import Progress
 
 CHECKED = 100
@@ -26,6 +26,7 @@ def retrain(learner, sets=None, measurement=None, *, weights=None, weight=0.0, t
     Returns (b,) + the measurement's shape. In the zero-weight sense: a deleted example's step still happens, with weight 0.
     Raises LearnerError for sets and weights that make no sense, DomainError where a training leaves its domain.
     """
+    checked_learner(learner)
     if (sets is None) == (weights is None):
         raise LearnerError("give deletion sets or weights, one of the two")
     threads = checked_threads(threads)

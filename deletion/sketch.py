@@ -18,7 +18,7 @@ from taylor import LANES, Evaluator, checked_degree
 
 from .blocks import Blocks, Filed, block_name, checked_dtype, packed
 from .calibration import ARRAYS, SETS, Calibration, calibrate, random_sets
-from .checks import checked_threads, real_array
+from .checks import checked_learner, checked_threads, real_array
 from .directions import Directions, draw, given
 from .estimate import estimate
 from .identity import Identity, begun, reopened, same_learner
@@ -173,7 +173,7 @@ def precompute(learner, directions=64, degree=3, seed=0, *, design="auto", calib
     and DomainError, naming step, example, gate and direction, as soon as anything is not a number.
     """
     degree, dtype, threads = checked_degree(degree), checked_dtype(dtype), checked_threads(threads)
-    chosen, seed = choose(learner, directions, design, degree, seed)
+    chosen, seed = choose(checked_learner(learner), directions, design, degree, seed)
     base = np.zeros(learner.unit_count) if downweight is None else real_array(downweight, "a downweight")
     if base.shape != (learner.unit_count,):
         raise LearnerError(f"a downweight is one real number per unit ({learner.unit_count}), not {base.shape}")

@@ -1,6 +1,9 @@
 """Shared fixtures: one seeded source of randomness, the golden files, and a sketch in a folder."""
+import os
 import shutil
 from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")      # before NumPy: small matrix products on busy cores wait for their threads longer than they take
 
 import numpy as np
 import pytest

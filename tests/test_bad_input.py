@@ -10,8 +10,10 @@ from learners import squared_loss
 import circuit as C
 from benchmarks import parity
 from circuit import CircuitError, DomainError, ShapeError, evaluate, gradient, real, record
-from deletion import SGD, Adam, Directions, Learner, LearnerError, LinearDecay, Momentum, given, precompute, retrain, sphere
+from deletion import (SGD, Adam, Directions, Learner, LearnerError, LinearDecay, Momentum, NoChange, Objective, given, precompute, retrain,
+                      sphere)
 from deletion.decoders import LeastSquares, Mean
+from deletion.influence import metagradient
 from microgpt import NameLearner, Shape, Tokenizer, logits, loss, names, read_names, sample
 from taylor import Polynomial, checked_degree
 from taylor import evaluate as push
@@ -358,3 +360,11 @@ def test_parity_of_files_that_are_none(tmp_path, golden):
         np.savez(tmp_path / "other.npz", **good | change)
         refused(words, parity.load, tmp_path / "other.npz")
     assert np.isnan(parity.largest((np.array([1.0, np.nan]), np.array([2.0]))))
+
+
+@pytest.mark.parametrize("call", [lambda x: retrain(x, [[0]]), lambda x: precompute(x, 8), Objective, lambda x: metagradient(x, max),
+                                  lambda x: NoChange().answer(x, [[0]], max)])
+@pytest.mark.parametrize("thing", [None, "microgpt", Learner, np.zeros(3)])
+def test_what_is_no_learner_is_named(call, thing):
+    with pytest.raises(LearnerError, match="a Learner is wanted"):
+        call(thing)

@@ -15,7 +15,7 @@ import numpy as np
 
 from circuit import DomainError, evaluate, gradient, integer, real, record
 
-from ..checks import LearnerError, iterable, real_array, whole_number
+from ..checks import LearnerError, checked_learner, iterable, real_array, whole_number
 from ..jumps import only_jump
 from ..methods import Answer, Method, Sketched
 from ..progress import Progress
@@ -64,7 +64,7 @@ def metagradient(learner, measurement, *, weights=None, checkpoints=None, progre
     force counts, and a measurement that the parameters do not move has gradient zero. Raises LearnerError for input that makes no
     sense or a measurement that only jumps (an accuracy), DomainError, naming step and example, wherever a NaN or infinity appears.
     """
-    measured = learner.measurement(measurement)
+    measured = checked_learner(learner).measurement(measurement)
     if only_jump(measured).any():
         raise LearnerError("this measurement, or an element of it, moves only by jumps (an accuracy, a step): its derivative says nothing. "
                            "Measure a loss, a log-probability, a logit or a margin")
