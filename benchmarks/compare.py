@@ -6,7 +6,7 @@ by how much a threshold on its loss tells deleted examples from ones never seen 
 aim: error against the method that it approximates by its own account (the optimum, PBRF), at 5%. trainings: what answering every set takes,
 in units of one training; first: what one set takes.
 
-Every method's answers are kept below --out: killed, the same command goes on. Truth: weight 0, schedule unchanged.
+Every method's answers, and what they took, are kept below --out: killed, the same command goes on. Truth: weight 0, schedule unchanged.
 """
 from dataclasses import dataclass
 from typing import Optional
