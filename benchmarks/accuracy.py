@@ -15,8 +15,6 @@ from . import harness
 from .learners import breast_cancer, diabetes, digits
 from .truth import Trial, advantage, bootstrap, error, lds, random_sets
 
-PARTS = ("designs", "chosen", "large", "units", "coverage")
-
 
 def microgpt_trial(options, steps=None, units=None):
     learner = names(options.names, steps=steps or options.steps, seed=options.seed, units=units)
@@ -167,9 +165,11 @@ def coverage(options):
     return rows
 
 
+PARTS = {"designs": designs, "chosen": chosen, "large": large, "units": units, "coverage": coverage}
+
+
 def main():
-    parser = harness.parser("accuracy", __doc__, names=None, steps=1000, directions=500, quick=False, json=None)
-    parser.add_argument("parts", nargs="*", metavar="PART", help=f"any of {', '.join(PARTS)}; default: all")
+    parser = harness.parser("accuracy", __doc__, PARTS, names=None, steps=1000, directions=500, quick=False, json=None)
     parser.add_argument("--seed", type=int, default=42, help="of the shuffling, the initial parameters, the sets and documents")
     parser.add_argument("--large", type=int, default=5000, help="steps of the part `large`")
     parser.add_argument("--designs", nargs="+", default=["sphere", "haar", "pairs"], help="in the part `large` (default: %(default)s)")
@@ -177,17 +177,10 @@ def main():
     parser.add_argument("--documents", type=int, default=20, help="measurements")
     parser.add_argument("--bank", default="results/truth", help="folder that keeps exact retrainings (default %(default)s)")
     options = parser.parse_args()
-    unknown = set(options.parts) - set(PARTS)
-    if unknown:
-        parser.error(f"no part {unknown.pop()!r}; there are {', '.join(PARTS)}")
     if options.quick:
         options.steps, options.large, options.directions, options.sets, options.documents = 100, 150, 50, 10, 3
     print(f"{harness.machine()}; {options.names or 'US Census names'}, seed {options.seed}, {options.steps} steps")
-    results = {}
-    for part in options.parts or PARTS:
-        print(f"\n== {part}: {globals()[part].__doc__.splitlines()[0]}")
-        results[part] = globals()[part](options)
-    harness.write_json(options.json, **results)
+    harness.write_json(options.json, **harness.parts(PARTS, options))
     return 0
 
 

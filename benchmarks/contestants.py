@@ -4,7 +4,7 @@ from typing import Callable, Optional
 
 import numpy as np
 
-from deletion import LeaveOneOuts, Method, NoChange, Sketched
+from deletion import LeaveOneOuts, Method, NoChange, Sketched, SketchedModel
 from deletion.influence import PBRF, BayesianInfluence, ByMetagradient, Homotopy, Influence, NewtonStep
 from deletion.unlearning import CertifiedRemoval, Descent, GradientAscent, MinMax, NaturalGradient, Rewind, estimated
 from microgpt import names
@@ -95,6 +95,7 @@ def entries(arena, learner):
         "no change": Entry(NoChange(), "reference"),
         "sum of leave-one-outs": Entry(LeaveOneOuts(), "reference"),
         "sketch": Entry(Sketched(arena.directions), "sketch"),
+        "sketched model": Entry(SketchedModel(arena.directions), "sketch"),
         "metagradient": Entry(ByMetagradient(), "first order"),
         "influence, Hessian": Entry(Influence(), "first order", optimum),
         "influence, Gauss-Newton": Entry(Influence("gauss-newton", arena.damping), "first order", "PBRF"),

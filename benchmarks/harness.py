@@ -37,15 +37,29 @@ class Parser(argparse.ArgumentParser):
         raise CircuitError(message)
 
 
-def parser(name, doc, **defaults):
+def parser(name, doc, parts=(), **defaults):
     """The parser of `python -m benchmarks.NAME`, described by a script's docstring.   defaults: the options of OPTIONS it takes."""
     made = Parser(prog=f"python -m benchmarks.{name}" if name else "python -m benchmarks", description=doc.split("\n")[0])
+    if parts:
+        made.add_argument("parts", nargs="*", metavar="PART", help=f"any of {', '.join(parts)}; default: all")
     for option, default in defaults.items():
         more = dict(OPTIONS[option])
         if default is not None and "action" not in more:
             more["help"] += " (default %(default)s)"
         made.add_argument(f"--{option}", default=default, **more)
     return made
+
+
+def parts(known, options):
+    """Run the parts that `options.parts` names, or all: {name: results}.   known: {name: part(options)}, told by their docstrings."""
+    unknown = [name for name in options.parts if name not in known]
+    if unknown:
+        raise CircuitError(f"no part {unknown[0]!r}; there are {', '.join(known)}")
+    results = {}
+    for name in options.parts or known:
+        print(f"\n== {name}: {known[name].__doc__.splitlines()[0]}")
+        results[name] = known[name](options)
+    return results
 
 
 def run(main):

@@ -15,7 +15,7 @@ import time
 
 import numpy as np
 
-from circuit import CircuitError, evaluate, gradient, real, record
+from circuit import evaluate, gradient, real, record
 from deletion import Objective
 from deletion.influence import PBRF, ByMetagradient, Flow, Homotopy, Influence, NewtonStep
 from microgpt import names
@@ -24,8 +24,6 @@ from . import harness
 from .accuracy import microgpt_trial, scored
 from .learners import breast_cancer, diabetes, digits, stacked
 from .truth import random_sets
-
-PARTS = ("products", "closed", "microgpt")
 
 
 # products ------------------------------------------------------------------------------------------------------------------
@@ -120,22 +118,17 @@ def microgpt(options):
     return rows
 
 
+PARTS = {"products": products, "closed": closed, "microgpt": microgpt}
+
+
 def main():
-    parser = harness.parser("influence", __doc__, names=None, seed=42, steps=1000, directions=500, quick=None, json=None)
-    parser.add_argument("parts", nargs="*", metavar="PART", help=f"any of {', '.join(PARTS)}; default: all")
+    parser = harness.parser("influence", __doc__, PARTS, names=None, seed=42, steps=1000, directions=500, quick=None, json=None)
     parser.add_argument("--sets", type=int, default=100, help="sets of each size")
     parser.add_argument("--documents", type=int, default=20, help="measurements")
     parser.add_argument("--damping", type=float, nargs="+", default=[1.0, 10.0, 100.0], help="on the sum scale (default %(default)s)")
     parser.add_argument("--bank", default="results/truth", help="folder that keeps exact retrainings (default %(default)s)")
     options = parser.parse_args()
-    for part in options.parts:
-        if part not in PARTS:
-            raise CircuitError(f"no part {part!r}; there are {', '.join(PARTS)}. metagradient, path, gaps and flow are commands of their own")
-    results = {}
-    for part in options.parts or PARTS:
-        print(f"\n== {part}: {globals()[part].__doc__.splitlines()[0]}")
-        results[part] = globals()[part](options)
-    harness.write_json(options.json, **results)
+    harness.write_json(options.json, **harness.parts(PARTS, options))
     return 0
 
 

@@ -27,8 +27,6 @@ ROUNDED = 1e-8
 NEURON = 1
 """Which neuron is drawn."""
 
-PARTS = ("neurons", "leave-one-out", "slopes")
-
 
 # three neurons -------------------------------------------------------------------------------------------------------------
 
@@ -200,6 +198,7 @@ def slopes(penalty, sets, removed):
 # what is printed -------------------------------------------------------------------------------------------------------------
 
 def print_neurons(options):
+    """Three hidden neurons, far from convex: every point left out, and a picture."""
     learner, rows = three_neurons()
     methods = ("influence", "Newton step", "homotopy")
     print(f"{HIDDEN} neurons, {POINTS} points: errors of the parameters without a point, relative to how far the tracked minimum moves")
@@ -212,6 +211,7 @@ def print_neurons(options):
 
 
 def print_leave_one_out(options):
+    """Logistic regression, every example left out alone: how far off each method is."""
     count = 30 if options.quick else 469
     for penalty in (10.0, 30.0):
         print(f"\nbreast cancer, penalty {penalty:g} on the sum scale, {count} examples left out one at a time: errors of the parameters")
@@ -224,6 +224,7 @@ def print_leave_one_out(options):
 
 
 def print_slopes(options):
+    """Logistic regression: the error against the weight removed, in log-log."""
     removed = np.array([0.05, 0.1, 0.2])
     print("\nbreast cancer, penalty 10: error of the parameters when a random twentieth loses part of its weight, and its slope (medians)")
     rows = [[name, *(f"{x:.2e}" for x in np.median(e, axis=0)),
@@ -232,14 +233,11 @@ def print_slopes(options):
     print(harness.table(["weight removed", *removed, "slope"], rows))
 
 
+PARTS = {"neurons": print_neurons, "leave-one-out": print_leave_one_out, "slopes": print_slopes}
+
+
 def main():
-    parser = harness.parser("path", __doc__, quick=None, out="results")
-    parser.add_argument("parts", nargs="*", metavar="PART", help=f"default: all of {', '.join(PARTS)}")
-    options = parser.parse_args()
-    for part in options.parts or PARTS:
-        if part not in PARTS:
-            parser.error(f"no part {part!r}; there are {', '.join(PARTS)}")
-        {"neurons": print_neurons, "leave-one-out": print_leave_one_out, "slopes": print_slopes}[part](options)
+    harness.parts(PARTS, harness.parser("path", __doc__, PARTS, quick=None, out="results").parse_args())
     return 0
 
 

@@ -8,7 +8,7 @@ from .directions import Directions, given, haar, mixture, pairs, sphere
 from .learner import Learner, LearnerError
 from .measured import Measured, Prediction
 from .merging import merge
-from .methods import Answer, DoesNotApply, LeaveOneOuts, Method, NoChange, Retraining, Sketched
+from .methods import Answer, DoesNotApply, LeaveOneOuts, Method, NoChange, Retraining, Sketched, SketchedModel
 from .objective import ModelLoss, Objective
 from .optimizer import SGD, Adam, LinearDecay, Momentum
 from .retrain import retrain

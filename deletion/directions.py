@@ -16,7 +16,7 @@ from functools import cached_property
 import numpy as np
 
 from .kernel import Kernel
-from .checks import array_of
+from .checks import array_of, whole_number
 from .learner import LearnerError
 
 UNITARILY_INVARIANT = ("sphere", "haar")
@@ -140,7 +140,7 @@ def mixture(*parts):
 
 
 def _generator(seed, index):
-    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(index,)))
+    return np.random.default_rng(np.random.SeedSequence(whole_number(seed, "a seed", 0), spawn_key=(index,)))
 
 
 def _normal(generator, units):

@@ -149,10 +149,23 @@ class Sketched(Method):
         self.options = {"progress": False, **options}
 
     def _answer(self, learner, h, measurement):
-        sketch = precompute(learner, min(self.directions, learner.unit_count), self.degree, self.seed, **self.options)
+        sketch = self._sketch(learner)
         many = self._measured(sketch, learner, measurement).predict_downweights(h)
         verdicts = [] if many.verdict is None else [f"{many.verdict.count(v)} x {v}" for v in dict.fromkeys(many.verdict)]
         return Answer(many.change, sketch.parameters_at(h), tuple(verdicts))
 
+    def _sketch(self, learner):
+        return precompute(learner, min(self.directions, learner.unit_count), self.degree, self.seed, **self.options)
+
     def _measured(self, sketch, learner, measurement):
         return sketch.measure(measurement)
+
+
+class SketchedModel(Sketched):
+    """The sketch's own unlearned model: `sketch.parameters` without each set, and the measurement there, not its own series."""
+
+    name = "sketched model"
+
+    def _answer(self, learner, h, measurement):
+        theta = self._sketch(learner).parameters_at(h)
+        return Answer(change_at(learner, measurement, theta), theta)

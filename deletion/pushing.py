@@ -215,7 +215,8 @@ def gather(tasks, submit, keep, done=lambda task: None):
                 keep(task.block, *future.result())
                 done(task)
     except BrokenExecutor as error:
-        raise StoreError(f"a worker process died (was it killed, or was there too little memory?): {error} Blocks finished so far are kept "
+        raise StoreError(f"a worker process died (was it killed, was there too little memory, or has the script that "
+                         f"made the executor no `if __name__ == '__main__':`?): {error} Blocks finished so far are kept "
                          "if the sketch is made in a folder (out=...): the same call with a new executor goes on from there") from None
     finally:
         for future in waiting:

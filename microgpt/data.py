@@ -28,7 +28,7 @@ def read_names(path=None):
         path = SHIPPED if path is None else Path(path)
         text = path.read_text(encoding="utf-8-sig")      # some editors begin a file with a byte order mark
     except (OSError, ValueError, TypeError) as error:
-        raise DocumentError(f"cannot read names from {path!r:.100}: {error}") from None
+        raise DocumentError(f"cannot read names from {str(path)!r:.100}: {error}") from None
     if "\0" in text:
         raise DocumentError(f"{path} is not a text: it has a NUL in line {text[:text.index(chr(0))].count(chr(10)) + 1}")
     names = [line.strip() for line in text.split("\n") if line.strip()]      # splitlines would also split at rarer signs

@@ -270,3 +270,10 @@ def test_what_is_printed_of_sketches_is_one_line():
     for thing, words in ((sketch, "8 directions"), (measured, "of degree 2"), (measured.predict([3]), "95% interval"),
                          (measured.predict_many([[3], [4, 5]]), " x ")):
         assert words in repr(thing) and len(repr(thing)) < 600
+
+
+def test_a_seed_is_a_whole_number():
+    for draw in (sphere, haar):
+        for seed in (-1, 0.5, True):
+            with pytest.raises(LearnerError, match="a seed is a whole number >= 0"):
+                draw(3, 5, seed)

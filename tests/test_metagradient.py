@@ -279,5 +279,7 @@ def test_the_benchmark_tells_cost_and_accuracy(tmp_path):
     result = subprocess.run([sys.executable, "-m", *map(str, command)], capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
     assert "at most 14 states held at once" in result.stdout and "plain trainings" in result.stdout
-    scores = json.loads((tmp_path / "found.json").read_text())["accuracy"]      # {name: {size: [LDS, error]}}
+    found = json.loads((tmp_path / "found.json").read_text())
+    assert len(found["agreement"]) == 2 and max(float(row[1]) for row in found["agreement"]) < 1e-9
+    scores = found["accuracy"]      # {name: {size: [LDS, error]}}
     assert scores["pairs and metagradient"]["7"][1] < scores["metagradient"]["7"][1] < scores["pairs"]["7"][1]

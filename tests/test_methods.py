@@ -4,7 +4,7 @@ import pytest
 from learners import converged, data, network
 
 from circuit import DomainError, log
-from deletion import SGD, Answer, DoesNotApply, Learner, LearnerError, LeaveOneOuts, Method, NoChange, Objective, Retraining, Sketched, retrain
+from deletion import SGD, Answer, DoesNotApply, Learner, LearnerError, LeaveOneOuts, Method, NoChange, Objective, Retraining, Sketched, SketchedModel, retrain
 from deletion.influence import PBRF, BayesianInfluence, ByMetagradient, Homotopy, Influence, NewtonStep, SketchedBeyond, self_influences
 from deletion.unlearning import CertifiedRemoval, Descent, GradientAscent, MinMax, NaturalGradient, Rewind, logistic_bounds
 
@@ -15,6 +15,7 @@ METHODS = [
     (Retraining(), "network"),
     (LeaveOneOuts(), "network"),
     (Sketched(16, 2), "network"),
+    (SketchedModel(16, 2), "network"),
     (SketchedBeyond(8, 2), "network"),
     (ByMetagradient(), "network"),
     (Influence(), "converged"),
