@@ -129,12 +129,13 @@ def draw(pyplot, learner, rows):
             if "homotopy" in row["refused"]:
                 panel.plot(eps[-1], path[-1, start], "x", color=colour, markersize=10)
             panel.set_title(f"{name} of neuron {NEURON}")
-            panel.set_xlabel("weight eps of the point")
+            panel.set(xlabel="weight eps of the point", ylabel=f"{name}, its value at the minimum")
     panels[0].plot([], [], "k", label="homotopy (x: refused beyond)")
     panels[0].plot([], [], "ko", markersize=4, label="exact minimum, tracked")
     panels[0].plot([], [], "k--", linewidth=0.8, label="influence")
     for axes in (data, panels[0]):
         axes.legend(fontsize=8)
+    data.set(xlabel="x", ylabel="y")
     data.set_title(f"{HIDDEN} neurons, {POINTS} points")
     return figure
 
