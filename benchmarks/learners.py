@@ -27,7 +27,7 @@ class HeldOutLearner(Learner):
 
     def loss_on(self, i):
         """A measurement: the training's loss, without regulariser, of held-out example i."""
-        return partial(on_one, self.loss, *self.held_out[i])
+        return partial(on_one if self.schedule.ndim == 2 else alone, self.loss, self.held_out[i])
 
     def gradient_norm(self, theta):
         """|gradient of the mean training loss plus regulariser| at flat parameters (parameters,): 0 at a stationary point."""
@@ -39,7 +39,7 @@ class Regressor(HeldOutLearner):
 
     def prediction_on(self, i):
         """A measurement: the prediction for held-out example i, in the targets' units."""
-        return partial(on_one, linear_prediction, *self.held_out[i])
+        return partial(on_one, linear_prediction, self.held_out[i])
 
 
 class Classifier(HeldOutLearner):
@@ -51,7 +51,7 @@ class Classifier(HeldOutLearner):
 
     def margin_on(self, i):
         """A measurement: log p / (1 - p), p being the probability of held-out example i's class."""
-        return partial(on_one, self.margin, *self.held_out[i])
+        return partial(on_one, self.margin, self.held_out[i])
 
     def accuracy(self, theta):
         """The share of held-out examples to which flat parameters (parameters,) give their own class, that of least loss."""
@@ -61,9 +61,14 @@ class Classifier(HeldOutLearner):
         return float((classes[np.argmin(losses, axis=0)] == y).mean())
 
 
-def on_one(function, x, y, parameters):
+def on_one(function, example, parameters):
     """A function of a batch, on a batch of one example: a scalar."""
-    return function(parameters, np.asarray(x)[None], np.asarray(y)[None])[0]
+    return function(parameters, *[np.asarray(x)[None] for x in example])[0]
+
+
+def alone(function, example, parameters):
+    """A function of one example, as a schedule of single examples has it: a scalar."""
+    return function(parameters, *example)
 
 
 def stacked(examples):

@@ -5,14 +5,15 @@ from typing import Optional
 
 import numpy as np
 
-from .calibration import Calibration, ErrorModel, typical_change
+from .calibration import Calibration
 from .checks import real_array, real_number, whole_number
 from .decoders import DECODERS, FirstOrder, LeastSquares, MedianOfMeans
 from .directions import UNITARILY_INVARIANT
+from .error_model import ErrorModel, typical_change
 from .identity import differing
 from .learner import LearnerError
 from .terms import Sets
-from .verdict import NOT, judge
+from .verdict import NOT, judge, remainder
 
 DENSE = 1000
 """Directions that share units from which 'auto' leaves least squares, with matrices twice as large, to those who ask for it."""
@@ -34,10 +35,11 @@ class Prediction:
     change           value - f(0), f(0) being the measurement of the model as trained
     terms            (p + 1, ...): the contribution of each degree; terms[0] = f(0)
     standard_error   of the value by sampling, as the decoder states it
-    interval, level  (low, high), which holds the retrained values of random sets with probability `level`; None without calibration sets
-    sampling, truncation   standard deviations of the error, the two parts of the interval, as calibrated
+    interval, level  (low, high), which holds the retrained values of random sets with probability `level` (see error_model.CONFIDENCE);
+                     None without calibration sets
+    sampling, truncation   standard deviations of the error, the two parts of the interval: what the decoder states, and the rest
     decoder          which decoder it was
-    verdict          'trust', 'raise degree' or 'do not trust'; None without calibration sets
+    verdict          'trust', 'raise degree', 'more directions' or 'do not trust'; None without calibration sets
     reasons          why, in words
 
     Predictions of many sets are one such object: every array has a leading axis of sets, verdict is a list.
@@ -231,20 +233,14 @@ class Measured:
         fitted = self.decoder(decoder, groups)
         if (fitted, "errors") not in self._fitted:
             found, squares = fitted(self.calibration.sets), self.calibration.sets.squares()
-            self._fitted[fitted, "errors"] = ErrorModel(found.change - self.calibration_changes, found.error, squares,
-                                                        self._excess(found.change, squares))
+            self._fitted[fitted, "errors"] = ErrorModel(found.change - self.calibration_changes, self.calibration_changes, found.error,
+                                                        squares, self._excess(found.change, squares))
         return self._fitted[fitted, "errors"]
 
     @cached_property
     def typical(self):
         """How far exact retraining moves the measurement, by size of the set: see typical_change."""
         return typical_change(self.calibration_changes, self.calibration.sets.squares())
-
-    @cached_property
-    def largest_excess(self):
-        """(q,): the farthest that retraining a calibration set moved the measurement, in multiples of what is typical of its size."""
-        typical = self.typical(self.calibration.sets.squares())
-        return (np.abs(self.calibration_changes) / np.where(typical > 0, typical, 1.0)).max(axis=0)
 
     def _excess(self, change, squares):
         """(change / typical change)^2"""
@@ -270,9 +266,10 @@ class Measured:
             return Prediction(self.value + change, change, terms, error, decoder=fitted.name, verdict=[NOT] * len(sets),
                               reasons=[("retraining a random set did not end in numbers: no interval",)] * len(sets))
         model, squares = self.error_model(decoder, groups), sets.squares()
-        sampling, truncation = model.deviations(found.error, squares, self._excess(found.change, squares))
+        rest = remainder(found.terms) if self.degree > 1 else None
+        sampling, truncation = model.deviations(found.error, squares, self._excess(found.change, squares), rest)
         half = model.half_width(sampling, truncation, level).reshape(shape)
-        verdict, reasons = judge(self, sets, found.change, found.terms, sampling, truncation)
+        verdict, reasons = judge(self, model, sets, found.change, found.terms, sampling, truncation)
         return Prediction(self.value + change, change, terms, error, (self.value + change - half, self.value + change + half), level,
                           sampling.reshape(shape), truncation.reshape(shape), fitted.name, verdict, reasons)
 

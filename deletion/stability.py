@@ -16,7 +16,7 @@ from .calibration import calibrate
 from .directions import UNITARILY_INVARIANT, given
 from .learner import LearnerError
 from .sketch import precompute
-from .verdict import COARSE, HOPELESS, NOT, RAISE, TRUST
+from .verdict import MAX_RAISE_ERROR, MAX_RELATIVE_ERROR, MORE, NOT, RAISE, TRUST, lacking_directions
 
 PROBES = 16
 
@@ -35,7 +35,7 @@ class Stability:
     prediction_error     of the sketch's predictions, likewise
     covered              share of retrained values inside the sketch's 95% intervals; None without calibration
     crossings            kinks that retraining crossed, the median over probes
-    verdict, reasons     'trust', 'raise degree' or 'do not trust', and why
+    verdict, reasons     'trust', 'raise degree', 'more directions' or 'do not trust', and why
     """
     size: float
     norms: Optional[np.ndarray]
@@ -87,7 +87,7 @@ def stability(sketch, measurement, size=None, *, sets=None, probes=PROBES, seed=
                  prediction_error=relative(predicted.change, changes), covered=covered, crossings=float(np.median(truth.crossings)))
     facts["decay"] = decay(facts["terms"])
     norms = frobenius(sketch, measured)
-    return Stability(float(h.sum(axis=1).mean()), *norms, **facts, **decided(finite, len(h), **facts))
+    return Stability(float(h.sum(axis=1).mean()), *norms, **facts, **decided(finite, len(h), lacking_directions(measured), **facts))
 
 
 def random_sets(learner, size, probes, seed):
@@ -121,7 +121,7 @@ def frobenius(sketch, measured):
     return norms, squares.std(axis=0, ddof=1) / np.sqrt(len(squares)) / (2.0 * np.where(norms > 0, norms, 1.0))
 
 
-def decided(finite, count, terms, series_error, prediction_error, covered, crossings, decay):
+def decided(finite, count, lacking, terms, series_error, prediction_error, covered, crossings, decay):
     """{'verdict', 'reasons'}"""
     found = (f"exact series are off by {series_error:.2g} of the true change, predictions by {prediction_error:.2g}"
              + ("" if covered is None else f"; 95% intervals held {covered:.0%} of the retrained values"))
@@ -131,10 +131,12 @@ def decided(finite, count, terms, series_error, prediction_error, covered, cross
         return {"verdict": NOT, "reasons": (f"retraining crossed {crossings:.0f} kinks (median); Taylor series see one branch", found)}
     if decay >= 1.0:
         return {"verdict": NOT, "reasons": (f"the terms grow from order to order, by {decay:.2g}: no degree will do", found)}
-    if prediction_error > HOPELESS:
+    if prediction_error > MAX_RELATIVE_ERROR:
+        if lacking and series_error <= 0.5 * prediction_error:
+            return {"verdict": MORE, "reasons": (f"{found}: {lacking}",)}
+        if series_error > 0.5 * prediction_error and prediction_error <= MAX_RAISE_ERROR:
+            return {"verdict": RAISE, "reasons": (found + f"; terms shrink by {decay:.2g} an order",)}
         return {"verdict": NOT, "reasons": (found,)}
     if covered is not None and covered < 0.7 and count >= FEW:
         return {"verdict": NOT, "reasons": (found + ": these sets are unlike those the intervals were learned on",)}
-    if prediction_error > COARSE and series_error > 0.5 * prediction_error:
-        return {"verdict": RAISE, "reasons": (found + f"; terms shrink by {decay:.2g} an order",)}
     return {"verdict": TRUST, "reasons": (found,)}

@@ -8,7 +8,6 @@ from learners import logistic, network, tiny
 from scipy.special import comb
 
 from deletion import Directions, LearnerError, given, haar, mixture, pairs, precompute, retrain, sphere
-from deletion.calibration import ErrorModel
 from deletion.decoders import LeastSquares, Mean, MedianOfMeans, group_count, scaled
 from deletion.kernel import Kernel
 from deletion.terms import Sets, Tables, terms
@@ -226,22 +225,6 @@ def test_many_predictions_are_single_ones():
                 np.testing.assert_allclose(getattr(many, name)[k], getattr(single, name), rtol=1e-9, atol=1e-15)
             assert many.verdict[k] == single.verdict
     assert measured.predict_many(np.array([[1, 2], [3, 4]])).value.shape == (2, 3)
-
-
-def test_calibrated_errors_recover_a_known_law(rng):
-    """Errors drawn with a sampling part and a tail growing like |h|^4: half-widths hold 95% of new ones, +- 3%."""
-    squares = np.geomspace(1.0, 100.0, 60)
-
-    def draw(squares, count):
-        stated = np.full((len(squares), count), 0.3)
-        return stated, rng.normal(size=stated.shape) * np.sqrt(0.3 ** 2 + (0.01 * squares[:, None] ** 2) ** 2)
-    stated, errors = draw(squares, 50)
-    model = ErrorModel(errors, stated, squares, np.zeros_like(errors))
-    fresh, new = draw(np.repeat(squares, 20), 50)
-    deviations = model.deviations(fresh, np.repeat(squares, 20), np.zeros_like(fresh))
-    assert (np.abs(new) < model.half_width(*deviations, 0.95)).mean() == pytest.approx(0.95, abs=0.03)
-    sampling, tail = model.deviations(np.full((2, 50), 0.3), np.array([1.0, 100.0]), np.zeros((2, 50)))
-    assert np.median(sampling[0]) == pytest.approx(0.3, rel=0.2) and np.median(tail[1]) == pytest.approx(100.0, rel=0.3)
 
 
 def test_intervals_hold_the_retrained_truth():
