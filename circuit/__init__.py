@@ -1,8 +1,9 @@
 """Circuits: what a computation is.
 
-Record an ordinary function over wires, print it, differentiate it (the gradient is a circuit again), evaluate it on NumPy
-arrays. Reading order: gate, arithmetic, analytic, bilinear, linear, piecewise (the gates); wire (recording); ir (the circuit);
-reverse (gradients); evaluate; functions (sugar).
+Record an ordinary function over wires, print it, differentiate it (the gradient is a circuit again), evaluate
+it on NumPy arrays. Reading order: gate, arithmetic, analytic, bilinear, linear, piecewise (the gates); wire
+(recording); ir (the circuit); reverse (gradients); evaluate; functions (sugar); analysis (what depends on
+what); advice (what to write instead).
 """
 from .analytic import cos, erf, exp, gelu, log, sigmoid, sin, tanh
 from .evaluate import evaluate

@@ -58,6 +58,7 @@ class Gate:
         if self.name in GATES:
             raise CircuitError(f"two gates named {self.name!r}")
         GATES[self.name] = self
+        object.__setattr__(self, "__doc__", self.doc)      # what help() shows
 
     def __call__(self, *inputs, **parameters):
         recorder = next((x.recorder for x in inputs if hasattr(x, "recorder")), None)
@@ -129,12 +130,19 @@ def gate_result(gate, shapes, kinds, parameters):
         wanted = ("real",) * len(kinds) if gate.kinds == "real" else gate.kinds
         kind = "real"
         if tuple(kinds) != wanted:
-            raise ShapeError(f"gate {gate.name} reads {wanted} wires, not {tuple(kinds)}; integer wires can be moved about and "
-                             "used as ids, not calculated with")
+            raise ShapeError(f"gate {gate.name} {misfit(kinds, wanted)}")
     try:
         return gate.shape(*shapes, **parameters), kind
     except ShapeError as error:
         raise ShapeError(f"gate {gate.name}: {error}") from None
+
+
+def misfit(kinds, wanted):
+    """What is wrong with the kinds of wires that a gate is given, and what to do."""
+    if ("real", "integer") in zip(kinds, wanted):
+        return "is given real numbers as ids: ids and class targets are whole numbers: give y.astype(int)"
+    return ("is given whole numbers to calculate with: integer wires can be moved about and used as ids; "
+            "give x.astype(float)")
 
 
 def same_shape(first, *others, **parameters):

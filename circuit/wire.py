@@ -10,7 +10,7 @@ from numbers import Real
 
 import numpy as np
 
-from . import shapes
+from . import advice, shapes
 from .arithmetic import add, constant, multiply, power, scale, shift
 from .bilinear import einsum_pair
 from .gate import CircuitError, ShapeError, gate_result, plain_array
@@ -127,13 +127,44 @@ class Wire:
     def reshape(self, *shape):
         return shapes.reshape(self, shape[0] if len(shape) == 1 else shape)
 
-    def _no_number(self, *arguments, **more):
-        raise CircuitError("a wire has no number while its function is recorded: comparisons, branches, float(), numpy.* and "
-                           "argmax cannot depend on it. Use the circuit's own functions; for a branch, relu, abs or max; in place "
-                           "of an accuracy or argmax measure a loss, a log-probability, a logit or a margin")
+    def __bool__(self):
+        raise advice.number("if, and, or, not, while, assert", advice.MASK)
 
-    __bool__ = __float__ = __int__ = __index__ = __array__ = _no_number
-    __lt__ = __le__ = __gt__ = __ge__ = __eq__ = __ne__ = argmax = argmin = _no_number
+    def __float__(self):
+        raise advice.number("float(), or a function of math", "use circuit.exp for math.exp, and so on")
+
+    def __int__(self):
+        raise advice.number("int(), range() or an index", "shapes are known: x.shape[0], len(x)")
+
+    def __array__(self, *arguments, **more):
+        raise advice.number("numpy.array, or a function of numpy or scipy",
+                            "use the functions of circuit, which take wires and arrays alike")
+
+    def argmax(self, *arguments, **more):
+        raise advice.number("argmax and argmin", advice.CHOICE)
+
+    def __abs__(self):
+        raise CircuitError("abs() of a wire: use circuit.abs")
+
+    def __lt__(self, other):
+        raise advice.comparison("<")
+
+    def __le__(self, other):
+        raise advice.comparison("<=")
+
+    def __gt__(self, other):
+        raise advice.comparison(">")
+
+    def __ge__(self, other):
+        raise advice.comparison(">=")
+
+    def __eq__(self, other):
+        raise advice.comparison("==")
+
+    def __ne__(self, other):
+        raise advice.comparison("!=")
+
+    __index__, argmin = __int__, argmax
     __hash__ = object.__hash__
 
     def _no_gate(self, *arguments):
@@ -146,13 +177,15 @@ class Wire:
         """array + wire asks the wire; numpy.exp(wire) is refused."""
         reflected = REFLECTED.get(ufunc) if method == "__call__" and not more else None
         if reflected is None or isinstance(operands[0], Wire):
-            self._no_number()
+            raise advice.refused(ufunc)
         return reflected(self, operands[0])
 
     def __array_function__(self, function, types, arguments, more):
         """What NumPy asks of an array that a wire knows; anything else is refused."""
         known = {np.shape: self.shape, np.ndim: self.ndim, np.size: self.size}
-        return known[function] if function in known and len(arguments) == 1 else self._no_number()
+        if function not in known or len(arguments) != 1:
+            raise advice.refused(function)
+        return known[function]
 
     def __repr__(self):
         return f"<wire %{self.index} {self.kind} {self.shape}>"

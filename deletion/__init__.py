@@ -1,8 +1,9 @@
 """Deletion: learning algorithms as circuits of their example weights, sketches of them, and predictions.
 
-Reading order: learner (with parameters and optimizer), directions, pushing, sketch, measured (with decoders, kernel, terms,
-calibration, verdict), stability, retrain. On disk: store, blocks, identity, merging, estimate. The command line: recipe, asking, cli.
-Answers without a sketch: objective, methods; then influence and unlearning, rooms of their own.
+Reading order: learner (with examples, units, parameters, optimizer, recording, coupling), directions,
+pushing, sketch, measured (with decoders, kernel, terms, calibration, verdict), stability, retrain. On disk:
+store, blocks, identity, merging, estimate. The command line: recipe, asking, cli. Answers without a sketch:
+objective, methods; then influence and unlearning, rooms of their own.
 """
 from .directions import Directions, given, haar, mixture, pairs, sphere
 from .learner import Learner, LearnerError

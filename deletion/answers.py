@@ -12,11 +12,12 @@ def entries(text, value):
 
 def predicted(measured, text, name, units, how):
     """A row for every number of a measurement: what is predicted without a set of units."""
-    p = measured.predict(units, **how)
-    rows = []
+    p, called = measured.predict(units, **how), unit_names(measured.learner)
+    names, rows = [called[i] for i in measured.learner.unit_indices(units)], []
     for label, index in entries(text, measured.value):
-        rows.append({"set": name, "count": len(units), "units": units, "measurement": label, "index": index,
-                     "trained": measured.value[index], "predicted": p.value[index], "change": p.change[index],
+        rows.append({"set": name, "count": len(units), "units": units, "names": names,
+                     "measurement": label, "index": index, "trained": measured.value[index],
+                     "predicted": p.value[index], "change": p.change[index],
                      "standard_error": p.standard_error[index], "terms": p.terms[(slice(None), *index)],
                      "interval": None if p.interval is None else [bound[index] for bound in p.interval], "level": p.level,
                      "verdict": p.verdict, "reasons": list(p.reasons)})
@@ -24,17 +25,20 @@ def predicted(measured, text, name, units, how):
 
 
 def sampled(learner, count, wanted, seed):
-    """{name: units} of random deletion sets; wanted: how many units each, or, below 1, which part of all."""
-    total, rng, names = learner.unit_count, np.random.default_rng(seed), unit_names(learner)
+    """{name: units} of random deletion sets, of units that steps use.
+
+    wanted   how many units each, or, below 1, which part of all
+    """
+    used, rng = np.flatnonzero(learner.used), np.random.default_rng(seed)
+    total = len(used)
     each = max(1, round(wanted * total)) if wanted < 1 else int(wanted)
     if not 1 <= each <= total or wanted <= 0:
         raise LearnerError(f"--size {wanted}: a set has 1 to {total} units, or a part of them below 1")
     drawn = {}      # as keys: different sets, in order; where there are too few, fewer
     for _ in range(20 * count):
         if len(drawn) < count:
-            drawn[tuple(sorted(rng.choice(total, each, replace=False).tolist()))] = None
-    return {f"#{number} {','.join(names[i] for i in chosen[:2])}{',...' if each > 2 else ''}": [learner.units[i] for i in chosen]
-            for number, chosen in enumerate(drawn, 1)}
+            drawn[tuple(sorted(rng.choice(used, each, replace=False).tolist()))] = None
+    return {f"random {number}": [learner.units[i] for i in chosen] for number, chosen in enumerate(drawn, 1)}
 
 
 def score(rows):

@@ -1,20 +1,28 @@
 """What is asked on a command line, as text: deletion sets and measurements."""
+import re
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 from .learner import LearnerError
 from .recipe import resolve
 
+SETS = """A set to delete names units, or examples where each is a unit of its own. Its items are
+
+    x       the unit called x; if there is none, all units with x in their name. A number is part of no other:
+            1 is not in 10
+    ann*    all whose names fit a pattern with * ? [...]
+    #3      the unit at position 3, counted from 0
+    3       the unit called 3; if examples are units and none is called by a number, that at position 3
+
+Several items are joined by commas; @FILE reads them from a file, one a line."""
+
+NUMBER, POSITION = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)"), re.compile(r"#[+-]?\d+")
+
 
 def deletion_set(learner, text):
-    """The units that a text asks to delete: a list of labels, in the learner's order.
+    """The units that a text asks to delete, as SETS says: a list of labels, in the learner's order.
 
-    'x'          the unit or example called x; if there is none, all whose name contains x, or number x
-    'ann*'       all whose name fits a pattern with * ? [...]
-    'ann,bob'    several of these
-    '@FILE'      those on the lines of a file: names, patterns or numbers
-
-    Raises LearnerError where nothing fits.
+    Raises LearnerError where an item fits nothing, or two different units by the same name.
     """
     if text.startswith("@"):
         try:
@@ -26,31 +34,66 @@ def deletion_set(learner, text):
     items = [item.strip() for item in items if item.strip()]
     if not items:
         raise LearnerError(f"the deletion set {text!r} is empty")
-    names = unit_names(learner)
-    chosen = set().union(*(matching(names, item) for item in items))
+    chosen = set().union(*(matching(learner, item) for item in items))
     return [learner.units[i] for i in sorted(chosen)]
 
 
 def unit_names(learner):
     """What each unit is called: its label; or, where every example is its own unit, the example's."""
-    own = learner.units == list(range(learner.example_count))
-    return learner.labels if own and learner.labels else [str(unit) for unit in learner.units]
+    grouping = learner.grouping
+    return grouping.names if grouping.examples and grouping.names else [str(unit) for unit in learner.units]
 
 
-def matching(names, item):
-    """Numbers of the names that an item of a deletion set means."""
+def matching(learner, item):
+    """Numbers of the units that an item of a deletion set means."""
+    names = unit_names(learner)
+    found = [i for i, name in enumerate(names) if name == item]
+    if POSITION.fullmatch(item):
+        return positioned(learner, names, item, found)
+    if len(found) > 1 and len({learner.units[i] for i in found}) > 1 and not learner.grouping.examples:
+        choices = " or ".join(f"#{i} for {learner.units[i]!r}" for i in found)
+        raise LearnerError(f"{len(found)} units are called {item!r}: write {choices}")
+    if found:
+        return found
+    if NUMBER.fullmatch(item):
+        return numbered(learner, names, item)
     if any(letter in item for letter in "*?["):
         found = [i for i, name in enumerate(names) if fnmatchcase(name, item)]
     else:
-        found = [i for i, name in enumerate(names) if name == item]
-        if not found and item.isdecimal():
-            found = [int(item)] if int(item) < len(names) else []
-        elif not found:
-            found = [i for i, name in enumerate(names) if item in name]
+        begin, end = r"(?<!\d)(?<!\d\.)" * item[0].isdecimal(), r"(?!\.?\d)" * item[-1].isdecimal()
+        part = re.compile(begin + re.escape(item) + end)      # a number at an end of it is matched as a whole
+        found = [i for i, name in enumerate(names) if part.search(name)]
     if not found:
-        some = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
-        raise LearnerError(f"nothing to delete is called, contains or is number {item!r}; there are {len(names)}: {some}")
+        raise LearnerError(f"nothing to delete is called, contains or fits {item!r}; {some(names)}")
     return found
+
+
+def positioned(learner, names, item, called):
+    """The unit at the position that '#3' asks for.   called: units with that very name."""
+    at = int(item[1:])
+    if called and called != [at]:
+        there = repr(names[at]) if 0 <= at < len(names) else "nothing"
+        raise LearnerError(f"{item!r} is the name of #{called[0]} and the position of {there}: for the name "
+                           f"write the pattern '[#]{item[1:]}'")
+    if not 0 <= at < len(names):
+        last = len(names) - 1
+        raise LearnerError(f"nothing to delete is at position {item}; {some(names)}, at #0 to #{last}")
+    return [at]
+
+
+def numbered(learner, names, item):
+    """The unit at the position that a bare number asks for, where no unit is called so."""
+    at = int(item) if item.isdecimal() else -1
+    position = f"; {names[at]!r} is at that position: write #{at}" if 0 <= at < len(names) else ""
+    if not learner.grouping.examples or any(map(NUMBER.fullmatch, learner.grouping.names or ())):
+        raise LearnerError(f"no unit is called {item!r}{position}; {some(names)}")
+    if not position:
+        raise LearnerError(f"there is no example {item!r}; {some(names)}")
+    return [at]
+
+
+def some(names):
+    return f"there are {len(names)}: {', '.join(names[:5])}{', ...' * (len(names) > 5)}"
 
 
 def measurement(learner, text):

@@ -53,10 +53,9 @@ class Calibration:
     crossings: np.ndarray
 
     def write(self, folder):
-        """Into a sketch's folder, what is not there yet."""
+        """Into a sketch's folder; all of it, as another version may have drawn the sets of what is there."""
         for name in ARRAYS:
-            if not folder.whole(f"calibration-{name}"):
-                folder.write(f"calibration-{name}", getattr(self, name))
+            folder.write(f"calibration-{name}", getattr(self, name))
 
     @classmethod
     def read(cls, folder):

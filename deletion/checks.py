@@ -86,6 +86,11 @@ def checked_learner(learner):
     return learner
 
 
+def kind_of(arrays):
+    """Shape and kind of every array of a step or an example: one circuit is recorded for each."""
+    return tuple((x.shape, "integer" if np.issubdtype(x.dtype, np.integer) else "real") for x in arrays)
+
+
 def iterable(x):
     """Whether x is several things; a text is one."""
     return np.iterable(x) and not isinstance(x, (str, bytes))

@@ -12,7 +12,7 @@ from circuit import CircuitError, evaluate
 
 from . import plots
 from .answers import entries, predicted, sampled, score
-from .asking import deletion_set, measurement
+from .asking import SETS, deletion_set, measurement
 from .blocks import block_name, roots
 from .directions import DESIGNS, UNITARILY_INVARIANT
 from .estimate import duration, size
@@ -85,8 +85,9 @@ def parser():
     validate.add_argument("--max-error", type=float, help="exit with code 1 if the error is larger")
     validate.add_argument("--min-correlation", type=float, help="exit with code 1 if the correlation is smaller")
     for sub in (predict, validate):
+        sub.epilog, sub.formatter_class = SETS, argparse.RawDescriptionHelpFormatter
         sub.add_argument("--delete", metavar="SET", action="append", required=sub is predict,
-                         help="a set to delete: a name, part of names, a pattern such as 'ann*', several with commas, or @FILE; again for more sets")
+                         help="what to delete, such as anna, 'ann*' or '#3': see below; again for more sets")
         sub.add_argument("--decoder", help="such as 'mean' or 'median of means'")
     for sub in (measure, predict, validate):
         sub.add_argument("--measure", metavar="WHAT", action="append", required=True,
@@ -153,7 +154,8 @@ def info_command(options):
             ("made with", ", ".join(f"{name} {number}" for name, number in folder.manifest["versions"].items())),
             ("fingerprint", folder.manifest["fingerprint"][:16])]
     show(options.json, facts | {"learner": folder.manifest["learner"], "versions": folder.manifest["versions"],
-                           "fingerprint": folder.manifest["fingerprint"], "troubles": troubles}, table(None, rows))
+                           "fingerprint": folder.manifest["fingerprint"], "troubles": troubles},
+         table(None, rows) + "\nevery file is as it was written: all well" * (options.check and not troubles))
     for trouble in troubles:
         print(f"sketch: {trouble}", file=sys.stderr)
     return 1 if troubles and options.check else 0
@@ -166,7 +168,8 @@ def measure_command(options):
     for text, measure in asked.items():
         measured = sketch.measure(measure, options.threads)
         saved |= {f"{text} value": measured.value, f"{text} coefficients": measured.coefficients}
-        balanced = roots(len(sketch.downweight), sketch.degree) if sketch.directions.design in UNITARILY_INVARIANT else 1.0
+        invariant = sketch.directions.design in UNITARILY_INVARIANT
+        balanced = roots(sketch.directions.dimension, sketch.degree) if invariant else 1.0
         for label, index in entries(text, measured.value):
             sizes = np.sqrt(np.mean(np.abs(measured.coefficients[(..., *index)]) ** 2, axis=0)) * balanced
             rows.append({"measurement": label, "trained": measured.value[index], "sizes": sizes})

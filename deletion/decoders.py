@@ -41,10 +41,10 @@ class Estimates(NamedTuple):
 def scaled(psi, coefficients):
     """(root psi, alpha): the paper's estimate of each direction alone is Re sum_r s^r alpha_r.
 
-    alpha_r = C(n+r-1, r) root^-r c_r. Binomials overflow long before their product with s^r does; root, the p-th root of the
-    last of them, balances the two.
+    alpha_r = C(n+r-1, r) root^-r c_r, with n the units that directions live in. Binomials overflow long
+    before their product with s^r does; root, the p-th root of the last of them, balances the two.
     """
-    n, orders = psi.shape[1], np.arange(1, coefficients.shape[1] + 1)
+    n, orders = np.count_nonzero(psi.any(axis=0)), np.arange(1, coefficients.shape[1] + 1)
     logs = gammaln(n + orders) - gammaln(orders + 1.0) - gammaln(n)
     root = logs[-1] / orders[-1] if len(logs) else 0.0
     with np.errstate(over="ignore"):
@@ -122,6 +122,8 @@ class LeastSquares:
         self.kernel = directions.kernel
         m, p, q = coefficients.shape
         norm = np.linalg.norm(directions.psi, axis=1).max()
+        if norm == 0.0:
+            raise LearnerError("every direction is zero at all units that steps use: they predict nothing")
         if 2 * p * math.log(max(norm, 1.0)) > LARGEST_LOG:
             raise LearnerError(f"degree {p} is too high for directions of norm {norm:.3g} ({directions.psi.shape[1]} units): their powers "
                                "leave the range of numbers")

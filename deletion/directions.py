@@ -22,6 +22,9 @@ from .learner import LearnerError
 UNITARILY_INVARIANT = ("sphere", "haar")
 """Designs whose law no unitary rotation changes: the only ones for which mean and median of means are unbiased."""
 
+OWN = ("given", "mixture")
+"""Designs of the user's."""
+
 DESIGNS = ("auto", "sphere", "haar", "pairs")
 
 
@@ -46,28 +49,50 @@ class Directions:
         return len(self.psi)
 
     @cached_property
+    def dimension(self):
+        """How many units some direction has a nonzero entry at: the n of the paper's estimator."""
+        return int(np.count_nonzero(self.psi.any(axis=0)))
+
+    @cached_property
     def kernel(self):
         """What least squares knows about these directions, whatever is measured."""
         return Kernel(self.psi)
 
 
 def draw(design, count, learner, degree, seed):
-    """`count` directions of a named design for a learner: Directions.
+    """`count` directions of a named design for a learner: Directions, zero at the units that no step uses.
 
     'auto' takes pairs, unless only the sphere gives the 2 m numbers that determine degree 2: all n (n + 1) / 2 pairwise interactions.
     """
-    units = learner.unit_count
+    units = int(np.count_nonzero(learner.used))
     _check(count, units)
     if design == "auto":
         left = max(count - units, 0)      # what pairs leave to dense directions
         design = "sphere" if 4 * count >= units * (units + 1) and 4 * left < units * (units - 1) else "pairs"
     if design == "sphere":
-        return sphere(count, units, seed)
-    if design == "haar":
-        return haar(count, units, seed)
-    if design == "pairs":
-        return pairs(count, np.argsort(learner.first_steps(), kind="stable"), degree, seed)
-    raise LearnerError(f"no design {design!r}; there are {', '.join(map(repr, DESIGNS))}")
+        drawn = sphere(count, units, seed)
+    elif design == "haar":
+        drawn = haar(count, units, seed)
+    elif design == "pairs":
+        drawn = pairs(count, np.argsort(learner.first_steps()[learner.used], kind="stable"), degree, seed)
+    else:
+        raise LearnerError(f"no design {design!r}; there are {', '.join(map(repr, DESIGNS))}")
+    return Directions(learner.over_units(drawn.psi), drawn.design)
+
+
+def fitting(directions, learner):
+    """Given directions for a learner, with zeros at units that no step uses: nothing depends on those."""
+    psi = directions.psi
+    if psi.shape[1] != learner.unit_count:
+        raise LearnerError(f"directions of {psi.shape[1]} units for a learner with {learner.unit_count}")
+    missing = np.flatnonzero(learner.used & ~psi.any(axis=0))
+    if directions.design in UNITARILY_INVARIANT and len(missing):
+        raise LearnerError(f"directions of design {directions.design!r} live in every unit that a step uses; "
+                           f"these are zero at unit {learner.units[missing[0]]!r}. Directions of yours are "
+                           "'given'")
+    if directions.design in OWN and not learner.used.all():
+        return Directions(psi * learner.used, directions.design)
+    return directions      # spheres in more units are as good: the estimator counts the units they live in
 
 
 def sphere(count, units, seed):
@@ -136,7 +161,9 @@ def mixture(*parts):
     if len({part.psi.shape[1] for part in parts}) != 1:
         raise LearnerError(f"a mixture of directions over {[part.psi.shape[1] for part in parts]} units: the same number is wanted")
     designs = {part.design for part in parts}
-    return Directions(np.concatenate([part.psi for part in parts]), designs.pop() if len(designs) == 1 else "mixture")
+    units = {part.psi.any(axis=0).tobytes() for part in parts if part.design in UNITARILY_INVARIANT}
+    design = designs.pop() if len(designs) == 1 and len(units) <= 1 else "mixture"
+    return Directions(np.concatenate([part.psi for part in parts]), design)
 
 
 def _generator(seed, index):

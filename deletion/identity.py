@@ -91,7 +91,8 @@ def reopened(path, identity):
     if not folder.whole("directions"):
         raise StoreError(f"directions.npy in {path} is damaged or missing, and this version of NumPy draws others from seed {identity.seed}: "
                          "put back a copy of it, or begin again in another folder")
-    log.warning("NumPy draws other directions from seed %s than when this sketch was begun; going on with those in the folder", identity.seed)
+    log.warning("this version of the library or of NumPy draws other directions from seed %s than when this "
+                "sketch was begun; going on with those in the folder", identity.seed)
     return folder, replace(identity, directions=replace(identity.directions, psi=np.asarray(folder.read("directions"))))
 
 

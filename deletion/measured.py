@@ -13,13 +13,22 @@ from .error_model import ErrorModel, typical_change
 from .identity import differing
 from .learner import LearnerError
 from .terms import Sets
-from .verdict import NOT, judge, remainder
+from .verdict import NOT, TRUST, judge, remainder
 
 DENSE = 1000
 """Directions that share units from which 'auto' leaves least squares, with matrices twice as large, to those who ask for it."""
 
+IDLE = "no step of the training uses these units: deleting them changes nothing, exactly"
+
 AGREE = 1e-4
 """A gradient and a sketch of the same measurement differ less than this, relatively, even where coefficients were rounded to float32."""
+
+
+def said(verdict, reasons, idle):
+    """Verdicts and reasons of many sets.   idle: the numbers of those that no step uses."""
+    for k in idle:
+        verdict[k], reasons[k] = TRUST, (IDLE,)
+    return {"verdict": verdict, "reasons": reasons}
 
 
 def short(x):
@@ -217,7 +226,7 @@ class Measured:
 
     def _decoder(self, name, groups):
         if (name, groups) not in self._fitted:
-            flat = self.coefficients.reshape(self.coefficients.shape[:2] + (-1,))
+            flat = self.coefficients.reshape(self.coefficients.shape[:2] + (self.value.size,))
             decoder = DECODERS[name] if groups is None else partial(DECODERS[name], groups=groups)
             self._fitted[name, groups] = decoder(self.directions, flat) if self.gradient is None else FirstOrder(
                 decoder, self.directions, flat, self.gradient.reshape(len(self.gradient), -1))
@@ -251,7 +260,9 @@ class Measured:
         if np.any(self.downweight):
             raise LearnerError("this sketch expands around a downweight of its own; predictions are made from sketches around 0")
         real_number(level, "the level of an interval lies between 0 and 1", above=0.0, below=1.0)
-        fitted = self.decoder(decoder, groups)
+        fitted, given = self.decoder(decoder, groups), np.diff(sets.starts)
+        sets = sets.among(self.learner.used)
+        idle = np.flatnonzero((given > 0) & (np.diff(sets.starts) == 0))      # of units that no step uses
         found, shape = fitted(sets, errors=intervals), (len(sets),) + self.value.shape
         change = found.change.reshape(shape)
         start = np.broadcast_to(self.value, shape)[:, None]
@@ -263,15 +274,17 @@ class Measured:
             return Prediction(self.value + change, change, terms, error, decoder=fitted.name,
                               reasons=("no interval and no verdict: the sketch was made without calibration sets",))
         if not self.calibration.finite:
-            return Prediction(self.value + change, change, terms, error, decoder=fitted.name, verdict=[NOT] * len(sets),
-                              reasons=[("retraining a random set did not end in numbers: no interval",)] * len(sets))
+            reasons = [("retraining a random set did not end in numbers: no interval",)] * len(sets)
+            return Prediction(self.value + change, change, terms, error, decoder=fitted.name,
+                              **said([NOT] * len(sets), reasons, idle))
         model, squares = self.error_model(decoder, groups), sets.squares()
         rest = remainder(found.terms) if self.degree > 1 else None
         sampling, truncation = model.deviations(found.error, squares, self._excess(found.change, squares), rest)
         half = model.half_width(sampling, truncation, level).reshape(shape)
-        verdict, reasons = judge(self, model, sets, found.change, found.terms, sampling, truncation)
+        verdict = judge(self, model, sets, found.change, found.terms, sampling, truncation)
         return Prediction(self.value + change, change, terms, error, (self.value + change - half, self.value + change + half), level,
-                          sampling.reshape(shape), truncation.reshape(shape), fitted.name, verdict, reasons)
+                          sampling.reshape(shape), truncation.reshape(shape), fitted.name,
+                          **said(*verdict, idle))
 
     @staticmethod
     def _only(many):

@@ -43,6 +43,10 @@ class Method:
 
     name = "a method"
 
+    def __repr__(self):
+        settings = (f"{name}={value!r:.40}" for name, value in vars(self).items() if not name.startswith("_"))
+        return f"{type(self).__name__}({', '.join(settings)})"
+
     def refuses(self, learner):
         """Why the method does not apply to a learner, in words; None where it does."""
         return None
@@ -63,7 +67,7 @@ class Method:
         self.check(learner)
         if not iterable(deletion_sets):
             raise LearnerError(f"deletion sets are a sequence of sets, such as [{deletion_sets!r}], not {deletion_sets!r}")
-        h = np.array([learner.downweight(s, weight) for s in deletion_sets]).reshape(-1, learner.unit_count)
+        h = np.array([learner.downweight(s, weight) * learner.used for s in deletion_sets])
         if not len(h):
             raise LearnerError("nothing to answer: no deletion sets")
         learner.measurement(measurement)      # what is no measurement is told before any work
@@ -73,14 +77,17 @@ class Method:
         return replace(found, seconds=time.perf_counter() - begin)
 
     def _answer(self, learner, h, measurement):
-        """h: (k, units) downweights, 1 where deleted, 1 - weight where a weight is left."""
+        """h: (k, units) downweights: 1 where deleted, 1 - weight where one is left, 0 where never used."""
         raise NotImplementedError
 
 
 def remaining(learner, h):
-    """(k, examples): the examples' weights under downweights h (k, units). Raises DoesNotApply where a set deletes all of them."""
+    """(k, examples): the examples' weights under downweights h (k, units).
+
+    Raises DoesNotApply where a set deletes all that steps use.
+    """
     weights = learner.example_weights(h)
-    empty = np.flatnonzero(~weights.any(axis=1))
+    empty = np.flatnonzero(~weights[:, learner.used[learner.unit_of]].any(axis=1))
     if len(empty):
         raise DoesNotApply(f"set {empty[0]} deletes every example: there is no model of no data")
     return weights
@@ -155,7 +162,8 @@ class Sketched(Method):
         return Answer(many.change, sketch.parameters_at(h), tuple(verdicts))
 
     def _sketch(self, learner):
-        return precompute(learner, min(self.directions, learner.unit_count), self.degree, self.seed, **self.options)
+        directions = min(self.directions, np.count_nonzero(learner.used))
+        return precompute(learner, directions, self.degree, self.seed, **self.options)
 
     def _measured(self, sketch, learner, measurement):
         return sketch.measure(measurement)

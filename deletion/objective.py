@@ -195,7 +195,7 @@ class Objective:
         if (kind, rows) not in self._recorded:
             def total(theta, weights, *data):
                 losses = self.learner.loss(self.learner.layout.split(theta), *data)
-                self.learner.check_loss(losses, (rows,))      # no step may have seen this kind
+                self.learner.check_loss(losses, (rows,), data)      # no step may have seen this kind
                 return (weights * losses).sum()
             inputs = [real(self.size, name="theta"), real(rows, name="weights"), *self._inputs(kind, rows)]
             self._recorded[kind, rows] = gradient(record(total, *inputs), wrt=[0])

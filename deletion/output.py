@@ -21,13 +21,37 @@ def plain(x):
     return None if isinstance(x, float) and not math.isfinite(x) else x
 
 
+SHOWN = 3
+"""Names of deleted units in a table, before what is left is counted."""
+
+
+HEADER = {"set": "without", "count": "units", "measurement": "measurement", "trained": "as trained",
+          "predicted": "predicted", "standard_error": "+-", "change": "change", "retrained": "retrained",
+          "interval": "interval", "verdict": "verdict"}
+"""The columns of a table of predictions."""
+
+
 def prediction_table(rows):
-    """Predictions in a table, with the columns that are known; reasons of verdicts below."""
-    header = {"set": "without", "count": "units", "measurement": "measurement", "trained": "as trained", "predicted": "predicted",
-              "standard_error": "+-", "change": "change", "retrained": "retrained", "interval": "interval", "verdict": "verdict"}
-    used = [name for name in header if any(row.get(name) is not None for row in rows)]
-    reasons = sorted({reason for row in rows for reason in row["reasons"]})
-    return "\n".join([table([header[name] for name in used], [[row.get(name) for name in used] for row in rows]), *reasons])
+    """Predictions in a table, with the columns that are known; below, the reasons that verdicts number."""
+    used = [name for name in HEADER if any(row.get(name) is not None for row in rows)]
+    reasons = ["; ".join(row["reasons"]) for row in rows]
+    notes = {reason: f"[{k}]" for k, reason in enumerate(dict.fromkeys(filter(None, reasons)), 1)}
+    shown = [row | {"set": deleted(row)} for row in rows]
+    if "verdict" in used:
+        shown = [row | {"verdict": f"{row['verdict']} {notes.get(reason, '')}".rstrip()}
+                 for row, reason in zip(shown, reasons)]
+    lines = [table([HEADER[name] for name in used], [[row.get(name) for name in used] for row in shown])]
+    lines += [f"{k} {reason}" if "verdict" in used else reason for reason, k in notes.items()]
+    return "\n".join(lines)
+
+
+def deleted(row):
+    """What a set is called, and, where the name does not say it, which units it deletes."""
+    names = row["names"]
+    if [item.strip() for item in row["set"].split(",")] == names:
+        return row["set"]
+    more = f", ... ({len(names)})" if len(names) > SHOWN else ""
+    return f"{row['set']} = {', '.join(names[:SHOWN])}{more}"
 
 
 def table(header, rows):

@@ -6,6 +6,7 @@
 
 Nothing in a sketch depends on what will be deleted or measured. Made in a folder (out=...) it outlives kills: see store.py.
 """
+import logging
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -19,7 +20,7 @@ from taylor import LANES, Evaluator, checked_degree
 from .blocks import Blocks, Filed, block_name, checked_dtype, packed
 from .calibration import ARRAYS, SETS, Calibration, calibrate, random_sets
 from .checks import checked_learner, checked_threads, real_array
-from .directions import Directions, draw, given
+from .directions import Directions, draw, fitting, given
 from .estimate import estimate
 from .identity import Identity, begun, reopened, same_learner
 from .jumps import only_jump
@@ -27,6 +28,8 @@ from .learner import Learner, LearnerError
 from .measured import Measured
 from .pushing import Plan, push_all
 from .store import Folder, StoreError, writing
+
+log = logging.getLogger("deletion")
 
 COORDINATES = 64
 """Parameters that decide the decoder of all of them."""
@@ -136,7 +139,7 @@ class Sketch:
             raise LearnerError(f"the {fitted.name} gives no parameters: it is not linear. Use 'least squares' or 'mean'")
         if np.any(self.downweight):
             raise LearnerError("this sketch expands around a downweight of its own; parameters are predicted from sketches around 0")
-        counts = np.stack([fitted.weights(x) for x in h])      # (k, directions, degree)
+        counts = np.stack([fitted.weights(x) for x in h * self.learner.used])      # (k, directions, degree)
         theta = np.repeat(self.theta[None], len(h), axis=0)
         for b in range(len(self.blocks)):
             g = np.moveaxis(counts[:, b * LANES:(b + 1) * LANES], 1, 2)
@@ -157,7 +160,7 @@ def precompute(learner, directions=64, degree=3, seed=0, *, design="auto", calib
     """The sketch of a learner.
 
     directions   how many to draw; or Directions; or an array (directions, units) of given ones
-    degree       highest power of t kept, from 0 on
+    degree       highest power of t kept, from 1 on
     seed         of the random directions
     design       how they are drawn: 'sphere', 'haar', 'pairs', or 'auto'; see directions.py
     calibration  how many random sets to retrain exactly, for intervals and verdicts; default 96, or none around another downweight
@@ -172,7 +175,7 @@ def precompute(learner, directions=64, degree=3, seed=0, *, design="auto", calib
     Raises LearnerError for input that makes no sense or a folder of something else, StoreError for a folder that cannot be written,
     and DomainError, naming step, example, gate and direction, as soon as anything is not a number.
     """
-    degree, dtype, threads = checked_degree(degree), checked_dtype(dtype), checked_threads(threads)
+    degree, dtype, threads = kept_degree(degree), checked_dtype(dtype), checked_threads(threads)
     chosen, seed = choose(checked_learner(learner), directions, design, degree, seed)
     base = np.zeros(learner.unit_count) if downweight is None else real_array(downweight, "a downweight")
     if base.shape != (learner.unit_count,):
@@ -181,7 +184,7 @@ def precompute(learner, directions=64, degree=3, seed=0, *, design="auto", calib
         raise LearnerError(f"a downweight of {base.max():g} leaves a negative weight: it is at most 1, which deletes")
     if calibration is None:
         calibration = 0 if base.any() else SETS
-    sets = random_sets(learner.unit_count, calibration, seed or 0)
+    sets = learner.over_units(random_sets(np.count_nonzero(learner.used), calibration, seed or 0))
     plan = Plan(learner, chosen, degree, base, sets)
     if out is None:
         if dry_run:
@@ -198,19 +201,24 @@ def precompute(learner, directions=64, degree=3, seed=0, *, design="auto", calib
     return load(out, learner)
 
 
+def kept_degree(degree):
+    """A sketch's degree: at degree 0 the terms end where predictions begin."""
+    if checked_degree(degree) == 0:
+        raise LearnerError("a sketch of degree 0 predicts no change: the degree is a whole number >= 1")
+    return degree
+
+
 def choose(learner, directions, design, degree, seed):
     """(Directions to push, their seed or None)."""
-    if isinstance(directions, Directions):
-        chosen, seed = directions, None
-    elif np.ndim(directions):
-        chosen, seed = given(directions), None
-    elif isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
+    if isinstance(directions, Directions) or np.ndim(directions):
+        return fitting(directions if isinstance(directions, Directions) else given(directions), learner), None
+    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
         raise LearnerError(f"a seed is a whole number >= 0, not {seed!r}")
-    else:
-        chosen, seed = draw(design, directions, learner, degree, int(seed)), int(seed)
-    if chosen.psi.shape[1] != learner.unit_count:
-        raise LearnerError(f"directions of {chosen.psi.shape[1]} units for a learner with {learner.unit_count}")
-    return chosen, seed
+    idle = learner.unit_count - np.count_nonzero(learner.used)
+    if idle:
+        log.warning(f"no step uses {idle:,} of the {learner.unit_count:,} units: deleting those changes "
+                    "nothing, and they take no direction")
+    return draw(design, directions, learner, degree, int(seed)), int(seed)
 
 
 def in_memory(plan, dtype, **how):
@@ -266,5 +274,7 @@ def load(path, learner=None):
             raise StoreError(f"{trouble}. Precompute into this folder again: what is whole is kept")
     calibration = Calibration.read(folder) if facts["calibration"] else None
     theta, psi, downweight = (np.asarray(folder.read(name)) for name in ("theta", "directions", "downweight"))
-    return Sketch(learner, Directions(psi, facts["design"]), facts["degree"], theta, Blocks(Filed(folder, count), facts["units"]),
+    directions = Directions(psi, facts["design"])
+    directions = directions if learner is None else fitting(directions, learner)
+    return Sketch(learner, directions, facts["degree"], theta, Blocks(Filed(folder, count), facts["units"]),
                   downweight, calibration, folder)

@@ -61,7 +61,7 @@ class Stability:
 def stability(sketch, measurement, size=None, *, sets=None, probes=PROBES, seed=0, progress=True):
     """Push and retrain a few sets exactly, and say whether predictions for sets like them can be trusted: a Stability.
 
-    size    of the random sets; default: 1% of the units
+    size    of the random sets; default: 1% of the units that steps use
     sets    instead: deletion sets like those that will be asked about
     probes  how many random sets
 
@@ -70,7 +70,8 @@ def stability(sketch, measurement, size=None, *, sets=None, probes=PROBES, seed=
     learner = sketch.learner
     if learner is None:
         raise LearnerError("this sketch was opened without its learner: open it with load(path, learner)")
-    h = learner.deletion_sets(random_sets(learner, size, probes, seed) if sets is None else sets).dense(learner.unit_count)
+    sets = learner.deletion_sets(random_sets(learner, size, probes, seed) if sets is None else sets)
+    h = sets.among(learner.used).dense(learner.unit_count)
     if not len(h) or not h.any(axis=1).all():
         raise LearnerError("stability is measured on sets that delete something")
     measured = sketch.measure(measurement)
@@ -91,11 +92,12 @@ def stability(sketch, measurement, size=None, *, sets=None, probes=PROBES, seed=
 
 
 def random_sets(learner, size, probes, seed):
-    size = max(1, learner.unit_count // 100) if size is None else size
-    if isinstance(size, bool) or not isinstance(size, (int, np.integer)) or not 1 <= size <= learner.unit_count:
-        raise LearnerError(f"a set has 1 to {learner.unit_count} units, not {size!r}")
+    used = np.flatnonzero(learner.used)
+    size = max(1, len(used) // 100) if size is None else size
+    if isinstance(size, bool) or not isinstance(size, (int, np.integer)) or not 1 <= size <= len(used):
+        raise LearnerError(f"a set has 1 to {len(used)} units, not {size!r}")
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(2,)))
-    return [[learner.units[i] for i in rng.choice(learner.unit_count, size, replace=False)] for _ in range(probes)]
+    return [[learner.units[i] for i in rng.choice(used, size, replace=False)] for _ in range(probes)]
 
 
 def relative(change, true):
@@ -114,7 +116,7 @@ def frobenius(sketch, measured):
     """(norms, standard errors) by order, from E |c_r|^2 = |T_r|^2 / C(n + r - 1, r); (None, None) for other directions."""
     if sketch.directions.design not in UNITARILY_INVARIANT or len(sketch.directions) < 2:
         return None, None
-    n, orders = sketch.directions.psi.shape[1], np.arange(1, sketch.degree + 1)
+    n, orders = sketch.directions.dimension, np.arange(1, sketch.degree + 1)
     binomials = np.exp(gammaln(n + orders) - gammaln(orders + 1.0) - gammaln(n))
     squares = (np.abs(measured.coefficients) ** 2).reshape(len(measured.coefficients), sketch.degree, -1).mean(axis=2) * binomials
     norms = np.sqrt(squares.mean(axis=0))

@@ -50,6 +50,14 @@ class Sets(NamedTuple):
         total = np.concatenate([[0.0], np.cumsum(self.values ** (2 * order))])
         return total[self.starts[1:]] - total[self.starts[:-1]]
 
+    def among(self, kept):
+        """The same sets without the units that are not kept (units,)."""
+        inside = kept[self.units]
+        if inside.all():
+            return self
+        counts = np.concatenate([[0], np.cumsum(inside)])
+        return Sets(counts[self.starts], self.units[inside], self.values[inside])
+
     def some(self, first, last):
         """Sets first..last."""
         begin, end = self.starts[first], self.starts[last]

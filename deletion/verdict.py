@@ -63,7 +63,7 @@ def judge(measured, model, sets, change, terms, sampling, truncation):
 
 def lacking_directions(measured):
     """How many directions would determine first order, as a text; None where those there are do, or where a gradient does."""
-    units, count = int(measured.directions.psi.any(axis=0).sum()), len(measured.directions)
+    units, count = measured.directions.dimension, len(measured.directions)
     if measured.gradient is not None or 2 * count >= units:
         return None
     return f"{count} directions do not determine the first order of {units} units; {-(-units // 2)} do, or join the metagradient"

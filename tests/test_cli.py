@@ -155,23 +155,6 @@ def test_a_learner_of_the_users(sketch, tmp_path):
 
 # what is asked ---------------------------------------------------------------------------------------------------------
 
-def test_deletion_sets(tmp_path):
-    learner = names(steps=60)
-    named = learner.documents
-    contains = [i for i, name in enumerate(named) if "el" in name]
-    assert "el" not in named and contains and asking.deletion_set(learner, "el") == contains
-    assert asking.deletion_set(learner, named[3]) == [3] == asking.deletion_set(learner, "3")
-    assert asking.deletion_set(learner, "m*") == [i for i, name in enumerate(named) if name[0] == "m"]
-    assert asking.deletion_set(learner, f"{named[9]}, {named[2]},9") == [2, 9]
-    (tmp_path / "list").write_text(f"{named[5]}\n\n 7 \nel\n")
-    assert asking.deletion_set(learner, f"@{tmp_path / 'list'}") == sorted({5, 7, *contains})
-    assert asking.deletion_set(names(steps=60, units=first_letter), "x,a") == ["a", "x"]
-    for text, words in (("qqq", "nothing to delete .* 'qqq'; there are 60"), ("60", "'60'"), ("z?z*", "'z\\?z\\*'"), (" ,", "is empty"),
-                        ("@/nothing", "cannot read")):
-        with pytest.raises(LearnerError, match=words):
-            asking.deletion_set(learner, text)
-
-
 def test_measurements_by_name():
     learner = names(steps=40)
     theta = learner.train()[0]

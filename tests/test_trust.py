@@ -136,7 +136,7 @@ def judged(change, terms, errors=0.05, gradient=None, directions=50, sampling=1.
     psi = np.zeros((directions, 100))
     psi[np.arange(100) % directions, np.arange(100)] = 1.0
     calibration = SimpleNamespace(sets=SimpleNamespace(squares=lambda: squares), crossings=np.zeros(96), reach=16.0)
-    directions = type("Drawn", (), {"psi": psi, "__len__": lambda self: len(psi)})()
+    directions = type("Drawn", (), {"dimension": 100, "__len__": lambda self: len(psi)})()
     measured = SimpleNamespace(calibration=calibration, calibration_changes=changes, directions=directions, gradient=gradient,
                                typical=lambda s: np.sqrt(s)[:, None])
     model = model_of(errors * changes, squares, changes=changes)

@@ -69,7 +69,7 @@ def five_gaps(learner, deletion_sets, measurement, *, damping, solver="lissa", t
         raise LearnerError(f"deletion sets are a sequence of sets, such as [[{learner.units[0]!r}]], not {deletion_sets!r:.60}")
     bregman = PBRF(damping).answer(learner, sets, measurement).parameters      # what is refused is told before any training
     response = Response(learner, learner.trained, damping)
-    h = np.array([learner.downweight(s)[learner.unit_of] for s in sets])
+    h = np.array([(learner.downweight(s) * learner.used)[learner.unit_of] for s in sets])
     pulls = h @ response.objective.gradients(learner.trained)
     exact = solve(response.curvature, pulls, damping)
     early = solve(response.curvature, pulls, damping, solver=solver, tolerance=tolerance, limit=limit)

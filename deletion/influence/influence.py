@@ -86,4 +86,5 @@ class Influence(CurvatureMethod):
         objective = Objective(learner)
         g = np.zeros((learner.unit_count, objective.size))
         np.add.at(g, learner.unit_of, objective.gradients(learner.trained))
+        g[~learner.used] = 0.0      # deleting what no step uses changes nothing
         return np.einsum("ij,ij->i", g, self.solve(objective, learner.trained, g).x)

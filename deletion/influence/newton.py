@@ -86,7 +86,7 @@ def self_influences(learner, deletion_sets, method=NewtonStep()):
     if not isinstance(method, CurvatureMethod):
         raise LearnerError(f"the method is one that solves with a curvature, such as NewtonStep(damping=0.1), not {method!r:.60}")
     method.check(learner)
-    h = learner.deletion_sets(deletion_sets).dense(learner.unit_count)
+    h = learner.deletion_sets(deletion_sets).dense(learner.unit_count) * learner.used
     if not len(h):
         raise LearnerError("nothing to answer: no deletion sets")
     objective, theta, options = Objective(learner), learner.trained, {"curvature": method.curvature}

@@ -50,6 +50,7 @@ def soften(learner, target, utility, *, cost, damping=0.0, curvature="hessian"):
     moves = solve(matrix, np.array([slope, cost_slope]), damping).x      # H^{-1} grad F, H^{-1} grad U
     pulls = np.zeros((learner.unit_count, len(theta)))
     np.add.at(pulls, learner.unit_of, objective.gradients(theta))
+    pulls[~learner.used] = 0.0      # no weight of a unit that no step uses moves anything
     f, u = moves @ pulls.T
     w = soft_weights(f, u, value, cost)
     return Soft(w, theta - solve(matrix, (w @ pulls)[None], damping).x[0], float(-w @ f), float(-w @ u))
