@@ -18,7 +18,6 @@ def test_parity_reports_and_fails_above_its_tolerance(tmp_path):
     file = GOLDEN / "census_12steps_degree6.npz"
     good = script("benchmarks.parity", file)
     assert good.returncode == 0 and "within 1e-11" in good.stdout and "order 6" in good.stdout
-    assert script("benchmarks.parity", file, "--tolerance", "1e-17").returncode == 1
     with np.load(file) as data:
         changed = dict(data)
     changed["params"] = changed["params"].copy()
@@ -26,6 +25,7 @@ def test_parity_reports_and_fails_above_its_tolerance(tmp_path):
     np.savez(tmp_path / "changed.npz", **changed)
     bad = script("benchmarks.parity", file, tmp_path / "changed.npz")
     assert bad.returncode == 1 and "ABOVE" in bad.stdout and "not reproduced: " + str(tmp_path / "changed.npz") in bad.stdout
+    assert script("benchmarks.parity", tmp_path / "changed.npz", "--tolerance", "1e-3").returncode == 0      # what was changed is less
     changed["params"][:] = np.nan
     np.savez(tmp_path / "nan.npz", **changed)
     assert script("benchmarks.parity", tmp_path / "nan.npz").returncode == 1
@@ -160,6 +160,7 @@ def test_gaps_of_a_converged_learner(tmp_path):
     from benchmarks.learners import diabetes
     row = decompose("diabetes", diabetes(), SimpleNamespace(sets=2, measurements=2, tolerance=0.01))
     assert row["in parameters"]["warm start"] < 1e-10 and row["in parameters"]["non-convergence"] < 1e-8      # theta_s is the optimum
-    assert 0.0 < row["in measurements"]["linearisation"] < 0.2 and row["influence against"]["PBRF"]["error"][0] < 0.2
+    assert 1e-4 < row["in measurements"]["linearisation"] < 0.2      # leverage, not rounding
+    assert row["influence against"]["PBRF"]["error"][0] < 0.2
     harness.pictures(tmp_path, gaps=lambda pyplot: draw(pyplot, [row, row]))
     assert harness.pyplot() is None or (tmp_path / "gaps.png").stat().st_size > 10_000

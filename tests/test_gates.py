@@ -1,7 +1,7 @@
 """Every gate, by every check of the table."""
 import numpy as np
 import pytest
-from checks import adjoint, against_mpmath, chain, contour, naive, subject_of
+from checks import adjoint, against_mpmath, chain, close, contour, naive, subject_of
 from naive import RULES
 from table import TABLE
 
@@ -59,7 +59,7 @@ def test_degree_0_and_1_one_lane_and_more_than_a_block(row, rng, degree, directi
     inputs = row.sample(rng, degree, directions)
     naive(RULES[row.gate], subject_of(row, degree), inputs, naive_parameters(row, degree))
     plain = row.function(*[x.constant for x in inputs])
-    np.testing.assert_allclose(subject_of(row, degree).taylor(inputs).constant, plain, rtol=1e-13)
+    assert close(subject_of(row, degree).taylor(inputs).constant, np.asarray(plain), 1e-13)
 
 
 @ROWS
@@ -74,7 +74,7 @@ def test_a_batch_is_its_items_one_by_one(row, rng):
     batch = [np.stack([x.constant for x in inputs]) for inputs in zip(*(row.sample(rng, 0) for _ in range(3)))]
     if batch:
         each = np.stack([circuit(*items) for items in zip(*batch)])
-        np.testing.assert_allclose(circuit(*batch), each, rtol=1e-14, atol=1e-15)
+        assert close(circuit(*batch), each, 1e-14)
 
 
 @pytest.mark.parametrize("row", [row for row in TABLE if row.kink is not None], ids=lambda row: row.name)
@@ -104,7 +104,7 @@ def test_outside_the_domain_raises_and_names_gate_and_value(name, parameters, x,
 
 @pytest.mark.parametrize("degree", [0, 1, 6])
 def test_a_whole_power_passes_through_zero(degree):
-    circuit = record(lambda x: x ** 3, real())
+    circuit = record(lambda x: x ** 3, real())      # of whole numbers, and so exact
     series = evaluate(circuit, [Polynomial(np.float64(0.0), np.array([[2.0 + 1.0j] + [0.0] * 5]))], degree)[0]
     wanted = np.zeros(7, complex)
     wanted[3] = (2.0 + 1.0j) ** 3
@@ -116,7 +116,7 @@ def test_a_whole_power_passes_through_zero(degree):
 def test_whole_and_real_parameters_agree(name, whole, real_number, rng):
     x = [Polynomial(rng.normal(size=4), rng.normal(size=(2, 3, 4)) + 0j)]
     one, other = (evaluate(record(lambda x: find_gate(name)(x, **p), real(4)), x)[0] for p in (whole, real_number))
-    assert np.array_equal(one.all_orders(), other.all_orders())
+    assert np.array_equal(one.all_orders(), other.all_orders())      # the same instruction with the same number
 
 
 @pytest.mark.parametrize("name, shapes, parameters", [

@@ -86,6 +86,7 @@ def test_a_sketch_without_its_learner_cannot_be_measured(original):
 
 @pytest.mark.parametrize("learner", [microgpt.names(steps=30), logistic(), tiny()], ids=["microgpt", "full batches", "epochs"])
 def test_a_late_start_changes_no_bit(learner, rng):
+    """The same compiled steps: a direction's coefficients are 0 until its first example, and constant parts do not look at them."""
     n = learner.unit_count
     psi = rng.normal(size=(24, n)) + 1j * rng.normal(size=(24, n))
     psi[:8, :n // 2], psi[8:16, :n - 2], psi[16:] = 0.0, 0.0, 0.0

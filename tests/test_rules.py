@@ -51,7 +51,7 @@ def without_rows(learner, chosen):
 
 @pytest.mark.parametrize("batch", [None, 6, 2])
 def test_rewinding_all_steps_is_retraining(batch):
-    """Zero weight: to the bit; dropped rows: to 1e-12, also where batch 7 loses all its rows (of 2 and 6)."""
+    """Zero weight: to the bit, by the same compiled steps; dropped rows: to 1e-12, also where batch 7 loses all its rows (of 2 and 6)."""
     learner = logistic(1, steps=60, rate=0.3, batch=batch)
     assert np.array_equal(answered(Rewind(60), learner), retrain(learner, SETS, progress=False))
     found = answered(Rewind(60, rows="dropped"), learner)
@@ -62,6 +62,7 @@ def test_rewinding_all_steps_is_retraining(batch):
 
 
 def test_twenty_sets_side_by_side_are_twenty_alone():
+    """A block has as many lanes whoever is in them, and no lane looks at another."""
     learner = logistic(1, steps=30, rate=0.3, batch=6)
     sets = [[i] for i in range(20)]      # more than one block of trainings
     for rows in ("zero weight", "dropped"):
@@ -182,7 +183,7 @@ def test_min_max_moves_the_deleted_outputs_and_keeps_the_rest():
     other = theta + 0.3 * rng.normal(size=len(theta))
     assert away(other)[0] - away(theta)[0] == pytest.approx(kl(other), rel=1e-10) and np.abs(away(theta)[1]).max() < 1e-12
     still, pushed = (MinMax(turns, damping=1e-2).answer(learner, [[0, 1, 2, 3]], flat).parameters[0] for turns in (0, 8))
-    assert np.array_equal(still, NaturalGradient(damping=1e-2).answer(learner, [[0, 1, 2, 3]], flat).parameters[0])
+    assert np.abs(still - NaturalGradient(damping=1e-2).answer(learner, [[0, 1, 2, 3]], flat).parameters[0]).max() < 1e-12
     assert kl(pushed) > 1.05 * kl(still)
     assert objective.value(pushed, keep) < objective.value(theta, keep) + 0.05 * abs(objective.value(theta, keep))
 
@@ -276,7 +277,8 @@ def test_what_keeps_some_weight_is_removed_in_part():
     certified = CertifiedRemoval(scale=100.0)
     start = Certified(learner, logistic_of(learner, 0.0), theta, np.zeros(24), 0.0, np.inf)
     end = start.without(learner.downweight(sets[1], 0.3))
-    assert 0.0 < end.residual() <= end.spent + 1e-8 and np.array_equal(end.theta, certified.answer(learner, sets, whole, weight=0.3).parameters[1])
+    assert 1e-9 < end.residual() <= end.spent + 1e-8
+    assert np.abs(end.theta - certified.answer(learner, sets, whole, weight=0.3).parameters[1]).max() < 1e-13
     promised = NaturalGradient(constants=GOOD, features=1.0).answer(learner, [[3]], whole, weight=0.3).notes[-1]
     assert f"sensitivity at most {sensitivity(0.7, 24, GOOD, 1.0):.3g};" in promised
     found, rows = Descent(logistic_bounds(learner), 300).answer(learner, [range(1, 24), range(24)], whole, weight=0.01), logistic_rows(learner)

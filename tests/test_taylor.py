@@ -2,7 +2,7 @@
 import naive
 import numpy as np
 import pytest
-from checks import assert_close
+from checks import assert_close, close
 
 import circuit as C
 from circuit import CircuitError, DomainError, ShapeError, gradient, integer, real, record
@@ -83,10 +83,11 @@ def test_directions_do_not_depend_on_their_block(directions, rng):
         alone = evaluate(circuit, [Polynomial(x.constant, x.coefficients[j:j + 1])])
         for one, every in zip(alone, together):
             np.testing.assert_allclose(one.coefficients[0], every.coefficients[j], rtol=1e-14, atol=1e-300)
-            assert np.array_equal(one.constant, every.constant)
+            assert np.array_equal(one.constant, every.constant)      # the same compiled loop
 
 
 def test_constant_parts_depend_on_neither_degree_nor_direction(rng):
+    """To the bit: they are single floats, which the compiler may neither fuse nor reorder (taylor/lanes.py)."""
     circuit = record(lambda x: C.softmax(C.gelu(x) @ x.T), real(3, 4))
     x = random_polynomial(rng, (3, 4), 5, 9)
     constants = [evaluate(circuit, [x], degree)[0].constant for degree in (0, 1, 2, 5)]
@@ -208,7 +209,7 @@ def test_trainings_side_by_side_are_one_by_one(rng):
         theta = state
         for s in steps:
             theta = circuit(theta, weights[i][s.weights], *s.data)
-        np.testing.assert_allclose(block.constant(0)[i], theta, rtol=1e-12)
+        assert close(block.constant(0)[i], theta, 1e-12)
 
 
 def test_an_error_in_a_training_names_it():

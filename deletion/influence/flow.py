@@ -130,6 +130,9 @@ class Unlearning:
     "optimum"      where training without the rows ends in infinite time
     "trajectory"   where it is at time T
     "orbit"        the nearest of all points that it passes from 0 to infinity, its limit included
+
+    `good` allows less time and other starts: it asks for a point that training without the rows reaches
+    before T.
     """
 
     def __init__(self, flow, rows, horizon, asked=0.0):
@@ -180,19 +183,36 @@ class Unlearning:
         theta = self.end(schedule)
         return float(np.linalg.norm(theta - self.target(theta, to)))
 
-    def good(self, schedule, beta):
-        """Does the schedule induce good unlearning: does it end within beta of a point that training without the rows reaches?"""
-        return self.distance(schedule, "orbit") <= real_number(beta, "beta", low=0.0)
+    def good(self, schedule, beta, starts=None):
+        """Whether the schedule induces good unlearning: whether it ends within beta of a point that training
+        without the rows reaches at a time t < T, from one of the admissible starts.
 
-    def nearest(self, theta):
-        """(time, point) of the trajectory without the rows that is nearest to theta (d,); time inf is its limit.
-
-        Every sign change of d/dt |theta - theta_{-j}(t)|^2 between 512 geometrically spaced times is refined to rounding; of two
-        minima between the same two times one would be missed.
+        starts   (d,) or (k, d): where that training may begin; default: where the flow begins
         """
-        theta = vector(theta, "theta", len(self.flow.start))
-        rates, axes, gaps, times, slopes = self._orbit
-        apart = axes.T @ (theta - self._optimum)
+        beta, end = real_number(beta, "beta", low=0.0), self.end(schedule)
+        starts = np.atleast_2d(self.flow.start if starts is None else real_array(starts, "starts"))
+        if starts.ndim != 2 or not len(starts) or starts.shape[1] != len(end):
+            raise LearnerError(f"admissible starts are (k, {len(end)}), k at least 1, not {starts.shape}")
+        for start in starts:
+            time, point = self.nearest(end, start, self.horizon)
+            away = np.linalg.norm(end - point)
+            if away < beta or away == beta and time < self.horizon:      # at T itself is too late
+                return True
+        return False
+
+    def nearest(self, theta, start=None, until=np.inf):
+        """(time, point) of the trajectory without the rows that is nearest to theta (d,).
+
+        start   (d,): where that trajectory begins; default: where the flow begins
+        until   the last time looked at; inf is the trajectory's limit
+
+        Every sign change of d/dt |theta - theta_{-j}(t)|^2 between 512 geometrically spaced times is refined
+        to rounding; of two minima between the same two times one would be missed.
+        """
+        theta, usual = vector(theta, "theta", len(self.flow.start)), start is None and until == np.inf
+        start = self.flow.start if start is None else vector(start, "start", len(theta))
+        limit, rates, axes, gaps, times, slopes = self._orbit if usual else self._trajectory(start, until)
+        apart = axes.T @ (theta - limit)
 
         def slope(t):
             left = np.exp(-rates * t) * gaps
@@ -204,9 +224,10 @@ class Unlearning:
             return begin if slope(begin) >= 0.0 else end      # the signs were rounding
         falls = (slopes[0] @ apart - slopes[1]) < 0.0
         found = [0.0, *(valley(times[k], times[k + 1]) for k in np.flatnonzero(falls[:-1] & ~falls[1:]))]
-        points = np.vstack([self.retrained.at(found), self._optimum])
+        last = limit if until == np.inf else self.retrained.at(until, start=start)
+        points = np.vstack([self.retrained.at(found, start=start), last])
         best = int(np.linalg.norm(points - theta, axis=1).argmin())
-        return [*found, np.inf][best], points[best]
+        return [*found, until][best], points[best]
 
     def commutator(self):
         """|H H_{-j} - H_{-j} H| in the Frobenius norm. For one row it is 0 exactly when x_j is an eigenvector of H_{-j}.
@@ -253,12 +274,22 @@ class Unlearning:
 
     @cached_property
     def _orbit(self):
-        """(rates, axes, gaps, times, slopes): theta_{-j}(t) = optimum + axes e^{-rates t} gaps, and what slopes at `times` need."""
+        return self._trajectory(self.flow.start, np.inf)
+
+    def _trajectory(self, start, until):
+        """(limit, rates, axes, gaps, times, slopes): theta_{-j}(t) = limit + axes e^{-rates t} gaps.
+
+        `slopes` is what d/dt |theta - theta_{-j}|^2 needs at `times`, which end at `until`, or earlier where
+        nothing moves any more.
+        """
         rates, axes, aims = self.retrained.modes()
-        gaps = axes.T @ self.flow.start - aims
-        times = np.concatenate([[0.0], np.geomspace(1e-4 / rates.max(), 40.0 / rates.min(), 511)]) if len(rates) else np.zeros(1)
+        gaps, times = axes.T @ start - aims, np.zeros(1)
+        if len(rates):
+            end = min(40.0 / rates.min(), until)
+            times = np.concatenate([times, np.geomspace(1e-4 * min(1.0 / rates.max(), end), end, 511)])
         left = np.exp(-times[:, None] * rates) * gaps
-        return rates, axes, gaps, times, (left * rates, (left * rates * left).sum(axis=1))
+        slopes = left * rates, (left * rates * left).sum(axis=1)
+        return self.retrained.limit(start=start), rates, axes, gaps, times, slopes
 
     def _row_weights(self, weight):
         weights = np.ones(len(self.flow.x))

@@ -92,16 +92,17 @@ def self_influences(learner, deletion_sets, method=NewtonStep()):
     objective, theta, options = Objective(learner), learner.trained, {"curvature": method.curvature}
     weights = remaining(learner, h)
     whole = objective.matrix(theta, **options) + method.damping * np.eye(objective.size)
-    gradients = objective.gradients(theta)
+    gradients, condition = objective.gradients(theta), np.linalg.cond(whole)
+    rounding = len(theta) * np.finfo(float).eps * condition      # of eigenvalues of S
     found = []
     for k, gone in enumerate(1.0 - weights):
         try:      # V^T C V = I and V^T C_W V = diag(values): V^T g_W is a, in the eigenvectors of S
             values, vectors = eigh(objective.matrix(theta, gone, regularizer=False, **options), whole)
         except np.linalg.LinAlgError:
             raise DoesNotApply(f"the curvature of all examples is not positive definite; {ADVICE}") from None
-        if values[-1] >= 1.0:
-            raise DoesNotApply(f"the curvature without deletion set {k} is not positive definite: S has the eigenvalue {values[-1]:.6g}, "
-                               f"not below 1; {ADVICE}")
+        if values[-1] >= 1.0 - rounding:
+            raise DoesNotApply(f"the curvature without deletion set {k} is not positive definite: S has the eigenvalue "
+                               f"{values[-1]:.6g}, not below 1 by more than rounding; {ADVICE}")
         squares = (vectors.T @ (gone @ gradients)) ** 2
         found.append((squares.sum(), (squares / (1.0 - values)).sum(), values[-1]))
     return SelfInfluences(*np.array(found).T)
