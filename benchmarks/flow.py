@@ -2,7 +2,8 @@
 
 Least squares on 20 random points of the plane, in the limit of small steps; the example whose deletion moves the optimum most is
 asked to be deleted while training runs. Prints how near the best schedule of each family comes to what training without the example
-reaches, how switching late compares, and how fast gradient descent approaches its flow; draws phase portraits and trajectories.
+reaches, in how many random problems a step or a line is better, how switching late compares, and how fast gradient descent
+approaches its flow; draws phase portraits and trajectories.
 """
 import numpy as np
 
@@ -20,6 +21,12 @@ TARGETS = {"optimum": "retrained optimum", "trajectory": "leave-one-out trajecto
 
 STARTS = {"the trained optimum": (0.0, 1.0), "opposite, as far away": (180.0, 1.0), "opposite, three times as far": (180.0, 3.0)}
 """Angle in degrees from the direction retrained optimum -> optimum, and distance in units of theirs."""
+
+REQUEST = (230.0, 5.0)
+"""Angle and distance, likewise, of the start from which families of schedules are compared."""
+
+PROBLEMS, EVEN = 24, 1e-7
+"""Random problems in which steps and lines compete, and up to which difference of distances neither is better."""
 
 
 def around(rng, angle, far):
@@ -42,13 +49,29 @@ def unit_of(unlearning):
 
 def fade(options):
     """(unlearning, {target: {schedule's name: schedule}}): the best of every family after a late request."""
-    unlearning = Unlearning(*around(np.random.default_rng(options.seed), 230.0, 5.0), HORIZON, asked=ASKED)
+    unlearning = Unlearning(*around(np.random.default_rng(options.seed), *REQUEST), HORIZON, asked=ASKED)
     families = {"step": STEPS, "line": LINES, "polynomial": polynomials(2 if options.quick else 4), "8 pieces": pieces(8)}
     found = {}
     for to in TARGETS:
         found[to] = {"at once": step(ASKED), "at T": step(HORIZON)}
         found[to] |= {name: unlearning.best(family, to, 1 if options.quick else 4) for name, family in families.items()}
     return unlearning, found
+
+
+def duels(seeds, starts=4):
+    """(seeds, 2): distance to the retrained optimum at T of the best step and the best line, in a random problem for each seed."""
+    found = []
+    for seed in seeds:
+        unlearning = Unlearning(*around(np.random.default_rng(seed), *REQUEST), HORIZON, asked=ASKED)
+        found.append([unlearning.distance(unlearning.best(family, "optimum", starts), "optimum") / unit_of(unlearning)
+                      for family in (STEPS, LINES)])
+    return np.array(found)
+
+
+def won(distances):
+    """{"step", "line", "tie"}: in how many problems each is nearer by more than EVEN.   distances: (problems, 2)"""
+    gap = distances[:, 1] - distances[:, 0]
+    return {"step": int((gap > EVEN).sum()), "line": int((gap < -EVEN).sum()), "tie": int((np.abs(gap) <= EVEN).sum())}
 
 
 def switching(options):
@@ -144,6 +167,10 @@ def main():
     print(harness.table(["best weight schedule", *TARGETS.values()], [[name, *(f"{row[to]:.2g}" for to in TARGETS)] for name, row in near.items()]))
     goal = unlearning.retrained.limit()
     print(f"(training that never saw the example is {np.linalg.norm(unlearning.retrained.at(HORIZON) - goal) / unit:.2g} from its optimum then)")
+    count = 4 if options.quick else PROBLEMS
+    score = won(duels(range(options.seed, options.seed + count), 1 if options.quick else 4))
+    print(f"\n{count} such problems, distance to the retrained optimum: the best step is nearer in {score['step']}, the best "
+          f"line in {score['line']}; {score['tie']} are even, being best left at once")
     taus, curves = switching(options)
     print("\nkept until tau, asked at 0: distance to the retrained optimum at T, same unit")
     print(harness.table(["start", "tau = 0", "best", "at tau", f"tau = T = {HORIZON}"],
@@ -151,7 +178,7 @@ def main():
     counts, errors = descent(unlearning.flow, options)
     slope = float(-np.polyfit(np.log(counts), np.log(errors), 1)[0])
     print("\ngradient descent - flow at T: " + ", ".join(f"{e:.2g} ({k} steps)" for k, e in zip(counts, errors)) + f"; order in the step {slope:.3f}")
-    harness.write_json(folder / "flow.json", horizon=HORIZON, asked=ASKED, unit=unit, distances=near, order=slope,
+    harness.write_json(folder / "flow.json", horizon=HORIZON, asked=ASKED, unit=unit, distances=near, order=slope, step_against_line=score,
                        schedules={to: {name: repr(s) for name, s in schedules.items()} for to, schedules in found.items()},
                        switching={"tau": taus.tolist(), **{name: curve.tolist() for name, curve in curves.items()}})
     harness.pictures(folder, flow_portraits=lambda pyplot: portraits(pyplot, unlearning),

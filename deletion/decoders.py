@@ -5,8 +5,9 @@ The paper's: for directions uniform on the complex unit sphere of C^n, and s(psi
     T_r(h) = C(n + r - 1, r) E[ s(psi)^r c_r(psi) ]          (Gunn, How to sketch a learning algorithm)
 
 because the r-fold symmetric tensors are an irreducible representation of the unitary group; for a real measurement the real
-part is taken. n counts the units that directions live in, not those deleted. The average over directions is unbiased; the median
-of the averages of k groups bears a few that are wildly off. And one of ours:
+part is taken. n counts the units that directions live in, not those deleted. The average over directions is unbiased. The median
+of the averages of k groups withstands a minority of directions that are wildly off, and is consistent: its error vanishes as
+the groups grow. It is not unbiased: where the directions' estimates are skewed, it lies towards their bulk. And one of ours:
 
     least squares: the posterior mean under the prior of kernel.py. It is exact wherever the directions determine the answer, and
     shrinks towards zero, without adding noise, where they say nothing.
@@ -56,10 +57,10 @@ def scaled(psi, coefficients):
 
 class Mean:
     """The average over directions, the paper's estimator; its standard error from their spread."""
-    name = "mean"
+    name, virtue = "mean", "unbiased"
 
     def __init__(self, directions, coefficients):
-        _invariant(directions, self.name)
+        _invariant(directions, self)
         psi, alpha = scaled(directions.psi, coefficients)
         self.tables, self.count, self.psi = Tables.of(psi, alpha / len(psi)), len(psi), directions.psi
 
@@ -87,15 +88,15 @@ def group_count(failure):
 
 
 class MedianOfMeans:
-    """Directions in k groups by index; the median of the k means.
+    """Directions in k groups by index; the median of the k means. Consistent and robust, but biased for skewed estimates.
 
     The change is the median of the groups' predictions; the terms are medians of their own and need not add up to it. Its
     standard error is that of a median of k numbers, sqrt(pi/2) sigma / sqrt(k), with sigma from their median deviation.
     """
-    name = "median of means"
+    name, virtue = "median of means", "consistent"
 
     def __init__(self, directions, coefficients, groups=None):
-        _invariant(directions, self.name)
+        _invariant(directions, self)
         m = len(directions)
         self.groups = k = min(group_count(0.05), m if m % 2 else m - 1) if groups is None else groups
         if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or not 1 <= k <= m:
@@ -199,8 +200,8 @@ class FirstOrder:
 
 def _invariant(directions, decoder):
     if directions.design not in UNITARILY_INVARIANT:
-        raise LearnerError(f"the {decoder} is unbiased only for directions that are uniform on the sphere, or Haar; these are "
-                           f"{directions.design!r}")
+        raise LearnerError(f"the {decoder.name} is {decoder.virtue} only for directions that are uniform on the sphere, or "
+                           f"Haar; these are {directions.design!r}")
 
 
 DECODERS = {decoder.name: decoder for decoder in (Mean, MedianOfMeans, LeastSquares)}

@@ -162,10 +162,10 @@ def test_precomputing_what_makes_no_sense():
             precompute(learner, **arguments)
 
 
-@pytest.mark.parametrize("decoder", ["mean", "median of means"])
-def test_estimators_refuse_directions_that_are_not_unitarily_invariant(decoder):
+@pytest.mark.parametrize("decoder, virtue", [("mean", "unbiased"), ("median of means", "consistent")])
+def test_estimators_refuse_directions_that_are_not_unitarily_invariant(decoder, virtue):
     measured = precompute(logistic(), np.eye(30), 2).measure(measure)
-    with pytest.raises(LearnerError, match="unbiased only for directions that are uniform on the sphere"):
+    with pytest.raises(LearnerError, match=f"the {decoder} is {virtue} only for directions that are uniform on the sphere"):
         measured.predict([1], decoder=decoder)
 
 

@@ -8,7 +8,7 @@ import pytest
 from scipy.integrate import solve_ivp
 from scipy.linalg import expm
 
-from benchmarks.flow import around, descending
+from benchmarks.flow import REQUEST, around, descending, duels, won
 from deletion import LearnerError
 from deletion.influence.flow import Flow, Unlearning
 from deletion.influence.schedules import LINES, STEPS, Pieces, Polynomial, linear, pieces, polynomials, step
@@ -297,6 +297,21 @@ def test_starts_from_which_switching_late_loses_badly(rng):
     assert 0.01 < found.edges[0] < 0.2 and best < 0.5 * now and late > 10.0 * best and late > 2.0 * now
 
 
+@pytest.mark.parametrize("seed, better", [(0, "line"), (4, "step"), (13, "neither")])
+def test_neither_steps_nor_lines_are_better_in_general(seed, better):
+    """Of the benchmark's problems: a line that no step of a grid comes near, steps that no line does, and one best left at once."""
+    unlearning = Unlearning(*around(np.random.default_rng(seed), *REQUEST), 0.25, asked=0.06)
+    grid = np.linspace(0.06, 0.25, 96)
+    steps, lines = (distances(unlearning, "optimum", [make(t) for t in grid]) for make in (step, lambda t: linear(0.06, t)))
+    (of_step, of_line), = duels([seed]) * np.linalg.norm(unlearning.flow.limit() - unlearning.retrained.limit())
+    assert of_step <= steps.min() + 1e-7 and of_line <= lines.min() + 1e-7
+    if better == "neither":
+        assert steps.argmin() == lines.argmin() == 0 and of_step == pytest.approx(of_line, abs=1e-7)
+    else:
+        assert (lines.min() < 0.95 * of_step) if better == "line" else (steps.min() < 0.95 * of_line)
+    assert won(np.array([[1.0, 0.9], [0.9, 1.0], [0.9, 1.0], [1.0, 1.0 + 1e-9]])) == {"step": 2, "line": 1, "tie": 1}
+
+
 def test_when_the_flows_commute(rng):
     """H and H_{-j} commute exactly when x_j is an eigenvector of H_{-j}."""
     def commutator(x):
@@ -330,9 +345,10 @@ def test_larger_families_end_nearer(rng):
 def test_the_benchmark_prints_tables_and_draws(tmp_path):
     result = subprocess.run([sys.executable, "-m", "benchmarks.flow", "--quick", "--out", str(tmp_path)], capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
-    assert "8 pieces" in result.stdout and "order in the step" in result.stdout
+    assert "8 pieces" in result.stdout and "order in the step" in result.stdout and "the best step is nearer in" in result.stdout
     assert {path.name for path in tmp_path.glob("*.[jp]*")} == {"flow.json", "flow_portraits.png", "flow_trajectories.png", "flow_switching.png"}
     found = json.loads((tmp_path / "flow.json").read_text())
+    assert sum(found["step_against_line"].values()) == 4
     assert found["order"] == pytest.approx(1.0, abs=0.05) and found["distances"]["8 pieces"]["orbit"] < found["distances"]["at once"]["orbit"]
 
 

@@ -1,11 +1,13 @@
 """Blocks of directions: late starts, single precision, merging, and whoever does the work - threads, processes, a cluster."""
 import os
 import signal
+import sys
 import threading
 import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -171,10 +173,30 @@ def test_a_dry_run_tells_what_it_will_take_and_makes_nothing(learner, original, 
     assert precompute(learner, 20, 2, design="sphere", dry_run=True).free is None
 
 
-def test_a_dry_run_is_about_right():
-    learner = microgpt.names(steps=300)
-    estimate = precompute(learner, 32, 2, design="sphere", dry_run=True)
-    start = time.perf_counter()
-    precompute(learner, 32, 2, design="sphere")
-    taken = time.perf_counter() - start
-    assert taken / 10 < estimate.seconds < 10 * taken      # other work on the machine comes and goes
+def test_a_dry_run_adds_up_what_its_steps_take(learner, monkeypatch):
+    """By a clock on which a step of a block takes 2 ms, and one of 16 trainings 0.25 ms: no other work on the machine counts."""
+    module, clock = sys.modules["deletion.estimate"], [0.0]
+
+    def run(learner, block, begin, end):
+        clock[0] += (end - begin) * (2e-3 if block.recurrence.form.shared else 0.25e-3)
+
+    monkeypatch.setattr(module, "run", run)
+    monkeypatch.setattr(module, "time", SimpleNamespace(perf_counter=lambda: clock[0]))
+    estimate = precompute(learner, 20, 2, seed=5, design="sphere", threads=1, dry_run=True)
+    assert estimate.seconds_per_step == pytest.approx(2e-3) and estimate.steps == 3 * 30
+    assert estimate.retraining == pytest.approx(6 * 30 * 0.25e-3)      # 96 calibration sets, 16 at a time
+    assert estimate.seconds == estimate.core_seconds == pytest.approx(90 * 2e-3 + 180 * 0.25e-3)
+    without = precompute(learner, 20, 2, seed=5, design="sphere", threads=1, calibration=0, dry_run=True)
+    assert without.retraining == 0.0 and without.core_seconds == pytest.approx(90 * 2e-3)
+
+
+@pytest.mark.parametrize("directions, calibration", [(20, 0), (20, 96), (8, 400)])
+def test_a_dry_run_knows_the_size_of_every_array(directions, calibration, tmp_path):
+    """The estimate less the arrays' bytes is what file headers and the manifest take, whatever the sets: 500 to 6,000."""
+    learner = network(n=50)
+    estimate = precompute(learner, directions, 2, design="sphere", out=tmp_path, calibration=calibration, dry_run=True)
+    precompute(learner, directions, 2, design="sphere", out=tmp_path, calibration=calibration, progress=False)
+    arrays = sum(np.load(path).nbytes for path in tmp_path.glob("*.npy"))
+    assert 500 < estimate.disk - arrays < 6000
+    taken = sum(path.stat().st_size for path in tmp_path.iterdir())
+    assert abs(estimate.disk - taken) < 3000

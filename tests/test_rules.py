@@ -1,4 +1,5 @@
 """The unlearning rules against formulas, exact retraining and learners made anew. Their bounds: test_guarantees.py."""
+from fractions import Fraction
 from functools import partial
 
 import numpy as np
@@ -115,6 +116,23 @@ def test_the_natural_gradient_is_newtons_step():
         hessian = (rows.T * (~gone * expit(q) * expit(-q))) @ rows + 24 * PENALTY * np.eye(3)
         step = np.linalg.solve(hessian, -(gone * expit(-q)) @ rows)
         assert np.abs(found - theta - step).max() < 1e-10 * np.abs(step).max()
+
+
+def published(deleted, count, bend, gradient, convexity, smoothness, features):
+    """M w^2 C^2 / (mu^3 n^2) + 2 w^2 C Q K / (mu^2 n^2), as the paper has it, in exact fractions."""
+    w, n, m, c, mu, q, k = map(Fraction, (deleted, count, bend, gradient, convexity, smoothness, features))
+    return float(m * w ** 2 * c ** 2 / (mu ** 3 * n ** 2) + 2 * w ** 2 * c * q * k / (mu ** 2 * n ** 2))
+
+
+@pytest.mark.parametrize("bend, features", [("1/10", "3"), ("0", "3"), ("7/4", "1/1000000000")])
+def test_the_natural_gradients_bound_is_the_published_one(bend, features):
+    """Both terms together, and each alone: of no bend, and of features that hardly move."""
+    constants = Constants(0.35, 1.5, 0.1, float(Fraction(bend)))
+    wanted = published(3, 24, bend, "3/2", "1/10", "7/20", features)
+    assert sensitivity(3, 24, constants, float(Fraction(features))) == pytest.approx(wanted, rel=1e-12)
+    rule = NaturalGradient(constants=constants, features=float(Fraction(features)))
+    promised = rule.answer(logistic(4), [[3], [5, 0, 11]], whole).notes[-1]
+    assert f"sensitivity at most {wanted:.3g};" in promised      # of the larger set
 
 
 def soft_scores(w, x, y):
@@ -280,7 +298,7 @@ def test_what_keeps_some_weight_is_removed_in_part():
     assert 1e-9 < end.residual() <= end.spent + 1e-8
     assert np.abs(end.theta - certified.answer(learner, sets, whole, weight=0.3).parameters[1]).max() < 1e-13
     promised = NaturalGradient(constants=GOOD, features=1.0).answer(learner, [[3]], whole, weight=0.3).notes[-1]
-    assert f"sensitivity at most {sensitivity(0.7, 24, GOOD, 1.0):.3g};" in promised
+    assert f"sensitivity at most {published('7/10', 24, '1/10', 1, '1/10', '7/20', 1):.3g};" in promised
     found, rows = Descent(logistic_bounds(learner), 300).answer(learner, [range(1, 24), range(24)], whole, weight=0.01), logistic_rows(learner)
     for there, keep in zip(found.parameters, np.array([[1.0] + [0.01] * 23, [0.01] * 24])):
         assert np.abs(PENALTY * there - (keep * expit(-rows @ there)) @ rows / keep.sum()).max() < 1e-12
