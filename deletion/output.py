@@ -21,12 +21,17 @@ def plain(x):
     return None if isinstance(x, float) and not math.isfinite(x) else x
 
 
+def printable(text):
+    """A text with control characters and line breaks escaped as by `repr`: a terminal obeys none of it."""
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
+
+
 def prediction_table(rows):
     """Predictions in a table, with the columns that are known; reasons of verdicts below."""
     header = {"set": "without", "count": "units", "measurement": "measurement", "trained": "as trained", "predicted": "predicted",
               "standard_error": "+-", "change": "change", "retrained": "retrained", "interval": "interval", "verdict": "verdict"}
     used = [name for name in header if any(row.get(name) is not None for row in rows)]
-    reasons = sorted({reason for row in rows for reason in row["reasons"]})
+    reasons = sorted({printable(reason) for row in rows for reason in row["reasons"]})
     return "\n".join([table([header[name] for name in used], [[row.get(name) for name in used] for row in rows]), *reasons])
 
 
@@ -39,7 +44,7 @@ def table(header, rows):
             return ""
         if isinstance(x, (float, np.ndarray)):
             return f"{x:.4f}" if 1e-3 < abs(x) < 1e5 else f"{x:.3g}"
-        return str(x)
+        return printable(str(x))      # labels and recipes may come from anyone's file
 
     cells = ([] if header is None else [list(header)]) + [[shown(x) for x in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*cells)]
