@@ -37,7 +37,7 @@ class Blocks(Sequence):
 
 
 class Filed(Sequence):
-    """The blocks in a sketch's folder, each mapped into memory and verified when it is asked for."""
+    """The blocks in a sketch's folder, each read into memory and verified at every access."""
 
     def __init__(self, folder, count):
         self.folder, self.count = folder, count

@@ -5,6 +5,7 @@ import logging
 import os
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 
@@ -12,14 +13,15 @@ from circuit import CircuitError, evaluate
 
 from . import plots
 from .answers import entries, predicted, sampled, score
+from .arrays import other_forms
 from .asking import SETS, deletion_set, measurement
-from .blocks import block_name, roots
+from .blocks import roots
 from .directions import DESIGNS, UNITARILY_INVARIANT
 from .estimate import duration, size
 from .learner import LearnerError
 from .merging import merge
-from .output import prediction_table, show, table
-from .recipe import make
+from .output import printable, prediction_table, show, table
+from .recipe import PROJECT, described, make, places, requested
 from .retrain import retrain
 from .sketch import load, precompute
 from .store import Folder
@@ -38,7 +40,7 @@ def run(arguments=None):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except (CircuitError, OSError) as error:
-        print(f"sketch: error: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"sketch: error: {printable(' '.join(str(error).split()))}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("sketch: interrupted; blocks finished so far are kept, and the same command goes on from there", file=sys.stderr)
@@ -49,9 +51,23 @@ def main(arguments=None):
     options = parser().parse_args(arguments)
     logging.basicConfig(format="%(message)s", stream=sys.stderr)
     logging.getLogger("deletion").setLevel(logging.WARNING if options.quiet else logging.INFO)
-    if os.getcwd() not in sys.path:      # where the user's own modules are
-        sys.path.insert(0, os.getcwd())
+    named = *getattr(options, "folders", ()), getattr(options, "folder", None), getattr(options, "out", None)
+    restrict_imports([path for path in named if path])
     return options.command(options)
+
+
+def restrict_imports(folders):
+    """Search the working directory only for modules that the user names, if they are found nowhere else.
+
+    A folder from a stranger may hold a microgpt.py, or a tqdm.py where tqdm is not installed. If the working
+    directory is a sketch's folder, or lies inside one, it is not searched at all. See recipe.places.
+    """
+    here = os.path.realpath(os.getcwd())
+    if here != os.path.realpath(PROJECT):      # where this program itself is found
+        sys.path[:] = [place for place in sys.path if os.path.realpath(place) != here]      # '' as well
+    around, folders = [here, *Path(here).parents], [folder for folder in folders if os.path.isdir(folder)]
+    inside = any(os.path.samefile(folder, place) for folder in folders for place in around)
+    places[:] = [] if inside else [here]
 
 
 def parser():
@@ -143,13 +159,14 @@ def info_command(options):
     """Say what a sketch's folder holds."""
     folder = Folder.open(options.folder)
     facts = summary(folder)
-    names = ["theta", "directions", "downweight", *(block_name(b) for b in range(facts["blocks"]))]
-    troubles = [t for t in (folder.trouble(n, thorough=options.check) for n in names) if t] + ([] if not options.check else [
-        t for t in (folder.trouble(n) for n in folder.arrays if n not in names) if t])
+    names = dict.fromkeys((*other_forms(folder.facts), *folder.arrays))
+    troubles = [t for t in (folder.trouble(name, thorough=options.check) for name in names) if t]
+    if facts["finished"] < facts["blocks"]:
+        missing = facts["blocks"] - facts["finished"]
+        troubles.append(f"{missing:,} of {facts['blocks']:,} blocks are not finished")
     recipe = folder.manifest["learner"].get("recipe")
-    made_by = "unknown (made in Python)" if recipe is None else f"{recipe['factory']} " + " ".join(
-        f"{k}={v['function'] if isinstance(v, dict) else v}" for k, v in recipe["arguments"].items())
-    rows = [("learner", made_by), *((name, value) for name, value in facts.items() if name not in ("bytes", "core_seconds")),
+    rows = [("learner", "unknown (made in Python)" if recipe is None else described(recipe)),
+            *((name, value) for name, value in facts.items() if name not in ("bytes", "core_seconds")),
             ("size", size(facts["bytes"])), ("time of one core", duration(facts["core_seconds"])),
             ("made with", ", ".join(f"{name} {number}" for name, number in folder.manifest["versions"].items())),
             ("fingerprint", folder.manifest["fingerprint"][:16])]
@@ -157,7 +174,7 @@ def info_command(options):
                            "fingerprint": folder.manifest["fingerprint"], "troubles": troubles},
          table(None, rows) + "\nevery file is as it was written: all well" * (options.check and not troubles))
     for trouble in troubles:
-        print(f"sketch: {trouble}", file=sys.stderr)
+        print(f"sketch: {printable(trouble)}", file=sys.stderr)
     return 1 if troubles and options.check else 0
 
 
@@ -254,7 +271,7 @@ def opened(options):
     if options.learner is None and recipe is None:
         raise LearnerError(f"{options.folder} does not say how to make its learner: give --learner module:function")
     if options.learner is None:
-        learner = make(recipe["factory"], **(recipe["arguments"] | given_arguments(options)))
+        learner = requested(recipe, given_arguments(options))
     else:
         learner = make(options.learner, **given_arguments(options))
     return load(options.folder, learner), {text: measurement(learner, text) for text in options.measure}
@@ -262,12 +279,10 @@ def opened(options):
 
 def summary(folder):
     """A folder's facts for people."""
-    facts, blocks = folder.facts, {name: x for name, x in folder.arrays.items() if name.startswith("block-")}
     kept = ("directions", "design", "seed", "degree", "units", "parameters", "dtype")
-    count = -(-facts["directions"] // facts["lanes"])
-    return {name: facts[name] for name in kept} | {
-        "blocks": count, "finished": len(blocks), "bytes": sum(x["bytes"] for x in folder.arrays.values()),
-        "core_seconds": round(sum(x.get("seconds", 0.0) for x in blocks.values()), 3)}
+    return {name: folder.facts[name] for name in kept} | {
+        "blocks": folder.block_count, "finished": len(folder.finished()), "bytes": folder.size(),
+        "core_seconds": round(folder.seconds(), 3)}
 
 
 def failed(scores, options):

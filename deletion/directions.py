@@ -27,6 +27,9 @@ OWN = ("given", "mixture")
 
 DESIGNS = ("auto", "sphere", "haar", "pairs")
 
+KINDS = ("sphere", "haar", "pairs", "given", "mixture")
+"""Designs of directions that are there."""
+
 
 @dataclass(frozen=True)
 class Directions:
@@ -36,7 +39,7 @@ class Directions:
 
     def __post_init__(self):
         object.__setattr__(self, "psi", complex_rows(self.psi))
-        if self.design not in ("sphere", "haar", "pairs", "given", "mixture"):
+        if self.design not in KINDS:
             raise LearnerError(f"no design {self.design!r:.60}: directions of your own are 'given'")
         if self.design in UNITARILY_INVARIANT:
             norms = np.linalg.norm(self.psi, axis=1)

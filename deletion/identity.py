@@ -10,9 +10,12 @@ import numpy as np
 
 from taylor import LANES
 
+from .arrays import checksum
 from .directions import Directions
+from .files import StoreError, tidy
 from .learner import LearnerError
-from .store import MANIFEST, Folder, StoreError, checksum
+from .manifest import MANIFEST
+from .store import Folder
 
 log = logging.getLogger("deletion")
 
@@ -74,7 +77,8 @@ def reopened(path, identity):
     if not (path / MANIFEST).exists():
         others = [x.name for x in path.iterdir() if x.name != ".lock" and x.suffix != ".part"] if path.is_dir() else []
         if others or path.exists() and not path.is_dir():
-            raise StoreError(f"{path} is not an empty folder and holds no sketch (there is {others[0] if others else 'a file'}, but no "
+            there = repr(others[0]) if others else "a file"
+            raise StoreError(f"{path} is not an empty folder and holds no sketch (there is {there}, but no "
                              f"{MANIFEST}): choose another folder")
         return None, identity
     folder = Folder.open(path)
@@ -104,7 +108,7 @@ def begun(path, identity):
     elif folder.manifest["versions"] != versions():
         log.warning("this sketch was begun with %s; it goes on with %s, and its last digits may differ", *(
             ", ".join(f"{name} {number}" for name, number in v.items()) for v in (folder.manifest["versions"], versions())))
-    folder.tidy()
+    tidy(path)
     for name, array in (("directions", identity.directions.psi), ("downweight", identity.downweight)):
         if not folder.whole(name):
             folder.write(name, array)

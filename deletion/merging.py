@@ -6,13 +6,14 @@ import numpy as np
 
 from taylor import LANES
 
+from .arrays import checksum
 from .blocks import Blocks, block_name, packed
 from .calibration import ARRAYS, Calibration
 from .directions import mixture
+from .files import writing
 from .identity import Identity, begun, differing
 from .learner import LearnerError
 from .sketch import Sketch, load
-from .store import checksum, writing
 
 
 def merge(sketches, out=None):

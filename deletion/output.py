@@ -21,6 +21,11 @@ def plain(x):
     return None if isinstance(x, float) and not math.isfinite(x) else x
 
 
+def printable(text):
+    """A text with control characters and line breaks escaped as by `repr`: a terminal obeys none of it."""
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
+
+
 SHOWN = 3
 """Names of deleted units in a table, before what is left is counted."""
 
@@ -41,7 +46,7 @@ def prediction_table(rows):
         shown = [row | {"verdict": f"{row['verdict']} {notes.get(reason, '')}".rstrip()}
                  for row, reason in zip(shown, reasons)]
     lines = [table([HEADER[name] for name in used], [[row.get(name) for name in used] for row in shown])]
-    lines += [f"{k} {reason}" if "verdict" in used else reason for reason, k in notes.items()]
+    lines += [printable(f"{k} {reason}" if "verdict" in used else reason) for reason, k in notes.items()]
     return "\n".join(lines)
 
 
@@ -63,7 +68,7 @@ def table(header, rows):
             return ""
         if isinstance(x, (float, np.ndarray)):
             return f"{x:.4f}" if 1e-3 < abs(x) < 1e5 else f"{x:.3g}"
-        return str(x)
+        return printable(str(x))      # labels and recipes may come from anyone's file
 
     cells = ([] if header is None else [list(header)]) + [[shown(x) for x in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*cells)]

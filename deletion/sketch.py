@@ -22,12 +22,13 @@ from .calibration import ARRAYS, SETS, Calibration, calibrate, random_sets
 from .checks import checked_learner, checked_threads, real_array
 from .directions import Directions, draw, fitting, given
 from .estimate import estimate
+from .files import StoreError, writing
 from .identity import Identity, begun, reopened, same_learner
 from .jumps import only_jump
 from .learner import Learner, LearnerError
 from .measured import Measured
 from .pushing import Plan, push_all
-from .store import Folder, StoreError, writing
+from .store import Folder
 
 log = logging.getLogger("deletion")
 
@@ -72,7 +73,7 @@ class Sketch:
 
     def seconds(self):
         """What its blocks took, of one core; 0 where that is not known."""
-        return sum(x.get("seconds", 0.0) for x in self.folder.arrays.values()) if self.folder else 0.0
+        return self.folder.seconds() if self.folder else 0.0
 
     def recipe(self):
         """How to make its learner again, where known: see recipe.py."""
@@ -166,7 +167,7 @@ def precompute(learner, directions=64, degree=3, seed=0, *, design="auto", calib
     calibration  how many random sets to retrain exactly, for intervals and verdicts; default 96, or none around another downweight
     downweight   (units,) real: the point h_0 around which to expand; default 0, ordinary training
     out          a folder to make the sketch in; killed at any moment, the same call goes on from the blocks that are finished, and
-                 ends with the same bits. The sketch returned reads it by memory map. Default: in memory
+                 ends with the same bits. The sketch returned reads its blocks from there. Default: in memory
     executor     any concurrent.futures.Executor (processes, a cluster); default: threads
     threads      blocks of directions pushed at a time without an executor; default: the machine's cores
     dry_run      make nothing, and return an Estimate of time, disk and memory, measured on a few steps
@@ -249,32 +250,49 @@ def in_folder(folder, plan, dtype, **how):
 
 
 def load(path, learner=None):
-    """The sketch in a folder, read by memory map; each block's checksum is verified when it is first read.
+    """The sketch in a folder, whose blocks are read when they are measured.
 
     learner   the one it was made of; without, the sketch can be merged but not measured
 
-    Raises StoreError for a folder that is unfinished, damaged or no sketch, and LearnerError, naming the parts that differ, for
-    another learner.
+    Every array is verified at every reading: its checksum, shape, number format and values, against the
+    manifest that `load` read. Blocks are read again by every measurement; one that was damaged, replaced or
+    truncated since then is refused by name. This protects from accidents and from folders that contradict
+    themselves, not from wrong numbers stored with their checksums.
+
+    Raises StoreError for a folder that is unfinished, damaged or no sketch, and LearnerError, naming the
+    parts that differ, for another learner.
     """
     folder = Folder.open(path)
     if learner is not None:
         same_learner(folder, learner.fingerprint_parts())
+    require_finished(folder, learner)
     facts = folder.facts
+    calibration = Calibration.read(folder) if facts["calibration"] else None
+    theta, psi, downweight = (folder.read(name) for name in ("theta", "directions", "downweight"))
+    try:
+        directions = Directions(psi, facts["design"])
+    except LearnerError as error:
+        raise StoreError(f"directions.npy in {path} is damaged or was edited: {error}") from None
+    directions = directions if learner is None else fitting(directions, learner)
+    blocks = Blocks(Filed(folder, folder.block_count), facts["units"])
+    return Sketch(learner, directions, facts["degree"], theta, blocks, downweight, calibration, folder)
+
+
+def require_finished(folder, learner=None):
+    """Raise StoreError unless the manifest, and the headers of all files, are those of a finished sketch."""
+    facts, count, finished = folder.facts, folder.block_count, len(folder.finished())
+    units, parameters, start = facts["units"], facts["parameters"], f"the sketch in {folder.path}"
     if facts["lanes"] != LANES:
-        raise StoreError(f"the sketch in {path} has blocks of {facts['lanes']} directions; this version works with blocks of {LANES}")
-    count = -(-facts["directions"] // LANES)
-    names = [block_name(b) for b in range(count)]
-    finished = [name for name in names if name in folder.arrays]
-    if len(finished) < count:
-        raise StoreError(f"the sketch in {path} is not finished: {len(finished)} of {count} blocks. Precompute into this folder again: it goes on "
-                         "from there")
-    for name in names:
+        raise StoreError(f"{start} has blocks of {facts['lanes']} directions; this version works with blocks "
+                         f"of {LANES}")
+    if learner is not None and (learner.unit_count, learner.layout.size) != (units, parameters):
+        raise StoreError(f"{start} is damaged or was edited: by its facts it is of {units} units and "
+                         f"{parameters} parameters; its learner has {learner.unit_count} and "
+                         f"{learner.layout.size}")
+    if finished < count:
+        raise StoreError(f"{start} is not finished: {finished} of {count} blocks. Precompute into this "
+                         "folder again: it goes on from there")
+    for name in folder.arrays:
         trouble = folder.trouble(name, thorough=False)
         if trouble:
             raise StoreError(f"{trouble}. Precompute into this folder again: what is whole is kept")
-    calibration = Calibration.read(folder) if facts["calibration"] else None
-    theta, psi, downweight = (np.asarray(folder.read(name)) for name in ("theta", "directions", "downweight"))
-    directions = Directions(psi, facts["design"])
-    directions = directions if learner is None else fitting(directions, learner)
-    return Sketch(learner, directions, facts["degree"], theta, Blocks(Filed(folder, count), facts["units"]),
-                  downweight, calibration, folder)

@@ -77,7 +77,8 @@ def moved_beside(measured, change, squares):
         usual = np.where(usual > 0, usual, 1.0)
         small = sizes <= max(2.0 * square, sizes.min())
         farthest = np.sqrt(np.mean((measured.calibration_changes[small] / usual) ** 2, axis=1)).max()
-        found[here] = np.sqrt(np.mean((change[here] / usual) ** 2, axis=1)) / max(farthest, np.finfo(float).tiny)
+        moved = np.sqrt(np.mean((change[here] / usual) ** 2, axis=1))
+        found[here] = moved / farthest if farthest > np.finfo(float).tiny else np.where(moved > 0, np.inf, 0.0)
     return found
 
 

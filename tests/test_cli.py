@@ -65,7 +65,7 @@ def test_precompute_and_info(sketch, folder, tmp_path):
     code, text, _ = sketch("precompute", *SETTING, "--seed", 5, "--out", folder)
     assert code == 0 and "24 directions of degree 2 over 40 units" in text
     code, text, _ = sketch("info", folder)
-    assert code == 0 and "microgpt:names steps=40" in text and "4192" in text and "sphere" in text
+    assert code == 0 and "'microgpt:names' steps=40" in text and "4192" in text and "sphere" in text
     code, text, _ = sketch("info", folder, "--check", "--json")
     content = json.loads(text)
     assert code == 0 and content["directions"] == 24 and content["finished"] == content["blocks"] == 3 and content["troubles"] == []
@@ -142,10 +142,15 @@ def test_a_learner_of_the_users(sketch, tmp_path):
     code, _, error = sketch("precompute", "--learner", f"{module}:factory", "--argument", "count=6", "--directions", 8, "--degree", 2, "--out",
                             tmp_path / "own")
     assert code == 0, error
-    code, text, _ = sketch("predict", tmp_path / "own", "--delete", "2,5", "--measure", f"{module}:weights", "--json")
+    code, _, error = sketch("predict", tmp_path / "own", "--delete", "2,5", "--measure", f"{module}:weights")
+    assert code == 2 and f"the folder asks for the learner '{module}:factory' count=6" in error
+    assert "name it yourself: --learner" in error
+    own, measure = ("--learner", f"{module}:factory", "--argument"), ("--measure", f"{module}:weights")
+    code, text, _ = sketch("predict", tmp_path / "own", *own, "count=6", *measure, "--json",
+                           "--delete", "2,5")
     rows = json.loads(text)["rows"]
     assert code == 0 and [row["measurement"] for row in rows] == [f"{module}:weights[{i}]" for i in range(3)] and rows[0]["units"] == [2, 5]
-    code, _, error = sketch("predict", tmp_path / "own", "--argument", "count=7", "--delete", "2", "--measure", f"{module}:weights")
+    code, _, error = sketch("predict", tmp_path / "own", *own, "count=7", "--delete", "2", *measure)
     assert code == 2 and "another learner: data, schedule and units differ" in error
     precompute(factory(), 8, 2, out=tmp_path / "library")
     code, _, error = sketch("predict", tmp_path / "library", "--delete", "2", "--measure", f"{module}:weights")

@@ -15,7 +15,7 @@ from deletion.calibration import calibrate
 from deletion.identity import Identity, begun
 from deletion.influence import (PBRF, BayesianInfluence, ByMetagradient, Influence, NewtonStep,
                                 SketchedBeyond, five_gaps, metagradient)
-from deletion.store import writing
+from deletion.files import writing
 from deletion.unlearning import GradientAscent, NaturalGradient, Rewind
 from microgpt import first_letter, names
 

@@ -1,0 +1,153 @@
+"""The arrays of a sketch's folder: what each must be, by the facts of the manifest, and how it is read.
+
+A file is read into memory once, and the bytes that were verified are the bytes that are used: another process
+may write to the file, replace it or truncate it at any time, which a memory map would expose in the middle of
+a calculation. The header is compared with the expected one and never interpreted.
+"""
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import sha256
+from math import prod
+from typing import Optional
+
+import numpy as np
+
+from .blocks import block_name
+from .files import StoreError
+
+MAGIC = b"\x93NUMPY\x01\x00"
+"""The first bytes of NumPy's file format, version 1.0."""
+
+
+class Damage(StoreError):
+    """What is wrong with an array's file: a sentence without its end."""
+
+
+@dataclass(frozen=True)
+class Form:
+    """What an array must be.
+
+    fault    function of the array: what is wrong with its values, in words, or None
+    digest   its `checksum`, where the facts hold it
+    """
+    dtype: np.dtype
+    shape: tuple
+    fault: Callable
+    digest: Optional[str] = None
+
+    @property
+    def header(self):
+        return f"{{'descr': {self.dtype.str!r}, 'fortran_order': False, 'shape': {self.shape!r}, }}".encode()
+
+    @property
+    def bytes(self):
+        return prod((self.dtype.itemsize, *self.shape))
+
+
+def checksum(array):
+    """A hash of an array's shape, kind and numbers."""
+    return sha256(f"{array.shape} {array.dtype.str}".encode() + array.tobytes()).hexdigest()
+
+
+# what each array must be -----------------------------------------------------------------------------------
+
+def form(name, facts):
+    """The Form of an array of a sketch with these facts; None if such a sketch has no array of that name."""
+    number = re.fullmatch(r"block-(\d{5,12})", name)
+    if not number:
+        return other_forms(facts).get(name)
+    if int(number[1]) >= block_count(facts) or name != block_name(int(number[1])):
+        return None
+    shape = facts["parameters"], facts["degree"], 2, facts["lanes"]
+    return Form(np.dtype(facts["dtype"]), shape, not_finite)
+
+
+def other_forms(facts):
+    """{name: Form} of all arrays of a sketch but its blocks."""
+    units, parameters, sets, real = facts["units"], facts["parameters"], facts["calibration"], np.dtype(float)
+    forms = {"theta": Form(real, (parameters,), not_finite),
+             "directions": Form(np.dtype(complex), (facts["directions"], units), not_finite, facts["psi"]),
+             "downweight": Form(real, (units,), above_one, facts["downweight"])}
+    if sets:
+        forms |= {"calibration-downweights": Form(real, (sets, units), no_deletion),
+                  "calibration-values": Form(real, (sets, parameters), no_fault),
+                  "calibration-crossings": Form(np.dtype(int), (sets,), negative)}
+    return forms
+
+
+def block_count(facts):
+    """How many blocks a finished sketch has."""
+    return -(-facts["directions"] // facts["lanes"])
+
+
+def first(bad, array):
+    """The first value that is bad, in words; None if there is none."""
+    where = np.argwhere(bad)[:1].tolist()
+    return f"it holds {array[tuple(where[0])]} at {where[0]}" if where else None
+
+
+def not_finite(x):
+    return first(~np.isfinite(x), x)
+
+
+def above_one(x):
+    return first(~(np.isfinite(x) & (x <= 1.0)), x)
+
+
+def no_deletion(x):
+    empty = np.flatnonzero(~x.any(axis=1))
+    fault = first(~((x >= 0.0) & (x <= 1.0)), x)
+    return fault or (f"calibration set {empty[0]} deletes nothing" if len(empty) else None)
+
+
+def negative(x):
+    return first(x < 0, x)
+
+
+def no_fault(x):
+    """Of parameters retrained without some examples, which are NaN where a training left its domain."""
+    return None
+
+
+# reading ---------------------------------------------------------------------------------------------------
+
+def read_array(file, stream, entry, form, thorough):
+    """The array in a stream, verified against its entry in the manifest and its Form. Raises Damage.
+
+    thorough   False: only the file's size and header are verified, and None is returned
+    """
+    start = stream.read(10)
+    start += stream.read(int.from_bytes(start[8:], "little"))
+    verify_start(file, os.fstat(stream.fileno()).st_size, start, entry, form)
+    if not thorough:
+        return None
+    try:
+        array = np.empty(form.shape, form.dtype)
+    except (MemoryError, ValueError):      # ValueError: larger than any memory
+        raise Damage(f"{file} is too large for this machine's memory: {form.bytes:,} bytes") from None
+    content, digest = array.reshape(-1).view(np.uint8), sha256(start)
+    stream.readinto(content)
+    digest.update(content)
+    read, stored = digest.hexdigest(), entry["sha256"]
+    if read != stored:
+        raise Damage(f"{file} is damaged: its checksum is {read[:8]}..., not {stored[:8]}...")
+    if form.digest not in (None, checksum(array)):
+        raise Damage(f"{file} is not the array that the sketch was made with: the facts differ")
+    fault = form.fault(array)
+    if fault:
+        raise Damage(f"{file} is damaged: {fault}")
+    array.flags.writeable = False
+    return array
+
+
+def verify_start(file, size, start, entry, form):
+    """Raise Damage unless a file of this size, with this start, can be the array that is expected."""
+    if size != entry["bytes"]:
+        raise Damage(f"{file} is damaged: {size} bytes long, not {entry['bytes']}")
+    begins, expected = start[:8] + start[10:].rstrip(b" \n"), MAGIC + form.header
+    if begins != expected:
+        raise Damage(f"{file} is damaged: it begins with {begins!r:.140}; expected {expected!r}")
+    if size != len(start) + form.bytes:
+        raise Damage(f"{file} is damaged: {size} bytes long; by its header it has {len(start) + form.bytes}")

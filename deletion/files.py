@@ -1,0 +1,173 @@
+"""The files of a sketch's folder, which may come from a stranger: opened without following links, replaced
+atomically, locked while they are written.
+
+A symbolic link can name any file of its reader, a hard link is such a file, and a pipe or a device may never
+end. So only regular files are opened, and every file is written under a new name and then renamed.
+"""
+import errno
+import logging
+import os
+import platform
+import re
+import stat
+from contextlib import contextmanager, suppress
+from hashlib import sha256
+from pathlib import Path
+
+from circuit import CircuitError
+
+try:
+    import fcntl
+except ImportError:      # no such locks on Windows: there the user is the lock
+    fcntl = None
+
+log = logging.getLogger("deletion")
+
+SAFELY = sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY"))
+"""Flags for opening files. On systems without O_NOFOLLOW, links are refused by `require_regular` alone."""
+
+OWNER = re.compile(r"\d{1,10} on [\w.-]{1,100}")
+"""What a lock file holds: the number of a process and its machine."""
+
+
+class StoreError(CircuitError):
+    """A sketch's folder that cannot be read or written, is damaged, or belongs to another sketch."""
+
+
+# reading ---------------------------------------------------------------------------------------------------
+
+def open_regular(file, flags=os.O_RDONLY):
+    """The descriptor of a regular file. Raises OSError for a link, a folder, a pipe or a device."""
+    if os.path.lexists(file) or not flags & os.O_CREAT:
+        require_regular(os.lstat(file))      # before opening, which alone can make a device do something
+    descriptor = os.open(file, flags | SAFELY, 0o666)
+    try:
+        require_regular(os.fstat(descriptor))
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def require_regular(status):
+    """Raise OSError unless a status is that of a regular file."""
+    kinds = {stat.S_IFLNK: "a symbolic link", stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe"}
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(errno.EINVAL, f"it is {kinds.get(stat.S_IFMT(status.st_mode), 'a device')}, not a file")
+
+
+# writing ---------------------------------------------------------------------------------------------------
+
+def replace(file, write):
+    """Atomically replace a file by what write(stream) writes; returns its (sha256, size). Raises StoreError.
+
+    The content is written to a new file `file.part`, flushed to the disk and renamed. Where either name is a
+    link, the link is replaced and its target left alone.
+    """
+    temporary = file.with_name(f"{file.name}.part")
+    log.debug("writing %s", file.name)
+    try:
+        with create(temporary) as stream:
+            hashing = Hashing(stream)
+            write(hashing)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(temporary, file)
+        sync(file.parent)
+    except OSError as error:
+        with suppress(OSError):      # make room
+            temporary.unlink()
+        raise StoreError(f"cannot write {file}: {error.strerror}. Everything finished is kept; when that is "
+                         "mended, the same call goes on from there") from None
+    log.debug("wrote %s", file.name)
+    return hashing.digest.hexdigest(), hashing.size
+
+
+def create(file):
+    """A stream into a new file; an old file or link of that name is removed first. Raises OSError."""
+    with suppress(FileNotFoundError):
+        file.unlink()
+    return os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | SAFELY, 0o666), "wb")
+
+
+class Hashing:
+    """A file that knows the checksum of what was written to it."""
+
+    def __init__(self, file):
+        self.file, self.digest, self.size = file, sha256(), 0
+
+    def write(self, content):
+        self.digest.update(content)
+        self.size += len(content)
+        return self.file.write(content)
+
+
+def sync(folder):
+    """Flush a folder's list of files to the disk, where the system knows how."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return
+    with suppress(OSError):      # some file systems cannot
+        os.fsync(descriptor)
+    os.close(descriptor)
+
+
+def tidy(folder):
+    """Remove temporary files that a killed process left behind. Raises StoreError if one remains."""
+    for file in Path(folder).glob("*.part"):
+        try:
+            file.unlink()      # of a link, only the link
+        except OSError as error:
+            raise StoreError(f"cannot remove {file.name!r} from {folder}: {error.strerror}. Such names are "
+                             "those of temporary files: remove it, or choose another folder") from None
+
+
+# the lock --------------------------------------------------------------------------------------------------
+
+_held = set()
+"""Locks of this process: the system would let a second thread have them too."""
+
+
+@contextmanager
+def writing(path):
+    """Make a folder, and hold its lock: no other process may write there. Raises StoreError, naming the one
+    that does.
+
+    The system releases the lock when the process ends, however it ends, so none is ever left behind.
+    """
+    file = Path(os.path.realpath(path)) / ".lock"
+    if file in _held:
+        raise StoreError(f"this process is already writing to {path}, in another thread")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"cannot write to {path}: {error.strerror}") from None
+    try:
+        descriptor = open_regular(file, os.O_RDWR | os.O_CREAT)
+    except OSError as error:
+        raise StoreError(f"cannot write to {path}: its .lock cannot be opened ({error.strerror})") from None
+    _held.add(file)
+    try:
+        take(descriptor, path)
+        yield
+    finally:
+        _held.discard(file)
+        os.close(descriptor)
+
+
+def take(descriptor, path):
+    """Take the lock of an open file and write our process's number into it."""
+    if os.fstat(descriptor).st_nlink > 1:      # writing our number would overwrite the file's other name
+        raise StoreError(f"cannot write to {path}: its .lock is a hard link to another file. Remove it")
+    if fcntl:
+        try:
+            fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            owner = OWNER.match(os.read(descriptor, 200).decode(errors="replace"))
+            owner = owner[0] if owner else "unknown"
+            raise StoreError(f"process {owner} is writing to {path}: wait for it, or end it; its finished "
+                             "blocks are kept") from None
+    with suppress(OSError):      # on a full disk there is a better message to come
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, f"{os.getpid()} on {platform.node()}\n".encode())
