@@ -1,9 +1,10 @@
 """python -m benchmarks.flow: an example is to be faded out of gradient descent. When, and how fast?
 
-Least squares on 20 random points of the plane, in the limit of small steps; the example whose deletion moves the optimum most is
-asked to be deleted while training runs. Prints how near the best schedule of each family comes to what training without the example
-reaches, in how many random problems a step or a line is better, how switching late compares, and how fast gradient descent
-approaches its flow; draws phase portraits and trajectories.
+Least squares on 20 random points of the plane, in the limit of small steps; the example whose deletion moves
+the optimum most is asked to be deleted while training runs. Prints how near the best schedule of each family
+comes to what training without the example reaches, in how many random problems a step or a line is better,
+how switching late compares, and how fast gradient descent approaches its flow; draws phase portraits and
+trajectories.
 """
 import numpy as np
 
@@ -26,7 +27,8 @@ REQUEST = (230.0, 5.0)
 """Angle and distance, likewise, of the start from which families of schedules are compared."""
 
 PROBLEMS, EVEN = 24, 1e-7
-"""Random problems in which steps and lines compete, and up to which difference of distances neither is better."""
+"""Random problems in which steps and lines compete, and up to which difference of distances neither is
+better."""
 
 
 def around(rng, angle, far):
@@ -59,19 +61,24 @@ def fade(options):
 
 
 def duels(seeds, starts=4):
-    """(seeds, 2): distance to the retrained optimum at T of the best step and the best line, in a random problem for each seed."""
+    """(seeds, 2): distance to the retrained optimum at T of the best step and the best line, in a random
+    problem for each seed."""
     found = []
     for seed in seeds:
         unlearning = Unlearning(*around(np.random.default_rng(seed), *REQUEST), HORIZON, asked=ASKED)
-        found.append([unlearning.distance(unlearning.best(family, "optimum", starts), "optimum") / unit_of(unlearning)
-                      for family in (STEPS, LINES)])
+        best = [unlearning.best(family, "optimum", starts) for family in (STEPS, LINES)]
+        found.append([unlearning.distance(schedule, "optimum") / unit_of(unlearning) for schedule in best])
     return np.array(found)
 
 
 def won(distances):
-    """{"step", "line", "tie"}: in how many problems each is nearer by more than EVEN.   distances: (problems, 2)"""
-    gap = distances[:, 1] - distances[:, 0]
-    return {"step": int((gap > EVEN).sum()), "line": int((gap < -EVEN).sum()), "tie": int((np.abs(gap) <= EVEN).sum())}
+    """{"step", "line", "tie"}: in how many problems which is nearer by more than EVEN.
+
+    distances   (problems, 2): of the best step and the best line
+    """
+    step, line = distances.T
+    counts = {"step": line - step > EVEN, "line": step - line > EVEN, "tie": np.abs(step - line) <= EVEN}
+    return {name: int(count.sum()) for name, count in counts.items()}
 
 
 def switching(options):
@@ -169,8 +176,8 @@ def main():
     print(f"(training that never saw the example is {np.linalg.norm(unlearning.retrained.at(HORIZON) - goal) / unit:.2g} from its optimum then)")
     count = 4 if options.quick else PROBLEMS
     score = won(duels(range(options.seed, options.seed + count), 1 if options.quick else 4))
-    print(f"\n{count} such problems, distance to the retrained optimum: the best step is nearer in {score['step']}, the best "
-          f"line in {score['line']}; {score['tie']} are even, being best left at once")
+    print(f"\n{count} such problems, distance to the retrained optimum: the best step is nearer in "
+          f"{score['step']}, the best line in {score['line']}; {score['tie']} are even: best left at once")
     taus, curves = switching(options)
     print("\nkept until tau, asked at 0: distance to the retrained optimum at T, same unit")
     print(harness.table(["start", "tau = 0", "best", "at tau", f"tau = T = {HORIZON}"],
@@ -178,7 +185,8 @@ def main():
     counts, errors = descent(unlearning.flow, options)
     slope = float(-np.polyfit(np.log(counts), np.log(errors), 1)[0])
     print("\ngradient descent - flow at T: " + ", ".join(f"{e:.2g} ({k} steps)" for k, e in zip(counts, errors)) + f"; order in the step {slope:.3f}")
-    harness.write_json(folder / "flow.json", horizon=HORIZON, asked=ASKED, unit=unit, distances=near, order=slope, step_against_line=score,
+    harness.write_json(folder / "flow.json", horizon=HORIZON, asked=ASKED, unit=unit, distances=near, order=slope,
+                       step_against_line=score,
                        schedules={to: {name: repr(s) for name, s in schedules.items()} for to, schedules in found.items()},
                        switching={"tau": taus.tolist(), **{name: curve.tolist() for name, curve in curves.items()}})
     harness.pictures(folder, flow_portraits=lambda pyplot: portraits(pyplot, unlearning),

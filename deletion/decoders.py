@@ -4,10 +4,11 @@ The paper's: for directions uniform on the complex unit sphere of C^n, and s(psi
 
     T_r(h) = C(n + r - 1, r) E[ s(psi)^r c_r(psi) ]          (Gunn, How to sketch a learning algorithm)
 
-because the r-fold symmetric tensors are an irreducible representation of the unitary group; for a real measurement the real
-part is taken. n counts the units that directions live in, not those deleted. The average over directions is unbiased. The median
-of the averages of k groups withstands a minority of directions that are wildly off, and is consistent: its error vanishes as
-the groups grow. It is not unbiased: where the directions' estimates are skewed, it lies towards their bulk. And one of ours:
+because the r-fold symmetric tensors are an irreducible representation of the unitary group; for a real
+measurement the real part is taken. n counts the units that directions live in, not those deleted. The average
+over directions is unbiased. The median of the averages of k groups withstands a minority of directions that
+are wildly off, and is consistent: its error vanishes as the groups grow. It is not unbiased: where the
+directions' estimates are skewed, it lies towards their bulk. And one of ours:
 
     least squares: the posterior mean under the prior of kernel.py. It is exact wherever the directions determine the answer, and
     shrinks towards zero, without adding noise, where they say nothing.
@@ -88,7 +89,8 @@ def group_count(failure):
 
 
 class MedianOfMeans:
-    """Directions in k groups by index; the median of the k means. Consistent and robust, but biased for skewed estimates.
+    """Directions in k groups by index; the median of the k means. Consistent and robust, but biased for
+    skewed estimates.
 
     The change is the median of the groups' predictions; the terms are medians of their own and need not add up to it. Its
     standard error is that of a median of k numbers, sqrt(pi/2) sigma / sqrt(k), with sigma from their median deviation.
@@ -200,8 +202,8 @@ class FirstOrder:
 
 def _invariant(directions, decoder):
     if directions.design not in UNITARILY_INVARIANT:
-        raise LearnerError(f"the {decoder.name} is {decoder.virtue} only for directions that are uniform on the sphere, or "
-                           f"Haar; these are {directions.design!r}")
+        raise LearnerError(f"the {decoder.name} is {decoder.virtue} only for directions that are uniform on "
+                           f"the sphere, or Haar; these are {directions.design!r}")
 
 
 DECODERS = {decoder.name: decoder for decoder in (Mean, MedianOfMeans, LeastSquares)}

@@ -3,7 +3,8 @@
 Each random direction has a generator of its own, SeedSequence(seed, spawn_key=(index,)): workers cannot repeat each other's
 directions, and a sketch can grow. NumPy promises no equal streams between versions, so sketches keep the directions themselves.
 
-    sphere     uniform on the complex unit sphere: the paper's; the mean is unbiased, the median of means consistent
+    sphere     uniform on the complex unit sphere, the paper's: the mean is unbiased, the median of means
+               consistent
     haar       the same law, orthonormal in blocks: a whole block determines degree 1
     pairs      every unit alone in a direction, or with another, far from it in training: curves of its own, nearly free of
                interactions; what is left over is dense
@@ -20,7 +21,8 @@ from .checks import array_of, whole_number
 from .learner import LearnerError
 
 UNITARILY_INVARIANT = ("sphere", "haar")
-"""Designs whose law no unitary rotation changes: the only ones for which the mean is unbiased, the median of means consistent."""
+"""Designs whose law no unitary rotation changes: the only ones for which the mean is unbiased, the median of
+means consistent."""
 
 OWN = ("given", "mixture")
 """Designs of the user's."""

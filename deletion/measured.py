@@ -195,7 +195,7 @@ class Measured:
         """
         invariant = self.directions.design in UNITARILY_INVARIANT
         if self.calibration is None or not self.calibration.finite or not invariant or not self.degree:
-            why = "mean and median of means need directions of the sphere" if not invariant else "nothing to calibrate by"
+            why = "nothing to calibrate by" if invariant else "other decoders need directions of the sphere"
             return LeastSquares.name, why + self._conditions()
         truth, each = self.calibration_changes, 1.0 / np.sqrt(np.square(self.calibration.downweights).sum(axis=1))
         error = {}

@@ -100,9 +100,9 @@ def test_effective_draws_of_a_known_chain():
 
 
 def test_few_chains_are_enough_for_errors_that_are_right_on_average():
-    """Four chains of 50 independent draws, each of them kept 25 times, 4,000 times over. Stated variances average the variance of
-    what was found, and the reciprocal of effective draws 1 / 200: both within 4 standard errors (one false alarm in 8,000
-    seeds), which are 8%."""
+    """Four chains of 50 independent draws, each of them kept 25 times, 4,000 times over. Stated variances
+    average the variance of what was found, and the reciprocal of effective draws 1 / 200: both within 4
+    standard errors (one false alarm in 8,000 seeds), which are 8%."""
     rng = np.random.default_rng(6)
     found, squares, reciprocals = [], [], []
     for _ in range(4000):
@@ -115,7 +115,8 @@ def test_few_chains_are_enough_for_errors_that_are_right_on_average():
     deviation = np.square(np.array(found) - np.mean(found))
     for sample, wanted in ((np.array(squares) - deviation, 0.0), (np.array(reciprocals), 1.0)):
         assert abs(sample.mean() - wanted) < 4.0 * sample.std() / np.sqrt(4000)
-    assert np.mean(found) == pytest.approx(0.5, abs=4.0 * np.std(found) / np.sqrt(4000) + 0.5 / 200)      # less 1 / draws
+    # less 1 / draws
+    assert np.mean(found) == pytest.approx(0.5, abs=4.0 * np.std(found) / np.sqrt(4000) + 0.5 / 200)
     assert 4.0 * np.std(reciprocals) / np.sqrt(4000) < 0.08
 
 

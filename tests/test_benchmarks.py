@@ -25,7 +25,8 @@ def test_parity_reports_and_fails_above_its_tolerance(tmp_path):
     np.savez(tmp_path / "changed.npz", **changed)
     bad = script("benchmarks.parity", file, tmp_path / "changed.npz")
     assert bad.returncode == 1 and "ABOVE" in bad.stdout and "not reproduced: " + str(tmp_path / "changed.npz") in bad.stdout
-    assert script("benchmarks.parity", tmp_path / "changed.npz", "--tolerance", "1e-3").returncode == 0      # what was changed is less
+    # what was changed is less
+    assert script("benchmarks.parity", tmp_path / "changed.npz", "--tolerance", "1e-3").returncode == 0
     changed["params"][:] = np.nan
     np.savez(tmp_path / "nan.npz", **changed)
     assert script("benchmarks.parity", tmp_path / "nan.npz").returncode == 1

@@ -232,5 +232,6 @@ def test_nan_and_infinity_name_the_gate():
 
 
 def test_softmax_does_not_overflow_and_gelu_keeps_its_tail():
-    assert np.array_equal(record(C.softmax, real(3))(np.array([1e4, 0.0, -1e4])), [1.0, 0.0, 0.0])      # e^0 and e^-1e4 are exact
+    # e^0 and e^-1e4 are exact
+    assert np.array_equal(record(C.softmax, real(3))(np.array([1e4, 0.0, -1e4])), [1.0, 0.0, 0.0])
     assert record(C.gelu, real())(-10.0) == pytest.approx(-10.0 * 0.5 * math.erfc(10.0 / math.sqrt(2.0)), rel=1e-12)

@@ -49,6 +49,7 @@ def test_membership_advantage():
 def test_closed_forms_of_least_squares():
     result = script("benchmarks.influence", "closed")
     assert result.returncode == 0, result.stderr
-    errors = [float(x) for x in re.findall(r"(\d+e[+-]\d+)$", result.stdout, re.MULTILINE)]      # one may be 0e+00
+    # one may be 0e+00
+    errors = [float(x) for x in re.findall(r"(\d+e[+-]\d+)$", result.stdout, re.MULTILINE)]
     assert len(errors) == 6 and max(errors) < 1e-10
     assert script("benchmarks.influence", "everything").returncode == 2

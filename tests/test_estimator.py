@@ -18,11 +18,12 @@ COUNT = 20_000
 
 
 def by_definition(psi, coefficients, h):
-    """The paper's estimate of each term by each direction alone, C(n+r-1, r) Re(s^r c_r) with s = sum_i conj(psi_i) h_i:
-    (directions, degree), one number after the other."""
-    n, (m, p) = psi.shape[1], coefficients.shape
-    sums = [sum(psi[j, i].conjugate() * h[i] for i in np.flatnonzero(h)) for j in range(m)]
-    return np.array([[math.comb(n + r - 1, r) * (sums[j] ** r * coefficients[j, r - 1]).real for r in range(1, p + 1)] for j in range(m)])
+    """The paper's estimate of each term by each direction alone, C(n+r-1, r) Re(s^r c_r) with s = sum_i
+    conj(psi_i) h_i: (directions, degree), one number after the other."""
+    n, deleted = psi.shape[1], np.flatnonzero(h)
+    sums = [sum(row[i].conjugate() * h[i] for i in deleted) for row in psi]
+    return np.array([[math.comb(n + r, r + 1) * (s ** (r + 1) * c).real for r, c in enumerate(row)]
+                     for s, row in zip(sums, coefficients)])
 
 
 def flat(measured):
@@ -50,7 +51,8 @@ def exact_and_random():
     real = rng.normal(size=(COUNT, 6))
     real /= np.linalg.norm(real, axis=1, keepdims=True)
     along_real = precompute(learner, given(real), 3, progress=False)
-    return exact, h, dense.directions, dense.measure(measure).coefficients, real, along_real.measure(measure).coefficients
+    c, c_real = (sketch.measure(measure).coefficients for sketch in (dense, along_real))
+    return exact, h, dense.directions, c, real, c_real
 
 
 def deviations(estimates, exact):
@@ -59,7 +61,8 @@ def deviations(estimates, exact):
 
 
 def test_the_mean_is_unbiased_at_every_degree(exact_and_random):
-    """The decoder's terms lie within 4 standard errors of the truth at three degrees: a correct one fails once in 5,000 seeds."""
+    """The decoder's terms lie within 4 standard errors of the truth at three degrees: a correct one fails
+    once in 5,000 seeds."""
     exact, h, directions, c, _, _ = exact_and_random
     each = by_definition(directions.psi, c, h)
     found = Mean(directions, c[..., None])(Sets.of(h))
@@ -82,11 +85,13 @@ def test_the_same_test_rejects_wrong_estimators(exact_and_random):
 
 @pytest.mark.parametrize("count, groups", [(50, 7), (50, 50), (5, 1), (64, 25)])
 def test_decoders_are_what_their_names_say(rng, count, groups):
-    """Mean, its standard error, and the median of the means of groups, some of which have a direction more: from the definition."""
+    """Mean, its standard error, and the median of the means of groups, some of which have a direction more:
+    from the definition."""
     directions, h = sphere(count, 6, 0), np.where(np.arange(6) < 4, rng.normal(size=6), 0.0)
     c = rng.normal(size=(count, 3)) + 1j * rng.normal(size=(count, 3))
     each = by_definition(directions.psi, c, h)
-    mean, median = (found(Sets.of(h)) for found in (Mean(directions, c[..., None]), MedianOfMeans(directions, c[..., None], groups)))
+    mean = Mean(directions, c[..., None])(Sets.of(h))
+    median = MedianOfMeans(directions, c[..., None], groups)(Sets.of(h))
     np.testing.assert_allclose(mean.terms[0, :, 0], each.mean(axis=0), rtol=1e-10)
     assert mean.change.item() == pytest.approx(each.mean(axis=0).sum(), rel=1e-10)
     assert mean.error.item() == pytest.approx(each.sum(axis=1).std(ddof=1) / math.sqrt(count), rel=1e-10)
@@ -96,10 +101,12 @@ def test_decoders_are_what_their_names_say(rng, count, groups):
 
 
 def test_binomials_beyond_floats(rng):
-    """Degree 400 of 1,000 units, whose binomials exceed 1e350, against whole numbers of any size; degree 100 of a large sum."""
+    """Degree 400 of 1,000 units, whose binomials exceed 1e350, against whole numbers of any size; degree 100
+    of a large sum."""
     directions = sphere(3, 1000, 0)
     for degree, h in ((100, np.ones(1000)), (400, np.eye(1000)[7])):
-        s, orders = directions.psi @ h, np.arange(1, degree + 1)      # f = (sum_i h_i w_i)^r, for which c_r = s^r: real estimates
+        # f = (sum_i h_i w_i)^r, for which c_r = s^r: real estimates
+        s, orders = directions.psi @ h, np.arange(1, degree + 1)
         found = Mean(directions, (s[:, None] ** orders)[..., None])(Sets.of(h), errors=False).terms[0, :, 0]
         logs = [math.log(math.comb(999 + r, r)) for r in orders]
         wanted = np.exp(np.array(logs) + 2.0 * orders * np.log(np.abs(s))[:, None]).mean(axis=0)
@@ -107,10 +114,12 @@ def test_binomials_beyond_floats(rng):
 
 
 def test_the_median_of_means_is_biased_where_estimates_are_skewed(rng):
-    """f = h_0, of which 1 is deleted: T_1 = 1, and a direction's estimate is n |psi_0|^2, whose distribution is 1 - (1 - x / n)^(n - 1).
+    """f = h_0, of which 1 is deleted: T_1 = 1, and a direction's estimate is n |psi_0|^2, whose distribution
+    function is 1 - (1 - x / n)^(n - 1).
 
-    The mean lies within 4 standard errors of 1, the median of groups of one direction within 4 of the distribution's median,
-    n (1 - 2^(-1 / (n - 1))), more than 50 of them below 1; with groups of 500 the bias is gone to within 4. One false alarm in 5,000 seeds.
+    The mean lies within 4 standard errors of 1. The median of groups of one direction lies within 4 of that
+    distribution's median, n (1 - 2^(-1 / (n - 1))), and more than 50 below 1. With groups of 500 the bias is
+    gone to within 4. One false alarm in 5,000 seeds.
     """
     m, n = 40_000, 20
     directions, h = Directions(uniform(rng, m, n), "sphere"), Sets.of(np.eye(n)[0])
@@ -135,14 +144,16 @@ def test_directions_are_uniform_on_the_sphere_and_each_has_a_seed_of_its_own():
     assert len(np.unique(many[:, 0])) == 2000
 
 
-@pytest.mark.parametrize("decoder, options, sketches, size", [(Mean, {}, 4000, 50), (MedianOfMeans, {"groups": 101}, 2000, 1010)])
+@pytest.mark.parametrize("decoder, options, sketches, size", [
+    (Mean, {}, 4000, 50), (MedianOfMeans, {"groups": 101}, 2000, 1010)])
 def test_standard_errors_are_those_of_repetition(rng, decoder, options, sketches, size):
-    """A linear measurement, T_1 = 0: the mean square of stated errors is the variance of that many sketches' predictions within 4
-    standard errors of the latter (one false alarm in 16,000 seeds), which are 9% and 13% - 4% and 6% of the error."""
+    """Of a linear measurement with T_1 = 0: the mean square of the stated errors is the variance of so many
+    sketches' predictions, within 4 standard errors of it (9% and 13%). One false alarm in 16,000 seeds."""
     h, changes, squares = np.array([1.0, 1.0, 0.0, 0.0]), [], []
     for _ in range(sketches):
         psi = uniform(rng, size, 4)
-        found = decoder(Directions(psi, "sphere"), (psi @ [1.0, -1.0, 0.5, 0.0])[:, None, None], **options)(Sets.of(h))
+        c = (psi @ [1.0, -1.0, 0.5, 0.0])[:, None, None]
+        found = decoder(Directions(psi, "sphere"), c, **options)(Sets.of(h))
         changes.append(found.change.item())
         squares.append(found.error.item() ** 2)
     deviation = np.square(changes - np.mean(changes))
@@ -152,8 +163,9 @@ def test_standard_errors_are_those_of_repetition(rng, decoder, options, sketches
 
 
 def test_norms_of_terms_and_their_standard_errors(rng):
-    """Of a linear and a quadratic form, from 2,000 sketches of 100 directions: squared norms average the squared Frobenius norms
-    within 4 standard errors, and the norms' spread is the stated error within 4 of its own, 6.3% (one false alarm in 4,000 seeds)."""
+    """Of a linear and a quadratic form, from 2,000 sketches of 100 directions: squared norms average the
+    squared Frobenius norms within 4 standard errors, and the norms' spread is the stated error within 4 of
+    its own, 6.3% (one false alarm in 4,000 seeds)."""
     linear, square, norms, errors = rng.normal(size=6), rng.normal(size=(6, 6)), [], []
     square = square + square.T
     for _ in range(2000):
@@ -163,9 +175,9 @@ def test_norms_of_terms_and_their_standard_errors(rng):
         norm, error = frobenius(sketch, SimpleNamespace(coefficients=c))
         norms.append(norm)
         errors.append(error)
-    norms, errors, exact = np.array(norms), np.array(errors), np.array([np.linalg.norm(linear), np.linalg.norm(square)])
-    assert (np.abs(deviations(norms ** 2, exact ** 2)) < 4.0).all()
-    assert (np.abs(errors.mean(axis=0) / norms.std(axis=0) - 1.0) < 4.0 / math.sqrt(2 * 2000)).all()
+    exact, spread = np.array([np.linalg.norm(linear), np.linalg.norm(square)]), np.std(norms, axis=0)
+    assert (np.abs(deviations(np.square(norms), exact ** 2)) < 4.0).all()
+    assert (np.abs(np.mean(errors, axis=0) / spread - 1.0) < 4.0 / math.sqrt(2 * 2000)).all()
 
 
 def test_median_of_means_survives_outliers_and_the_mean_does_not():

@@ -57,7 +57,8 @@ def test_a_figure_leaves_pictures_a_table_and_one_line(folder, name):
 
 
 def test_the_same_command_pushes_nothing_twice(folder, again):
-    """Blocks and retrainings are there already, and tables and pictures come out with the same bytes: the same calls on one machine."""
+    """Blocks and retrainings are there already, and tables and pictures come out with the same bytes: the
+    same calls on one machine."""
     kept = [path for part in ("sketches", "truth") for path in (folder / part).rglob("*.npy")]
     shown = [folder / f"{name}.{kind}" for name in ("figure1", "figure2", "figure3") for kind in ("csv", "png", "svg")]
     times, before = [path.stat().st_mtime_ns for path in kept], [path.read_bytes() for path in shown]

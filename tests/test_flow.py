@@ -8,8 +8,7 @@ import pytest
 from scipy.integrate import solve_ivp
 from scipy.linalg import expm
 
-from benchmarks.flow import REQUEST, around, descending, duels, won
-from deletion import LearnerError
+from benchmarks.flow import REQUEST, around, descending, duels, unit_of, won
 from deletion.influence.flow import Flow, Unlearning
 from deletion.influence.schedules import LINES, STEPS, Pieces, Polynomial, linear, pieces, polynomials, step
 
@@ -73,8 +72,9 @@ def test_repeated_columns_and_zeros_are_lost_rank(rng):
     x = np.column_stack([x, x[:, 0], np.zeros(8)])
     start = np.append(start, [1.0, 5.0])
     theta = Flow(x, y, start).limit()
-    assert theta[3] == pytest.approx(5.0, abs=1e-12) and theta[0] - theta[2] == pytest.approx(start[0] - start[2], abs=1e-12)
-    assert (Flow(np.zeros((3, 2)), np.ones(3), [1.0, 2.0]).at([0.0, 9.0]) == [1.0, 2.0]).all()      # there is nothing to add
+    assert [theta[3], theta[0] - theta[2]] == pytest.approx([5.0, start[0] - start[2]], abs=1e-12)
+    # there is nothing to add
+    assert (Flow(np.zeros((3, 2)), np.ones(3), [1.0, 2.0]).at([0.0, 9.0]) == [1.0, 2.0]).all()
 
 
 @pytest.mark.parametrize("rows", [4, [4], [0, 7, 11]])
@@ -165,7 +165,8 @@ def test_nothing_deleted_changes_nothing(rng):
     unlearning = Unlearning(Flow(x, y, start), [], 0.5)
     times = np.linspace(0.0, 0.7, 5)
     for schedule in (step(0.2), linear(0.1, 0.4), Pieces([0.1, 0.3], [0.5])):
-        np.testing.assert_allclose(unlearning.follow(schedule, times), Flow(x, y, start).at(times), rtol=0, atol=1e-13)
+        path = unlearning.follow(schedule, times)
+        np.testing.assert_allclose(path, Flow(x, y, start).at(times), rtol=0, atol=1e-13)
         assert unlearning.distance(schedule, "trajectory") < 1e-13
 
 
@@ -196,20 +197,24 @@ def test_the_three_targets(rng):
 
 
 def test_good_unlearning_is_reached_before_the_horizon():
-    """X = (1, 1)^T, y = (2, 1), T = 1/2, the row y = 2 kept to the end: theta(T) = 1.5 (1 - 1/e). Training without it goes along
-    1 - (1 - a) e^-t from a start a: from 0 it comes there at t = 2.96, which is too late, and from a = .93 in time."""
+    """X = (1, 1)^T, y = (2, 1), T = 1/2, the row y = 2 kept to the end: theta(T) = 1.5 (1 - 1/e). Training
+    without it goes along 1 - (1 - a) e^-t from a start a: from 0 it comes there at t = 2.96, which is too
+    late, and from a = .93 in time."""
     unlearning, end = Unlearning(Flow([[1.0], [1.0]], [2.0, 1.0]), 0, 0.5), 1.5 * -np.expm1(-1.0)
     kept, away = step(0.5), end + np.expm1(-0.5)
     assert -np.log1p(-end) == pytest.approx(2.96, abs=0.001) and unlearning.distance(kept, "orbit") < 1e-12
-    assert not unlearning.good(kept, 1e-3) and not unlearning.good(kept, 0.999 * away) and unlearning.good(kept, 1.001 * away)
+    assert not unlearning.good(kept, 1e-3)
+    assert not unlearning.good(kept, 0.999 * away) and unlearning.good(kept, 1.001 * away)
     assert unlearning.good(kept, 1e-12, [0.93]) and unlearning.good(kept, 1e-12, [[0.0], [0.9], [0.93]])
     assert not unlearning.good(kept, 1e-3, [[0.0], [0.9]])      # which comes to 1 - .1 e^-.5 = .939 of .948
-    assert unlearning.good(step(0.0), 1e-9) and Unlearning(unlearning.flow, 0, 50.0).good(step(0.1), 1e-9)      # time heals
+    assert unlearning.good(step(0.0), 1e-9)
+    assert Unlearning(unlearning.flow, 0, 50.0).good(step(0.1), 1e-9)      # time heals
 
 
 @pytest.mark.parametrize("rows, size", [(8, 3), (3, 5)])
 def test_good_unlearning_against_a_grid_of_times(rng, rows, size):
-    """From one start and from three, T inside and beyond the time at which training without the row is nearest."""
+    """From one start and from three, T inside and beyond the time at which training without the row is
+    nearest."""
     early = 0
     for horizon in np.geomspace(0.02, 2.0, 12):
         x, y, start = problem(rng, rows, size)
@@ -218,9 +223,11 @@ def test_good_unlearning_against_a_grid_of_times(rng, rows, size):
         end = unlearning.end(schedule)
         early += unlearning.nearest(end)[0] < horizon
         for starts in (None, end + 0.3 * rng.normal(size=(3, size))):
-            paths = [unlearning.retrained.at(grid, start=a) for a in (unlearning.flow.start[None] if starts is None else starts)]
+            from_each = unlearning.flow.start[None] if starts is None else starts
+            paths = [unlearning.retrained.at(grid, start=a) for a in from_each]
             least = min(np.linalg.norm(path - end, axis=1).min() for path in paths)
-            between = max(np.linalg.norm(np.diff(path, axis=0), axis=1).max() for path in paths)      # two times of the grid
+            # two times of the grid
+            between = max(np.linalg.norm(np.diff(path, axis=0), axis=1).max() for path in paths)
             assert unlearning.good(schedule, least + 1e-12, starts)
             assert not unlearning.good(schedule, max(least - between, 0.0), starts)
     assert 0 < early < 12
@@ -242,7 +249,8 @@ def test_an_orthonormal_design_is_best_left_at_once(rng, rows, size):
     for tau in (0.01, 0.5, 1.0, 2.5):
         after, before = 0.5 * distances(unlearning, "optimum", [step(tau + 1e-4), step(tau - 1e-4)]) ** 2
         assert (after - before) / 2e-4 == pytest.approx(np.exp(-tau) * -np.expm1(-tau) * off, rel=1e-6)
-    best = unlearning.best(STEPS, "optimum")      # around tau = 0 the distance is flat: of tau 1e-6, only 1e-12 can be seen
+    # around tau = 0 the distance is flat: of tau 1e-6, only 1e-12 can be seen
+    best = unlearning.best(STEPS, "optimum")
     assert best.edges[0] < 1e-5
     assert (np.diff(distances(unlearning, "optimum", [step(t) for t in np.linspace(0.0, 3.0, 31)])) > 0.0).all()
 
@@ -260,7 +268,8 @@ def test_a_case_in_which_keeping_the_example_helps(row, optimum):
         assert (kept < deleted) == (horizon < turn)
         best = unlearning.best(STEPS, "optimum")
         assert best.edges[0] == pytest.approx(min(horizon, turn / 2.0), abs=1e-6)
-        assert unlearning.distance(best, "optimum") < deleted and unlearning.distance(step(0.0), "trajectory") < 1e-14
+        assert unlearning.distance(best, "optimum") < deleted
+        assert unlearning.distance(step(0.0), "trajectory") < 1e-14
 
 
 def test_no_schedule_beats_the_best_step_there(rng):
@@ -299,17 +308,20 @@ def test_starts_from_which_switching_late_loses_badly(rng):
 
 @pytest.mark.parametrize("seed, better", [(0, "line"), (4, "step"), (13, "neither")])
 def test_neither_steps_nor_lines_are_better_in_general(seed, better):
-    """Of the benchmark's problems: a line that no step of a grid comes near, steps that no line does, and one best left at once."""
+    """Of the benchmark's problems: a line that no step of a grid comes near, steps that no line does, and one
+    best left at once."""
     unlearning = Unlearning(*around(np.random.default_rng(seed), *REQUEST), 0.25, asked=0.06)
     grid = np.linspace(0.06, 0.25, 96)
-    steps, lines = (distances(unlearning, "optimum", [make(t) for t in grid]) for make in (step, lambda t: linear(0.06, t)))
-    (of_step, of_line), = duels([seed]) * np.linalg.norm(unlearning.flow.limit() - unlearning.retrained.limit())
+    steps = distances(unlearning, "optimum", [step(t) for t in grid])
+    lines = distances(unlearning, "optimum", [linear(0.06, t) for t in grid])
+    of_step, of_line = duels([seed])[0] * unit_of(unlearning)
     assert of_step <= steps.min() + 1e-7 and of_line <= lines.min() + 1e-7
     if better == "neither":
         assert steps.argmin() == lines.argmin() == 0 and of_step == pytest.approx(of_line, abs=1e-7)
     else:
         assert (lines.min() < 0.95 * of_step) if better == "line" else (steps.min() < 0.95 * of_line)
-    assert won(np.array([[1.0, 0.9], [0.9, 1.0], [0.9, 1.0], [1.0, 1.0 + 1e-9]])) == {"step": 2, "line": 1, "tie": 1}
+    found = won(np.array([[1.0, 0.9], [0.9, 1.0], [0.9, 1.0], [1.0, 1.0 + 1e-9]]))
+    assert found == {"step": 2, "line": 1, "tie": 1}
 
 
 def test_when_the_flows_commute(rng):
@@ -345,59 +357,9 @@ def test_larger_families_end_nearer(rng):
 def test_the_benchmark_prints_tables_and_draws(tmp_path):
     result = subprocess.run([sys.executable, "-m", "benchmarks.flow", "--quick", "--out", str(tmp_path)], capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
-    assert "8 pieces" in result.stdout and "order in the step" in result.stdout and "the best step is nearer in" in result.stdout
+    for words in ("8 pieces", "order in the step", "the best step is nearer in"):
+        assert words in result.stdout
     assert {path.name for path in tmp_path.glob("*.[jp]*")} == {"flow.json", "flow_portraits.png", "flow_trajectories.png", "flow_switching.png"}
     found = json.loads((tmp_path / "flow.json").read_text())
     assert sum(found["step_against_line"].values()) == 4
     assert found["order"] == pytest.approx(1.0, abs=0.05) and found["distances"]["8 pieces"]["orbit"] < found["distances"]["at once"]["orbit"]
-
-
-# bad input ---------------------------------------------------------------------------------------------------------------
-
-X, Y = [[1.0, 0.0], [0.5, 1.0], [1.0, -1.0]], [1.0, 2.0, 0.0]
-
-
-@pytest.mark.parametrize("call, words", [
-    (lambda: Flow([[1.0, np.nan]], [1.0]), "finite"), (lambda: Flow(X, [1.0, np.inf, 0.0]), "finite"),
-    (lambda: Flow(X, Y[:2]), r"y: shape \(3,\)"), (lambda: Flow([1.0, 2.0], [1.0, 2.0]), "rows, parameters"),
-    (lambda: Flow([], []), "rows, parameters"), (lambda: Flow([["a"]], [1.0]), "real numbers"),
-    (lambda: Flow(X, Y, [1.0]), r"start: shape \(2,\)"), (lambda: Flow([[1.0], [2.0, 3.0]], Y), "different lengths"),
-    (lambda: Flow(X, np.array(Y) * 1j), "real"), (lambda: Flow(1e200 * np.array(X), Y), "too large"),
-    (lambda: Flow(X, Y).at(-1.0), "times are >= 0"), (lambda: Flow(X, Y).at(np.inf), "finite"), (lambda: Flow(X, Y).at("soon"), "real numbers"),
-    (lambda: Flow(X, Y).at(1.0, [1.0, 1.0]), r"weights: shape \(3,\)"),
-    (lambda: Flow(X, Y).at(1.0, [1.0, 1.1, 1.0]), "from 0 to 1, not 1.1"),
-    (lambda: Flow(X, Y).limit([1.0, -0.1, 1.0]), "from 0 to 1, not -0.1"),
-    (lambda: Flow(X, Y).limit([0.0, 0.0, 0.0]), "all weights are 0"), (lambda: Flow(X, Y).without([0, 1, 2]), "all 3 rows"),
-    (lambda: Flow(X, Y).without(3), "rows 0 to 2"), (lambda: Flow(X, Y).without(-1), ">= 0"),
-    (lambda: Flow(X, Y).without([1, 1]), "more than once"), (lambda: Flow(X, Y).without(True), "whole number"),
-    (lambda: Flow(X, Y).without("1"), "whole number"), (lambda: Flow(X, Y).without(1.0), "whole number"),
-    (lambda: Flow(X, Y).without(np.array([True, False, False])), "whole number"),
-])
-def test_a_flow_says_what_is_wrong(call, words):
-    with pytest.raises(LearnerError, match=words):
-        call()
-
-
-@pytest.mark.parametrize("call, words", [
-    (lambda u: step(-0.1), "edges are >= 0"), (lambda u: step(np.nan), "finite"), (lambda u: step("now"), "real numbers"),
-    (lambda u: Pieces([]), "one edge more"), (lambda u: Pieces([0.2, 0.1], [0.5]), "increase"),
-    (lambda u: Pieces([0.2, 0.2], [0.5]), "increase"), (lambda u: Pieces([0.1, 0.2], [1.5]), "from 0 to 1"),
-    (lambda u: Pieces([0.1, 0.2], [0.5, 0.5]), "one edge more"), (lambda u: linear(0.5, 0.2), "t1.*>= 0.5"),
-    (lambda u: linear(-0.1, 0.2), "s: .*>= 0"), (lambda u: Polynomial(0.1, 0.2, [-0.1]), "from 0 to 1"),
-    (lambda u: Polynomial(0.1, 0.2, 0.5), "sequence"), (lambda u: step(0.3)(-1.0), "times are >= 0"),
-    (lambda u: u.end(step(1.1)), "horizon 1"), (lambda u: u.end(step(0.1)), "from 0.2, when deletion was asked"),
-    (lambda u: u.end(linear(0.3, 1.2)), "horizon 1"), (lambda u: u.end(0.5), "a schedule is"),
-    (lambda u: u.follow(step(0.5), [0.1, np.nan]), "finite"), (lambda u: u.follow(step(0.5), -0.1), "times are >= 0"),
-    (lambda u: u.distance(step(0.5), "moon"), "a target is 'optimum', 'trajectory' or 'orbit'"),
-    (lambda u: u.good(step(0.5), -1.0), "beta"), (lambda u: u.nearest([1.0]), r"theta: shape \(2,\)"),
-    (lambda u: u.good(step(0.5), 1.0, [1.0]), "admissible starts"), (lambda u: u.good(step(0.5), 1.0, []), "admissible starts"),
-    (lambda u: u.good(step(0.5), 1.0, [[np.nan, 0.0]]), "finite"), (lambda u: u.nearest([1.0, 1.0], [1.0]), "start: shape"),
-    (lambda u: u.best("steps", "orbit"), "a family is"), (lambda u: u.best(STEPS, ["orbit"]), "a target is"),
-    (lambda u: u.best(STEPS, "orbit", 0), ">= 1"), (lambda u: pieces(0), ">= 1"), (lambda u: polynomials(2.0), "whole number"),
-    (lambda u: Unlearning(u.flow, 0, 0.0), "horizon"), (lambda u: Unlearning(u.flow, 0, 1.0, asked=1.0), "horizon"),
-    (lambda u: Unlearning(X, 0, 1.0), "a Flow"), (lambda u: Unlearning(u.flow, 0, 1.0, asked=-1.0), "asking"),
-    (lambda u: Unlearning(u.flow, [0, 1, 2], 1.0), "all 3 rows"),
-])
-def test_schedules_and_unlearning_say_what_is_wrong(call, words):
-    with pytest.raises(LearnerError, match=words):
-        call(Unlearning(Flow(X, Y), 0, 1.0, asked=0.2))

@@ -116,7 +116,8 @@ def test_a_whole_power_passes_through_zero(degree):
 def test_whole_and_real_parameters_agree(name, whole, real_number, rng):
     x = [Polynomial(rng.normal(size=4), rng.normal(size=(2, 3, 4)) + 0j)]
     one, other = (evaluate(record(lambda x: find_gate(name)(x, **p), real(4)), x)[0] for p in (whole, real_number))
-    assert np.array_equal(one.all_orders(), other.all_orders())      # the same instruction with the same number
+    # the same instruction with the same number
+    assert np.array_equal(one.all_orders(), other.all_orders())
 
 
 @pytest.mark.parametrize("name, shapes, parameters", [

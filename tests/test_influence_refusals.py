@@ -83,7 +83,8 @@ def test_what_becomes_singular_on_the_way_is_named():
 
 
 def test_what_becomes_singular_is_refused_whichever_way_it_is_rounded(rng):
-    """The same problem in 100 other coordinates: the eigenvalue 1 of S comes out as 1, a little above or a little below."""
+    """The same problem in 100 other coordinates: the eigenvalue 1 of S comes out as 1, a little above or a
+    little below."""
     x, y = np.array([[1.0, 3.0], [1.0, 0.0], [2.0, 0.0]]), np.array([1.0, 2.0, 3.0])
     for _ in range(100):
         turned = x @ np.linalg.qr(rng.normal(size=(2, 2)))[0] * 10.0 ** rng.uniform(-2.0, 2.0)
@@ -91,7 +92,8 @@ def test_what_becomes_singular_is_refused_whichever_way_it_is_rounded(rng):
         learner = Learner(start, list(zip(turned, y)), squared_loss, SGD(0.0), np.arange(3)[None])
         with pytest.raises(DoesNotApply, match="without deletion set 0 is not positive definite"):
             self_influences(learner, [[0]])
-        assert self_influences(learner, [[1]]).largest == pytest.approx(0.2, rel=1e-6)      # its leverage, in any coordinates
+        # its leverage, in any coordinates
+        assert self_influences(learner, [[1]]).largest == pytest.approx(0.2, rel=1e-6)
 
 
 def hill(w, x, y):

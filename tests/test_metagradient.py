@@ -112,8 +112,9 @@ def test_more_elements_than_go_together():
 
 @pytest.mark.parametrize("steps, checkpoints, most", [(1000, None, 64), (997, None, 64), (50, 1, 50), (50, 7, 14), (50, 1000, 50), (1, None, 1)])
 def test_few_states_are_held(steps, checkpoints, most, monkeypatch):
-    """Counted: every state that a step returns is watched until it is gone. What is held does not matter: a step that is taken
-    again gives the same bits, being the same calls of NumPy with arrays of the same shapes."""
+    """Counted: every state that a step returns is watched until it is gone. What is held does not matter: a
+    step that is taken again gives the same bits, being the same calls of NumPy with arrays of the same
+    shapes."""
     learner = tiny(steps=steps)
     wanted = metagradient(learner, first_and_all, checkpoints=steps).gradient
     module, watched, counts = sys.modules["deletion.influence.metagradient"], [], []
@@ -174,7 +175,8 @@ def test_degree_one_is_exact_and_the_others_are_the_sketchs(joined, decoder):
     rest = replace(alone, coefficients=alone.coefficients * np.array([0.0, 1.0, 1.0])[:, None], _fitted={})
     found, others = (m.predict_many(sets, decoder=decoder) for m in (alone.with_gradient(gradient), rest))
     np.testing.assert_allclose(found.terms[:, 1], gradient.changes(sets), rtol=1e-12)
-    np.testing.assert_allclose(found.terms[:, 2:], alone.predict_many(sets, decoder=decoder).terms[:, 2:], rtol=1e-12)
+    wanted = alone.predict_many(sets, decoder=decoder).terms[:, 2:]
+    np.testing.assert_allclose(found.terms[:, 2:], wanted, rtol=1e-12)
     np.testing.assert_allclose(found.change, gradient.changes(sets) + others.change, rtol=1e-12)
     np.testing.assert_allclose(found.standard_error, others.standard_error, rtol=1e-12)
     assert not alone.with_gradient(gradient).predict([], decoder=decoder).change.any()

@@ -49,7 +49,8 @@ def case(request):
 
 
 def test_answers_have_the_promised_shapes_and_nothing_deleted_changes_nothing(case):
-    """To the bit: of zero weights come zeros, and equal trainings side by side take the same compiled steps."""
+    """To the bit: of zero weights come zeros, and equal trainings side by side take the same compiled
+    steps."""
     method, learner = case
     answer = method.answer(learner, [[], [3], [3, 5]], measure)
     assert isinstance(answer, Answer) and answer.change.shape == (3, 2) and np.isfinite(answer.change).all() and answer.seconds >= 0.0
@@ -98,7 +99,8 @@ def test_reference_methods_are_what_they_say():
     learner, sets = network(), [[1], [2, 5, 6]]
     start, true = retrain(learner, [[]], measure)[0], retrain(learner, sets, measure)
     exact = Retraining().answer(learner, sets, measure)
-    assert np.allclose(exact.change, true - start, rtol=0, atol=1e-15) and np.array_equal(exact.parameters, retrain(learner, sets))
+    assert np.allclose(exact.change, true - start, rtol=0, atol=1e-15)
+    assert np.array_equal(exact.parameters, retrain(learner, sets))
     alone = retrain(learner, [[2], [5], [6]], measure) - start
     assert np.allclose(LeaveOneOuts().answer(learner, sets, measure).change[1], alone.sum(axis=0), rtol=1e-12)
 

@@ -66,7 +66,8 @@ def test_the_scalar_twin_imports_nothing_but_the_standard_library():
 def test_names_are_shuffled_and_parameters_drawn_as_in_the_paper(golden):
     data, learner = golden("census_1000steps_w0"), names()
     assert learner.documents == data["docs"].tolist() and learner.tokenizer.alphabet == str(data["alphabet"])
-    np.testing.assert_allclose(learner.layout.initial, data["init"], rtol=1e-14)      # normal numbers take a logarithm and a cosine
+    # normal numbers take a logarithm and a cosine
+    np.testing.assert_allclose(learner.layout.initial, data["init"], rtol=1e-14)
     assert len(read_names()) == 5163 and len(set(read_names())) == 5163 and SHIPPED.exists()
     assert not set(learner.held_out) & set(learner.documents)
 

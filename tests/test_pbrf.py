@@ -226,10 +226,12 @@ def test_five_gaps_of_a_hessian_of_rank_one():
     assert along == pytest.approx(-pull * v @ v / (n * v @ v + damping), rel=1e-9)
     tiny = five_gaps(learner, [[i]], product, damping=1e-6).parameters[4, 0] - theta_s
     assert v @ tiny == pytest.approx(-pull / n, rel=1e-5)      # the pseudo-inverse
-    held = root(lambda p: (p[0] * p[1] - np.delete(Z, i)).sum() * p[::-1] + damping * (p - theta_s), theta_s, tol=1e-13)
+    rest = np.delete(Z, i)
+    held = root(lambda p: (p[0] * p[1] - rest).sum() * p[::-1] + damping * (p - theta_s), theta_s, tol=1e-13)
     for station in ("proximal retraining", "PBRF"):      # one and the same where theta_s is the optimum
         assert held.success and np.abs(parameters[station] - held.x).max() < 1e-9
-    apart = np.linalg.norm(parameters["iterative solve"] - parameters["damped solve"])      # along v one product is enough: both may be 0
+    # along v one product is enough: both may be 0
+    apart = np.linalg.norm(parameters["iterative solve"] - parameters["damped solve"])
     assert apart < 2e-3 * np.linalg.norm(parameters["damped solve"] - theta_s) and gaps.residual[0] <= 1e-3
     assert len(GAPS) == len(gaps.in_parameters) == len(gaps.in_measurements) == 5
     assert gaps.in_parameters[3, 0] == np.linalg.norm(parameters["PBRF"] - parameters["damped solve"])
@@ -248,9 +250,10 @@ def test_stations_of_a_network_are_what_they_say():
     assert np.abs(gaps.parameters[2] - retrain(again, sets)).max() < 1e-12
     assert (gaps.in_parameters > 1e-4).all()
     damped = Response(learner, learner.trained, 3.0).curvature + 3.0 * np.eye(24)
-    pulls = damped @ (gaps.parameters[4] - learner.trained).T
-    left = np.linalg.norm(damped @ (gaps.parameters[5] - learner.trained).T - pulls, axis=0) / np.linalg.norm(pulls, axis=0)
-    assert left == pytest.approx(gaps.residual, rel=1e-6) and (1e-4 < left).all() and (left <= 0.01).all()      # it stopped early
+    pulls, early = ((theta - learner.trained) @ damped for theta in gaps.parameters[4:])
+    left = np.linalg.norm(early - pulls, axis=1) / np.linalg.norm(pulls, axis=1)
+    assert left == pytest.approx(gaps.residual, rel=1e-6)
+    assert (1e-4 < left).all() and (left <= 0.01).all()      # it stopped early
 
 
 def test_five_gaps_read_generators_once():

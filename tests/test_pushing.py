@@ -88,7 +88,8 @@ def test_a_sketch_without_its_learner_cannot_be_measured(original):
 
 @pytest.mark.parametrize("learner", [microgpt.names(steps=30), logistic(), tiny()], ids=["microgpt", "full batches", "epochs"])
 def test_a_late_start_changes_no_bit(learner, rng):
-    """The same compiled steps: a direction's coefficients are 0 until its first example, and constant parts do not look at them."""
+    """The same compiled steps: a direction's coefficients are 0 until its first example, and constant parts
+    do not look at them."""
     n = learner.unit_count
     psi = rng.normal(size=(24, n)) + 1j * rng.normal(size=(24, n))
     psi[:8, :n // 2], psi[8:16, :n - 2], psi[16:] = 0.0, 0.0, 0.0
@@ -174,7 +175,8 @@ def test_a_dry_run_tells_what_it_will_take_and_makes_nothing(learner, original, 
 
 
 def test_a_dry_run_adds_up_what_its_steps_take(learner, monkeypatch):
-    """By a clock on which a step of a block takes 2 ms, and one of 16 trainings 0.25 ms: no other work on the machine counts."""
+    """By a clock on which a step of a block takes 2 ms, and one of 16 trainings 0.25 ms: no other work on the
+    machine counts."""
     module, clock = sys.modules["deletion.estimate"], [0.0]
 
     def run(learner, block, begin, end):
@@ -192,10 +194,11 @@ def test_a_dry_run_adds_up_what_its_steps_take(learner, monkeypatch):
 
 @pytest.mark.parametrize("directions, calibration", [(20, 0), (20, 96), (8, 400)])
 def test_a_dry_run_knows_the_size_of_every_array(directions, calibration, tmp_path):
-    """The estimate less the arrays' bytes is what file headers and the manifest take, whatever the sets: 500 to 6,000."""
-    learner = network(n=50)
-    estimate = precompute(learner, directions, 2, design="sphere", out=tmp_path, calibration=calibration, dry_run=True)
-    precompute(learner, directions, 2, design="sphere", out=tmp_path, calibration=calibration, progress=False)
+    """The estimate less the arrays' bytes is what file headers and the manifest take, whatever the sets: 500
+    to 6,000."""
+    learner, options = network(n=50), dict(design="sphere", out=tmp_path, calibration=calibration)
+    estimate = precompute(learner, directions, 2, **options, dry_run=True)
+    precompute(learner, directions, 2, **options, progress=False)
     arrays = sum(np.load(path).nbytes for path in tmp_path.glob("*.npy"))
     assert 500 < estimate.disk - arrays < 6000
     taken = sum(path.stat().st_size for path in tmp_path.iterdir())

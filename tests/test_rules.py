@@ -52,7 +52,8 @@ def without_rows(learner, chosen):
 
 @pytest.mark.parametrize("batch", [None, 6, 2])
 def test_rewinding_all_steps_is_retraining(batch):
-    """Zero weight: to the bit, by the same compiled steps; dropped rows: to 1e-12, also where batch 7 loses all its rows (of 2 and 6)."""
+    """Zero weight: to the bit, by the same compiled steps; dropped rows: to 1e-12, also where batch 7 loses
+    all its rows (of 2 and 6)."""
     learner = logistic(1, steps=60, rate=0.3, batch=batch)
     assert np.array_equal(answered(Rewind(60), learner), retrain(learner, SETS, progress=False))
     found = answered(Rewind(60, rows="dropped"), learner)
@@ -201,7 +202,8 @@ def test_min_max_moves_the_deleted_outputs_and_keeps_the_rest():
     other = theta + 0.3 * rng.normal(size=len(theta))
     assert away(other)[0] - away(theta)[0] == pytest.approx(kl(other), rel=1e-10) and np.abs(away(theta)[1]).max() < 1e-12
     still, pushed = (MinMax(turns, damping=1e-2).answer(learner, [[0, 1, 2, 3]], flat).parameters[0] for turns in (0, 8))
-    assert np.abs(still - NaturalGradient(damping=1e-2).answer(learner, [[0, 1, 2, 3]], flat).parameters[0]).max() < 1e-12
+    first = NaturalGradient(damping=1e-2).answer(learner, [[0, 1, 2, 3]], flat).parameters[0]
+    assert np.abs(still - first).max() < 1e-12
     assert kl(pushed) > 1.05 * kl(still)
     assert objective.value(pushed, keep) < objective.value(theta, keep) + 0.05 * abs(objective.value(theta, keep))
 

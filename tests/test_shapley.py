@@ -85,8 +85,8 @@ def test_truncation_saves_trainings_and_keeps_the_sum():
 
 
 def cut_short(value, order, truncation):
-    """What each unit adds in one order, by the definition: after every PIECE-th unit, whether v is within `truncation` of v(all);
-    if so, the next unit gets what is left, and those after it nothing."""
+    """What each unit adds in one order, by the definition: after every PIECE-th unit, whether v is within
+    `truncation` of v(all); if so, the next unit gets what is left, and those after it nothing."""
     n, added, before = len(order), np.zeros(len(order)), value(())
     for place, unit in enumerate(order):
         if place and place % PIECE == 0 and abs(before - value(order)) < truncation:
@@ -105,12 +105,14 @@ def test_orders_are_cut_short_where_they_are_said_to_be(truncation):
     def value(members):
         key = frozenset(members)
         if key not in known:
-            known[key] = retrain(learner, weights=np.isin(np.arange(40), list(key))[None].astype(float), measurement=loss)[0]
+            weights = np.isin(np.arange(40), list(key)).astype(float)
+            known[key] = retrain(learner, weights=weights[None], measurement=loss)[0]
         return known[key]
     orders = np.array([np.random.default_rng(k).permutation(40) for k in range(10)])
     wanted = np.array([cut_short(value, tuple(order.tolist()), truncation) for order in orders])
     assert np.abs(marginals(Game(learner, loss), orders, truncation) - wanted).max() < 1e-12
-    ends = np.array([abs(value(order[:size].tolist()) - value(range(40))) for order in orders for size in (PIECE, 2 * PIECE)])
+    seen = [order[:size].tolist() for order in orders for size in (PIECE, 2 * PIECE)]
+    ends = np.array([abs(value(members) - value(range(40))) for members in seen])
     assert truncation == 0.0 or 3 <= (ends < truncation).sum() <= 17      # some are cut and some are not
 
 

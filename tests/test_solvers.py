@@ -24,7 +24,8 @@ def test_solvers_solve(solver, as_function, rng):
     assert close(found.x, np.linalg.solve(matrix + 0.25 * np.eye(20), b.T).T, 1e-11)
     left = np.linalg.norm(b - found.x @ matrix - 0.25 * found.x, axis=1)
     size = np.linalg.norm(b, axis=1)
-    assert np.allclose(found.residual, left / np.where(size > 0, size, 1.0), rtol=0.0, atol=1e-13) and found.residual.max() < 1e-11
+    assert np.allclose(found.residual, left / np.where(size > 0, size, 1.0), rtol=0.0, atol=1e-13)
+    assert found.residual.max() < 1e-11
     assert (found.x[2] == 0.0).all() and found.residual[2] == 0.0
 
 

@@ -122,7 +122,8 @@ def test_expanding_around_other_weights():
 
 
 def test_theta_0_is_the_training_itself_in_every_block_and_degree():
-    """The same bits at every degree: constant parts are single floats, which the compiler may neither fuse nor reorder."""
+    """The same bits at every degree: constant parts are single floats, which the compiler may neither fuse
+    nor reorder."""
     learner = network()
     plain = learner.train()[0]
     sketches = [precompute(learner, 20, degree) for degree in (0, 1, 3)]

@@ -1,8 +1,8 @@
-"""Whole trainings written down again in plain NumPy: models, losses, optimisers. Nothing of circuits is in them, and no derivative is
-taken by hand: gradients are Cauchy integrals of the losses around every parameter.
+"""Whole trainings written down again in plain NumPy: models, losses, optimisers. Nothing of circuits is in
+them, and no derivative is taken by hand: gradients are Cauchy integrals of the losses around every parameter.
 
-A wrong vector-Jacobian product of a gate is a wrong gradient here, where every test that trains with the recorded gradient on
-both sides would agree with itself.
+A wrong vector-Jacobian product of a gate is a wrong gradient here, where every test that trains with the
+recorded gradient on both sides would agree with itself.
 """
 from typing import NamedTuple
 
@@ -16,10 +16,11 @@ from deletion import SGD, Adam, Learner, LinearDecay, Momentum, given, precomput
 from deletion.influence import metagradient
 
 POINTS, AROUND = 16, 0.01
-"""Of a Cauchy integral around one parameter, and how far away: the sixteenth power of that is below rounding."""
+"""Of a Cauchy integral around one parameter, and how far away: the sixteenth power of that is below
+rounding."""
 
 
-# losses, each twice: with gates, and of parameters with a leading axis of their own in NumPy -------------------------------
+# losses, each twice: with gates, and of parameters with a leading axis of their own in NumPy -----------
 
 def first_of(theta, *shapes):
     """Parameters (b, size) as arrays (b, ...) of the shapes, one after the other."""
@@ -36,10 +37,12 @@ def network_again(theta, x, y):
 def smooth_loss(p, x, ids):
     """Every smooth gate, and those that move elements."""
     h = C.gather(p["table"], ids) + C.tanh(x @ p["w"])
-    h = C.concatenate([C.rms_norm(C.softmax(C.einsum("ti,si->ts", h, h) * 0.5) @ h), C.sin(h) * C.cos(h * 0.5)], axis=1)
+    attention = C.softmax(C.einsum("ti,si->ts", h, h) * 0.5)
+    h = C.concatenate([C.rms_norm(attention @ h), C.sin(h) * C.cos(h * 0.5)], axis=1)
     s, t = C.sigmoid(h @ p["v"]), C.transpose(h)[1:4, ::2].reshape(-1)
     every = C.log(s + 0.5) * C.erf(s) + C.gelu(s) - C.softplus(s - 1.0) / (s * s + 1.0)
-    return every.mean() + 0.1 * (C.exp(t * 0.3) + 1.0).sum() ** 0.5 + (t * t + 2.0).mean() ** -1.5 + C.cross_entropy(h, ids).sum()
+    return (every.mean() + 0.1 * (C.exp(t * 0.3) + 1.0).sum() ** 0.5 + (t * t + 2.0).mean() ** -1.5
+            + C.cross_entropy(h, ids).sum())
 
 
 def smooth_again(theta, x, ids):
@@ -49,17 +52,19 @@ def smooth_again(theta, x, ids):
     a = e / e.sum(axis=2, keepdims=True) @ h
     a = a / np.sqrt((a * a).mean(axis=2, keepdims=True) + 1e-5)
     h = np.concatenate([a, np.sin(h) * np.cos(0.5 * h)], axis=2)
-    s, t = 1.0 / (1.0 + np.exp(-np.einsum("bti,bi->bt", h, v))), h[:, ::2, 1:4].swapaxes(1, 2).reshape(len(h), -1)
+    s = 1.0 / (1.0 + np.exp(-np.einsum("bti,bi->bt", h, v)))
+    t = h[:, ::2, 1:4].swapaxes(1, 2).reshape(len(h), -1)
     gelu = 0.5 * s * (1.0 + special.erf(s / np.sqrt(2.0)))
     every = np.log(s + 0.5) * special.erf(s) + gelu - np.log(1.0 + np.exp(s - 1.0)) / (s * s + 1.0)
     cross = np.log(np.exp(h).sum(axis=2)) - h[:, np.arange(len(ids)), ids]
-    return (every.mean(axis=1) + 0.1 * np.sqrt((np.exp(0.3 * t) + 1.0).sum(axis=1)) + (t * t + 2.0).mean(axis=1) ** -1.5
-            + cross.sum(axis=1))
+    return (every.mean(axis=1) + 0.1 * np.sqrt((np.exp(0.3 * t) + 1.0).sum(axis=1))
+            + (t * t + 2.0).mean(axis=1) ** -1.5 + cross.sum(axis=1))
 
 
 def branching_loss(w, x, y):
     z = w.reshape(3, 2).T @ x
-    return (C.relu(z[0]) + C.abs(z[1]) - y) ** 2 + C.max(z * z, axis=0) + C.maximum(z[0], 2.0 * z[1]) - C.minimum(z[1], 0.3) * y
+    return ((C.relu(z[0]) + C.abs(z[1]) - y) ** 2 + C.max(z * z, axis=0) + C.maximum(z[0], 2.0 * z[1])
+            - C.minimum(z[1], 0.3) * y)
 
 
 def branching_again(theta, x, y):
@@ -73,7 +78,7 @@ def branching_again(theta, x, y):
             + larger(-b, -0.3 + 0.0 * b) * y)
 
 
-# optimisers ----------------------------------------------------------------------------------------------------------------
+# optimisers --------------------------------------------------------------------------------------------
 
 def sgd_again(theta, gradient, state, step, steps):
     return theta - 0.1 * (1.0 - step / steps) * gradient, state
@@ -87,14 +92,15 @@ def momentum_again(theta, gradient, state, step, steps):
 def adam_again(theta, gradient, state, step, steps):
     m, v = (np.zeros_like(theta),) * 2 if state is None else state
     m, v = 0.9 * m + 0.1 * gradient, 0.95 * v + 0.05 * gradient ** 2
-    rate, m_hat, v_hat = 0.05 * (1.0 - step / steps), m / (1.0 - 0.9 ** (step + 1)), v / (1.0 - 0.95 ** (step + 1))
-    return theta - rate * m_hat / np.sqrt(v_hat + 0.01), (m, v)
+    m_hat, v_hat = m / (1.0 - 0.9 ** (step + 1)), v / (1.0 - 0.95 ** (step + 1))
+    return theta - 0.05 * (1.0 - step / steps) * m_hat / np.sqrt(v_hat + 0.01), (m, v)
 
 
-# trainings -----------------------------------------------------------------------------------------------------------------
+# trainings ---------------------------------------------------------------------------------------------
 
 class Case(NamedTuple):
-    """A learner, and what it is in NumPy.   penalty: of its regulariser, half of that times theta^2;   radius: of the contour."""
+    """A learner, and what it is in NumPy.   penalty: of its regulariser, half of that times theta^2;
+    radius: of the contour."""
     learner: Learner
     loss: object
     optimizer: object
@@ -113,19 +119,23 @@ def network_case(optimizer, again):
     rng = np.random.default_rng(12)
     parameters = {"w1": rng.normal(size=(3, 2)), "b1": rng.normal(size=2), "w2": rng.normal(size=2)}
     schedule = np.stack([rng.permutation(6)[:3] for _ in range(7)])
-    return Case(Learner(parameters, examples(6, "numbers"), network_loss, optimizer, schedule), network_again, again, 0.0, 0.3)
+    learner = Learner(parameters, examples(6, "numbers"), network_loss, optimizer, schedule)
+    return Case(learner, network_again, again, 0.0, 0.3)
 
 
 def smooth_case():
     rng = np.random.default_rng(13)
     parameters = {"table": rng.normal(size=(5, 3)), "w": rng.normal(size=(3, 3)), "v": rng.normal(size=6)}
     optimizer = Adam(LinearDecay(0.05), 0.9, 0.95, 0.01)
-    return Case(Learner(parameters, examples(4, "text"), smooth_loss, optimizer, np.arange(6) % 4), smooth_again, adam_again, 0.0, 0.1)
+    learner = Learner(parameters, examples(4, "text"), smooth_loss, optimizer, np.arange(6) % 4)
+    return Case(learner, smooth_again, adam_again, 0.0, 0.1)
 
 
 def branching_case():
-    start = np.random.default_rng(16).normal(size=6)      # one from which no step comes nearer than .05 to a kink
-    learner = Learner(start, examples(5, "numbers"), branching_loss, SGD(LinearDecay(0.1)), np.arange(8) % 5, regularizer=ridge)
+    # one from which no step comes nearer than .05 to a kink
+    start = np.random.default_rng(16).normal(size=6)
+    learner = Learner(start, examples(5, "numbers"), branching_loss, SGD(LinearDecay(0.1)), np.arange(8) % 5,
+                      regularizer=ridge)
     return Case(learner, branching_again, sgd_again, 0.1, 0.05)
 
 
@@ -140,10 +150,12 @@ def case(request):
 
 
 def gradient_again(loss, theta, example):
-    """(b, size): the gradient of an analytic loss at parameters (b, size), by Cauchy's integral in every parameter."""
+    """(b, size): the gradient of an analytic loss at parameters (b, size), by Cauchy's integral in every
+    parameter."""
     circle = np.exp(2j * np.pi * np.arange(POINTS) / POINTS)
     size = theta.shape[1]
-    moved = theta[:, None, None, :] + AROUND * circle[:, None] * np.eye(size)[:, None, :]      # (b, size, points, size)
+    # (b, size, points, size)
+    moved = theta[:, None, None, :] + AROUND * circle[:, None] * np.eye(size)[:, None, :]
     return (loss(moved.reshape(-1, size), *example).reshape(-1, size, POINTS) / circle).mean(axis=2) / AROUND
 
 
@@ -152,8 +164,9 @@ def trained_again(case, weights):
     learner, state = case.learner, None
     theta = np.repeat(learner.layout.initial[None].astype(complex), len(weights), axis=0)
     for step, batch in enumerate(learner.schedule.reshape(len(learner.schedule), -1)):
-        pull = sum(weights[:, i, None] * gradient_again(case.loss, theta, learner.examples[i]) for i in batch) / len(batch)
-        theta, state = case.optimizer(theta, pull + case.penalty * theta, state, step, len(learner.schedule))
+        slopes = [weights[:, i, None] * gradient_again(case.loss, theta, learner.examples[i]) for i in batch]
+        slope = sum(slopes) / len(batch) + case.penalty * theta
+        theta, state = case.optimizer(theta, slope, state, step, len(learner.schedule))
     return theta
 
 
@@ -182,7 +195,8 @@ def test_coefficients(case, rng):
 
 
 def test_metagradients(case):
-    """Of a parameter and of a sum of squares, by Cauchy's integral in every weight through the training in NumPy."""
+    """Of a parameter and of a sum of squares, by Cauchy's integral in every weight through the training in
+    NumPy."""
     n, circle = case.learner.unit_count, np.exp(2j * np.pi * np.arange(8) / 8)
     weights = 1.0 + 0.02 * circle[:, None] * np.eye(n)[:, None, :]      # (units, points, units)
     theta = trained_again(case, weights.reshape(-1, n)).reshape(n, 8, -1)

@@ -16,8 +16,9 @@ Known answers (tests/test_flow.py has each of them):
   best. (The lecture notes this comes from print other factors, with the same conclusion.)
 * X = (1, 1)^T, y = (2, 1), start 0: whichever row is deleted, keeping it to the end comes nearer to the retrained optimum than
   deleting it at once if T < log 3; of all steps, tau = min(T, log(3) / 2) comes nearest.
-* Steps are not better than decay in general, as those notes have it, nor is decay: of random 20 x 2 problems some end nearest by
-  the best step, some by the best straight line, and in others both are to drop the row at once.
+* Steps are not better than decay in general, as those notes have it, nor is decay: of random 20 x 2 problems
+  some end nearest by the best step, some by the best straight line, and in others both are to drop the row at
+  once.
 * From the trained optimum of a 20 x 2 problem every eps > 0 loses; from the opposite side of the retrained one some time with the
   example helps, and switching late loses badly.
 """

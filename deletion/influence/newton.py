@@ -101,8 +101,8 @@ def self_influences(learner, deletion_sets, method=NewtonStep()):
         except np.linalg.LinAlgError:
             raise DoesNotApply(f"the curvature of all examples is not positive definite; {ADVICE}") from None
         if values[-1] >= 1.0 - rounding:
-            raise DoesNotApply(f"the curvature without deletion set {k} is not positive definite: S has the eigenvalue "
-                               f"{values[-1]:.6g}, not below 1 by more than rounding; {ADVICE}")
+            raise DoesNotApply(f"the curvature without deletion set {k} is not positive definite: S has the "
+                               f"eigenvalue {values[-1]:.6g}, not below 1 by more than rounding; {ADVICE}")
         squares = (vectors.T @ (gone @ gradients)) ** 2
         found.append((squares.sum(), (squares / (1.0 - values)).sum(), values[-1]))
     return SelfInfluences(*np.array(found).T)
