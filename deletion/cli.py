@@ -9,6 +9,7 @@ import time
 import numpy as np
 
 from circuit import CircuitError, evaluate
+from circuit.progress import silence
 
 from . import plots
 from .answers import entries, predicted, sampled, score
@@ -51,7 +52,8 @@ def main(arguments=None):
     logging.getLogger("deletion").setLevel(logging.WARNING if options.quiet else logging.INFO)
     if os.getcwd() not in sys.path:      # where the user's own modules are
         sys.path.insert(0, os.getcwd())
-    return options.command(options)
+    with silence(options.quiet):
+        return options.command(options)
 
 
 def parser():
