@@ -8,7 +8,7 @@ BIN = $(VENV)/bin
 test: $(VENV)/installed-test
 	$(BIN)/python -m pytest
 
-demo: $(VENV)/installed-plot,progress
+demo: $(VENV)/installed-plot,fast
 	$(BIN)/python -m benchmarks.demo
 
 # one stamp per set of extras: `make VENV=... test` twice installs once

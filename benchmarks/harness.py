@@ -65,7 +65,6 @@ def parts(known, options):
 def run(main):
     """Call a benchmark's main; a mistake in its input ends with one clear line and exit code 2."""
     logging.basicConfig(format="%(message)s", stream=sys.stderr)
-    logging.getLogger("deletion").setLevel(logging.INFO)      # time left, where no bar can be drawn
     try:
         sys.exit(main())
     except (CircuitError, OSError) as error:

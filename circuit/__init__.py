@@ -3,7 +3,8 @@
 Record an ordinary function over wires, print it, differentiate it (the gradient is a circuit again), evaluate
 it on NumPy arrays. Reading order: gate, arithmetic, analytic, bilinear, linear, piecewise (the gates); wire
 (recording); ir (the circuit); reverse (gradients); evaluate; functions (sugar); analysis (what depends on
-what); advice (what to write instead).
+what); advice (what to write instead); progress (lines on stderr during long calls) and blas (threads of
+linear algebra), which are here because every other room uses them.
 """
 from .analytic import cos, erf, exp, gelu, log, sigmoid, sin, tanh
 from .evaluate import evaluate

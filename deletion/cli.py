@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from circuit import CircuitError, evaluate
+from circuit.progress import silence
 
 from . import plots
 from .answers import entries, predicted, sampled, score
@@ -53,7 +54,8 @@ def main(arguments=None):
     logging.getLogger("deletion").setLevel(logging.WARNING if options.quiet else logging.INFO)
     named = *getattr(options, "folders", ()), getattr(options, "folder", None), getattr(options, "out", None)
     restrict_imports([path for path in named if path])
-    return options.command(options)
+    with silence(options.quiet):
+        return options.command(options)
 
 
 def restrict_imports(folders):

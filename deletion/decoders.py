@@ -22,6 +22,8 @@ from typing import NamedTuple, Optional
 import numpy as np
 from scipy.special import gammaln
 
+from circuit.blas import one_blas_thread
+
 from .directions import UNITARILY_INVARIANT
 from .learner import LearnerError
 from .terms import Sets, Tables, terms
@@ -132,14 +134,15 @@ class LeastSquares:
                                "leave the range of numbers")
         alpha, beta = np.zeros((m, p, q), complex), np.zeros((directions.psi.shape[1], p, q))
         self.fits = []      # per order: [(w, its probability, s (q,))]
-        for r in range(p):
-            observed, fits = coefficients[:, r], self._fit(r + 1, coefficients[:, r])
-            for w, probability, _ in fits:
-                solved = self.kernel.solve(r + 1, w, observed) * probability
-                alpha[:, r] += solved
-                if w:
-                    beta[:, r] += w * (directions.psi.conj().T ** (r + 1) @ solved).real
-            self.fits.append(fits)
+        with one_blas_thread(self.kernel.rows):
+            for r in range(p):
+                observed, fits = coefficients[:, r], self._fit(r + 1, coefficients[:, r])
+                for w, probability, _ in fits:
+                    solved = self.kernel.solve(r + 1, w, observed) * probability
+                    alpha[:, r] += solved
+                    if w:
+                        beta[:, r] += w * (directions.psi.conj().T ** (r + 1) @ solved).real
+                self.fits.append(fits)
         self.tables = Tables.of(directions.psi, alpha, beta)
 
     @property
@@ -161,9 +164,10 @@ class LeastSquares:
         error = None
         if errors:
             variance = np.zeros((len(sets), found.shape[2]))
-            for r, fits in enumerate(self.fits):
-                w, _, scale = max(fits, key=lambda fit: fit[1])      # calibration sees to what the other w would add
-                variance += self.kernel.variance(sets, r + 1, w)[:, None] * scale
+            with one_blas_thread(self.kernel.rows):
+                for r, fits in enumerate(self.fits):
+                    w, _, scale = max(fits, key=lambda fit: fit[1])      # calibration sees to what the other w would add
+                    variance += self.kernel.variance(sets, r + 1, w)[:, None] * scale
             error = np.sqrt(variance)
         return Estimates(found, found.sum(axis=1), error)
 

@@ -10,6 +10,7 @@ from typing import Optional
 
 import numpy as np
 
+from circuit.progress import duration
 from taylor import LANES, TRAININGS
 
 from .pushing import run
@@ -27,6 +28,8 @@ class Estimate:
     seconds            of waiting: core_seconds shared by `workers`
     disk, free         bytes the folder takes in the end, and bytes free there now (None without a folder)
     memory             bytes of this process at its largest
+
+    None of these includes compiling: the dry run compiles everything, and the results are kept on disk.
     """
     blocks: int
     finished: int
@@ -50,8 +53,11 @@ class Estimate:
     def __str__(self):
         done = f", {self.finished} of them finished" if self.finished else ""
         free = "" if self.free is None else f" ({size(self.free)} free{': NOT ENOUGH' if self.free < self.disk else ''})"
-        return (f"{self.blocks} blocks of {LANES} directions{done}; {self.steps:,} steps to go, {1e3 * self.seconds_per_step:.3g} ms each\n"
-                f"time    {duration(self.seconds)} on {self.workers} core{'s' * (self.workers > 1)} ({duration(self.core_seconds)} of one core)\n"
+        cores = f"{self.workers} core{'s' * (self.workers > 1)}"
+        seconds, core_seconds = duration(self.seconds), duration(self.core_seconds)
+        return (f"{self.blocks} blocks of {LANES} directions{done}; {self.steps:,} steps to go, "
+                f"{1e3 * self.seconds_per_step:.3g} ms each\n"
+                f"time    {seconds} on {cores} ({core_seconds} of one core), without compiling\n"
                 f"disk    {size(self.disk)}{free}\n"
                 f"memory  {size(self.memory)}")
 
@@ -59,6 +65,7 @@ class Estimate:
 def estimate(plan, wanted, dtype, out, threads=None):
     """The Estimate of pushing the wanted blocks of a plan."""
     learner, workers = plan.learner, max(1, min(threads or os.cpu_count(), len(wanted)))
+    plan.ready(wanted)
     recurrence, psi = learner.recurrence(plan.degree), plan.psi(0)
     weights, lines = learner.example_weights(plan.downweight), -psi[:, learner.unit_of]
     chosen = np.unique(np.linspace(0, len(learner.steps) - 1, SAMPLE).astype(int)).tolist()
@@ -80,7 +87,7 @@ def estimate(plan, wanted, dtype, out, threads=None):
 
 def seconds_of_a_step(learner, block, chosen):
     """How long the chosen steps take on average."""
-    run(learner, block, 0, 1)      # compiles
+    run(learner, block, 0, 1)      # brings everything into the caches
     start = time.perf_counter()
     for step in chosen:
         run(learner, block, step, step + 1)
@@ -120,13 +127,3 @@ def size(count):
     else:
         unit = "TB"
     return f"{count:.3g} {unit}"
-
-
-def duration(seconds):
-    """'2 h 05 min'"""
-    if seconds < 120:
-        return f"{seconds:.2g} s" if seconds < 10 else f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    if minutes < 120:
-        return f"{minutes} min"
-    return f"{minutes // 60} h {minutes % 60:02d} min" if minutes < 48 * 60 else f"{minutes / 1440:.1f} days"

@@ -14,6 +14,8 @@ from scipy.linalg import eigh
 from scipy.sparse import coo_array, csc_array, csr_array, hstack
 from scipy.sparse.csgraph import connected_components
 
+from circuit.blas import linear_algebra
+
 CUTOFF = 1e-13
 """Eigenvalues below this share of the largest are rounding: what they belong to is not known."""
 
@@ -39,10 +41,17 @@ class Kernel:
         count, label = connected_components(abs(csr_array(self.turned.T)) @ abs(csr_array(self.turned)), directed=False)
         return np.split(np.argsort(label, kind="stable"), np.cumsum(np.bincount(label))[:-1])
 
+    @cached_property
+    def rows(self):
+        """Of the largest matrix that is decomposed."""
+        return 2 * max(len(group) for group in self.groups)
+
     def eigen(self, order, w):
         """(kept eigenvalues (k,), eigenvectors (2m, k), sparse if there are several groups) of the real Gram matrix."""
         if (order, w) not in self._eigen:
-            found = [eigh(self._gram(self.psi[group], order, w), driver="evd", overwrite_a=True) for group in self.groups]
+            with linear_algebra(f"decompose a matrix of {self.rows} x {self.rows}", self.rows):
+                found = [eigh(self._gram(self.psi[group], order, w), driver="evd", overwrite_a=True)
+                         for group in self.groups]
             values = np.concatenate([values for values, _ in found])
             kept = values > CUTOFF * values.max()
             vectors = found[0][1] if len(found) == 1 else self._together([vectors for _, vectors in found])

@@ -11,6 +11,8 @@ from hashlib import sha256
 import numpy as np
 
 from circuit import DomainError, evaluate, real
+from circuit.blas import one_blas_thread
+from circuit.progress import Progress
 from taylor import Recurrence, Step
 
 from .checks import LearnerError, checked_function, kind_of, real_array, real_number
@@ -151,11 +153,12 @@ class Learner:
 
     # running it ------------------------------------------------------------------------------------------------------
 
-    def train(self, weights=None, progress=None):
+    def train(self, weights=None, progress=True):
         """The trained state in plain floats: a list of arrays, the flat parameters first.
 
         weights   one per example, real or complex, or a batch of such vectors (b, examples): b trainings at once, each array
                   then with a leading axis. Default: ones, the ordinary training.
+        progress  False prints nothing on stderr
         """
         weights = np.ones(self.example_count) if weights is None else np.asarray(weights)
         if weights.ndim not in (1, 2) or weights.shape[-1] != self.example_count:
@@ -163,19 +166,22 @@ class Learner:
         state = self.states
         if np.iscomplexobj(weights):
             state = [x.astype(complex) for x in state]
-        for number, step in enumerate(self.steps):
-            try:
-                state = evaluate(self.circuits[step.circuit], [*state, weights[..., step.weights], *step.data])
-            except DomainError as error:
-                raise DomainError(f"{self.where(number)}: {error}") from None
-            if progress is not None:
-                progress(1)
+        with Progress(len(self.steps), "train", progress) as report, one_blas_thread():
+            for number, step in enumerate(self.steps):
+                try:
+                    state = evaluate(self.circuits[step.circuit], [*state, weights[..., step.weights], *step.data])
+                except DomainError as error:
+                    raise DomainError(f"{self.where(number)}: {error}") from None
+                report(1)
         return list(state)
 
     @cached_property
     def trained(self):
         """(parameters,): as trained, with every example, flat. They can be read but not written to."""
-        theta = train_block(self, np.ones((1, self.example_count)))[0]      # as retraining does it, so that deleting nothing changes no bit
+        self.recurrence(None)      # compiles before the clock starts
+        with Progress(len(self.steps), "train") as report:
+            # as retraining does it, so that deleting nothing changes no bit
+            theta = train_block(self, np.ones((1, self.example_count)), report=report)[0]
         theta.flags.writeable = False
         return theta
 

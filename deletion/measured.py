@@ -5,6 +5,8 @@ from typing import Optional
 
 import numpy as np
 
+from circuit.progress import working
+
 from .calibration import Calibration
 from .checks import real_array, real_number, whole_number
 from .decoders import DECODERS, FirstOrder, LeastSquares, MedianOfMeans
@@ -85,6 +87,7 @@ class Measured:
     downweight     (units,): where the sketch expands; predictions need 0
     calibration    the measurement of the sketch's exactly retrained random sets; or None
     gradient       (units,) + shape of the measurement: in the units' weights, exactly, where that is known; see with_gradient
+    progress       whether predictions that take over two seconds say so on stderr
     """
     learner: object
     directions: object
@@ -93,6 +96,7 @@ class Measured:
     downweight: np.ndarray
     calibration: Optional[Calibration] = None
     gradient: Optional[np.ndarray] = None
+    progress: bool = True
     _fitted: dict = field(default_factory=dict, repr=False, compare=False)
 
     def __repr__(self):
@@ -147,7 +151,8 @@ class Measured:
         h = real_array(h, "downweights")
         if h.ndim not in (1, 2) or h.shape[-1] != self.learner.unit_count:
             raise LearnerError(f"downweights are finite, (units,) or (k, units) with {self.learner.unit_count} units, not {h.shape}")
-        many = self._predict(Sets.of(h), decoder, groups, level, True)
+        with working("predict", self.progress):
+            many = self._predict(Sets.of(h), decoder, groups, level, True)
         return many if h.ndim == 2 else self._only(many)
 
     def predict_many(self, deletion_sets, *, weight=0.0, decoder="auto", groups=None, level=0.95, intervals=True):
@@ -156,7 +161,9 @@ class Measured:
         deletion_sets   sequence of sequences of units' labels, or an array (sets, size)
         intervals       False leaves out standard errors, intervals and verdicts, and is faster
         """
-        return self._predict(self.learner.deletion_sets(deletion_sets, weight), decoder, groups, level, intervals)
+        sets = self.learner.deletion_sets(deletion_sets, weight)
+        with working("predict", self.progress):
+            return self._predict(sets, decoder, groups, level, intervals)
 
     def leave_one_out(self, **options):
         """Predictions for every unit alone, in the order of the learner's units: as predict_many."""

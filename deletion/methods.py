@@ -11,6 +11,7 @@ from typing import Optional
 import numpy as np
 
 from circuit import DomainError, evaluate
+from circuit.progress import working
 from taylor import Polynomial
 from taylor import evaluate as push
 
@@ -57,13 +58,18 @@ class Method:
         if reason is not None:
             raise DoesNotApply(f"{self.name} does not apply: {reason}")
 
-    def answer(self, learner, deletion_sets, measurement, weight=0.0):
+    def answer(self, learner, deletion_sets, measurement, weight=0.0, progress=True):
         """The Answer for deletion sets (as `retrain` takes them) and measurement(parameters) -> scalar or vector.
 
-        weight   what is left of the deleted units' weight
+        weight     what is left of the deleted units' weight
+        progress   False prints nothing on stderr
 
         Raises DoesNotApply with the reason, and LearnerError for unknown or repeated units.
         """
+        with working(self.name, progress):
+            return self._checked(learner, deletion_sets, measurement, weight)
+
+    def _checked(self, learner, deletion_sets, measurement, weight):
         self.check(learner)
         if not iterable(deletion_sets):
             raise LearnerError(f"deletion sets are a sequence of sets, such as [{deletion_sets!r}], not {deletion_sets!r}")
@@ -129,7 +135,7 @@ class Retraining(Method):
     name = "retraining"
 
     def _answer(self, learner, h, measurement):
-        theta = retrain(learner, weights=1.0 - h, progress=False)
+        theta = retrain(learner, weights=1.0 - h)
         return Answer(change_at(learner, measurement, theta), theta)
 
 
@@ -141,7 +147,7 @@ class LeaveOneOuts(Method):
     def _answer(self, learner, h, measurement):
         used = np.flatnonzero(h.any(axis=0))
         alone = np.diag(h.max(axis=0))[used]      # every set leaves the same weight
-        theta = retrain(learner, weights=1.0 - alone, progress=False) if len(used) else np.empty((0, learner.layout.size))
+        theta = retrain(learner, weights=1.0 - alone) if len(used) else np.empty((0, learner.layout.size))
         inside, changes = (h[:, used] > 0.0).astype(float), change_at(learner, measurement, theta)
         return Answer(np.tensordot(inside, changes, axes=1), learner.trained + inside @ (theta - learner.trained))
 
@@ -153,7 +159,7 @@ class Sketched(Method):
 
     def __init__(self, directions=500, degree=3, seed=0, **options):
         self.directions, self.degree, self.seed = whole_number(directions, "the number of directions", 1), degree, seed
-        self.options = {"progress": False, **options}
+        self.options = options
 
     def _answer(self, learner, h, measurement):
         sketch = self._sketch(learner)

@@ -17,6 +17,8 @@ from typing import Callable
 import numpy as np
 
 from circuit import DomainError, constant_part, evaluate, gradient, integer, real, record
+from circuit.blas import one_blas_thread
+from circuit.progress import Progress
 from taylor import LANES, Recurrence, Step
 
 from .checks import LearnerError, checked_learner, one_of, real_array
@@ -93,6 +95,7 @@ class Objective:
         """(parameters,): grad R.   regularizer: whether n grad r is part of it, as for products."""
         return self.slope(theta, weights, regularizer=regularizer)[1]
 
+    @one_blas_thread()
     def slope(self, theta, weights=None, *, regularizer=True):
         """(R, grad R) by one evaluation; at parameters (b, parameters), b of each side by side."""
         theta, weights = real_array(theta, "parameters"), self._weights(weights)
@@ -151,8 +154,11 @@ class Objective:
 
     def matrix(self, theta, weights=None, **options):
         """(parameters, parameters): the curvature itself, symmetric to the bit; options as for products."""
-        found = np.concatenate([self.products(theta, np.eye(self.size)[rows], weights, **options)
-                                for rows in blocks(np.arange(self.size), 256)])
+        found = np.empty((self.size, self.size))
+        with Progress(self.size, "curvature matrix") as report:
+            for rows in blocks(np.arange(self.size), 256):
+                found[rows] = self.products(theta, np.eye(self.size)[rows], weights, **options)
+                report(len(rows))
         return 0.5 * (found + found.T)
 
     # how it is recorded --------------------------------------------------------------------------------------------------
@@ -177,6 +183,7 @@ class Objective:
         """The arrays of examples, stacked along a leading axis."""
         return stacked([self.learner.examples[i] for i in chosen])
 
+    @one_blas_thread()
     def _each(self, theta, output, shape):
         """An output of every example's slope circuit: examples are the batch axis of plain evaluation."""
         theta, found = self._theta(theta), np.empty((self.count,) + shape)

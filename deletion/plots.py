@@ -43,15 +43,27 @@ def orders(rows, meaning, path):
     save()
 
 
+def bars(rows):
+    """((2, rows): how far bars reach below and above each prediction, what they are).
+
+    They are the intervals of the table, or standard errors where there are no intervals.
+    """
+    if any(row["interval"] is None for row in rows):
+        return np.array([[row["standard_error"] for row in rows]] * 2), "one standard error"
+    low, high = np.transpose([row["interval"] for row in rows])
+    predicted = np.array([row["predicted"] for row in rows])
+    return np.array([predicted - low, high - predicted]), f"{rows[0]['level']:.0%} interval"
+
+
 def predictions(rows, path):
-    """The predicted change of every set, with its standard error."""
+    """The predicted change of every set, with its interval."""
     axes, save = drawing(path)
     for number, (label, here) in enumerate(by_measurement(rows).items()):
-        axes.errorbar([row["change"] for row in here], np.arange(len(here)) + 0.1 * number, xerr=[row["standard_error"] for row in here],
-                      fmt="o", capsize=3, label=label)
+        axes.errorbar([row["change"] for row in here], np.arange(len(here)) + 0.1 * number, xerr=bars(here)[0], fmt="o",
+                      capsize=3, label=label)
     axes.set_yticks(range(len(here)), [row["set"] for row in here])
     axes.axvline(0.0, color="k", linewidth=0.8)
-    axes.set_xlabel("predicted change (bars: one standard error)")
+    axes.set_xlabel(f"predicted change (bars: {bars(rows)[1]})")
     save()
 
 
@@ -59,9 +71,9 @@ def validation(rows, path):
     """Predicted against true change."""
     axes, save = drawing(path)
     for label, here in by_measurement(rows).items():
-        axes.errorbar([row["retrained"] - row["trained"] for row in here], [row["change"] for row in here],
-                      [row["standard_error"] for row in here], fmt="o", capsize=3, label=label)
+        axes.errorbar([row["retrained"] - row["trained"] for row in here], [row["change"] for row in here], bars(here)[0],
+                      fmt="o", capsize=3, label=label)
     axes.axline((0.0, 0.0), slope=1.0, color="k", linewidth=0.8, label="exact")
     axes.set_xlabel("change by exact retraining")
-    axes.set_ylabel("predicted change (bars: one standard error)")
+    axes.set_ylabel(f"predicted change (bars: {bars(rows)[1]})")
     save()

@@ -18,11 +18,11 @@ from typing import Optional
 import numpy as np
 
 from circuit import DomainError
+from circuit.progress import Progress, silence
 from taylor import LANES
 
 from .directions import Directions
 from .learner import Learner, LearnerError
-from .progress import Progress
 from .store import StoreError
 
 CHECKED = 100
@@ -58,6 +58,12 @@ class Plan:
     def steps(self, wanted):
         """How many steps the wanted blocks take together."""
         return sum(len(self.learner.steps) - self.begins[b] for b in wanted)
+
+    def ready(self, wanted):
+        """Prepare and compile the recurrences of the wanted blocks: once, before threads ask for them."""
+        self.learner.recurrence(self.degree)
+        if any(self.begins[b] for b in wanted):
+            self.learner.recurrence(0)
 
     def tasks(self, wanted):
         """A Task for each wanted block, the longest first; the ordinary training goes on just as far as they ask for it."""
@@ -161,12 +167,14 @@ def unpacked(fingerprint, content):
 
 def work(parcel, task, report=lambda steps: None):
     """What a worker does: (theta_0, coefficients, seconds) of a task."""
+    with silence():      # many workers would print the same
+        parcel.learner.recurrence(task.degree)
     start = time.perf_counter()
     theta, coefficients = push(parcel.learner, task, report)
     return theta, coefficients, time.perf_counter() - start
 
 
-def push_all(plan, wanted, keep, executor=None, threads=None, progress=True):
+def push_all(plan, wanted, keep, executor=None, threads=None):
     """Push the wanted blocks of a plan, and call keep(b, theta_0, coefficients, seconds) with each as soon as it is done.
 
     executor   any concurrent.futures.Executor; default: as many threads as the machine has cores, or `threads`
@@ -176,15 +184,18 @@ def push_all(plan, wanted, keep, executor=None, threads=None, progress=True):
     if executor is not None and not isinstance(executor, Executor):
         raise LearnerError(f"an executor is a concurrent.futures.Executor; {type(executor).__name__} is none "
                            "(of a dask client, give client.get_executor())")
+    if not wanted:
+        return
     learner, parcel = plan.learner, Parcel(plan.learner)
-    with Progress(plan.steps(wanted), "precompute", progress) as report:
+    with Progress(plan.steps(wanted), "push") as report:
+        if executor is not None and not isinstance(executor, ThreadPoolExecutor):
+            parcel.packed()      # whatever cannot be sent is told here
+        plan.ready(wanted)      # other processes of this machine find the results on disk
+        report.begin()
         if executor is not None:
-            if not isinstance(executor, ThreadPoolExecutor):
-                parcel.packed()      # whatever cannot be sent is told here
             gather(plan.tasks(wanted), lambda task: executor.submit(work, parcel, task), keep,
-                   lambda task: report(len(learner.steps) - task.begin))
+                   lambda task, seconds: report(len(learner.steps) - task.begin, seconds))
             return
-        learner.recurrence(plan.degree)      # made once, before threads ask for it
         stopped = Event()
 
         def watched(steps):
@@ -200,7 +211,7 @@ def push_all(plan, wanted, keep, executor=None, threads=None, progress=True):
                 raise
 
 
-def gather(tasks, submit, keep, done=lambda task: None):
+def gather(tasks, submit, keep, done=lambda task, seconds: None):
     """Have tasks worked off, some ahead of others, and keep each result; whatever goes wrong, nothing more is begun."""
     tasks, waiting = iter(tasks), {}
     try:
@@ -212,8 +223,9 @@ def gather(tasks, submit, keep, done=lambda task: None):
             finished = wait(waiting, return_when=FIRST_COMPLETED).done
             for future in sorted(finished, key=lambda future: future.exception() is not None):      # what succeeded is kept first
                 task = waiting.pop(future)
-                keep(task.block, *future.result())
-                done(task)
+                theta, coefficients, seconds = future.result()
+                keep(task.block, theta, coefficients, seconds)
+                done(task, seconds)
     except BrokenExecutor as error:
         raise StoreError(f"a worker process died (was it killed, was there too little memory, or has the script that "
                          f"made the executor no `if __name__ == '__main__':`?): {error} Blocks finished so far are kept "

@@ -5,10 +5,10 @@ from threading import Event
 import numpy as np
 
 from circuit import DomainError, evaluate
+from circuit.progress import Progress
 from taylor import TRAININGS
 
 from .checks import LearnerError, checked_learner, checked_threads, iterable, real_array
-from .progress import Progress
 
 CHECKED = 100
 """Steps between two reports of progress."""
@@ -22,6 +22,7 @@ def retrain(learner, sets=None, measurement=None, *, weights=None, weight=0.0, t
     measurement   measurement(parameters) -> scalar or vector; without it, the flat parameters themselves are returned
 
     threads       blocks of trainings run at a time; default: the machine's cores
+    progress      False prints nothing on stderr
 
     Returns (b,) + the measurement's shape. In the zero-weight sense: a deleted example's step still happens, with weight 0.
     Raises LearnerError for sets and weights that make no sense, DomainError where a training leaves its domain.
@@ -46,7 +47,6 @@ def retrain(learner, sets=None, measurement=None, *, weights=None, weight=0.0, t
     if not len(downweights):
         raise LearnerError("nothing to retrain: no deletion sets")
     circuit = None if measurement is None else learner.measurement(measurement)
-    learner.recurrence(None)      # made once, before threads ask for it
     stopped = Event()
 
     def watched(steps):
@@ -56,6 +56,8 @@ def retrain(learner, sets=None, measurement=None, *, weights=None, weight=0.0, t
 
     firsts = range(0, len(downweights), TRAININGS)
     with Progress(len(firsts) * len(learner.steps), "retrain", progress) as report, ThreadPoolExecutor(threads) as pool:
+        learner.recurrence(None)      # made and compiled once, before threads ask for it
+        report.begin()
         try:
             theta = np.concatenate(list(pool.map(
                 lambda first: train_block(learner, learner.example_weights(downweights[first:first + TRAININGS]), first, watched), firsts)))

@@ -15,6 +15,8 @@ from typing import Optional
 import numpy as np
 
 from circuit import CircuitError, evaluate
+from circuit.blas import one_blas_thread
+from circuit.progress import Progress, working
 from taylor import LANES, Evaluator, checked_degree
 
 from .blocks import Blocks, Filed, block_name, checked_dtype, packed
@@ -79,21 +81,32 @@ class Sketch:
         """How to make its learner again, where known: see recipe.py."""
         return self.folder.manifest["learner"].get("recipe") if self.folder else self.learner.recipe
 
-    def measure(self, measurement, threads=None):
+    def measure(self, measurement, threads=None, progress=True):
         """The coefficients of a measurement along every direction, as a Measured: one inference per direction, once.
 
         measurement   measurement(parameters) -> a scalar or vector, written with the functions of `circuit`
+        threads       blocks measured at a time; default: the machine's cores
+        progress      False prints nothing on stderr, neither here nor for predictions
 
         Raises CircuitError where the measurement is piecewise constant (an argmax, an accuracy), with advice.
         """
         if self.learner is None:
             raise LearnerError("this sketch was opened without its learner: open it with load(path, learner)")
         circuit, threads = self.learner.measurement(measurement), checked_threads(threads)
+        with Progress(len(self.blocks), "measure", progress) as report:
+            value, coefficients = self._coefficients(circuit, threads, report)
+            calibration = self._calibrated(circuit)
+        return Measured(self.learner, self.directions, value, coefficients, self.downweight, calibration,
+                        progress=progress)
+
+    def _coefficients(self, circuit, threads, report):
+        """(the measurement as trained, its coefficients (directions, degree) + its shape)."""
         shared = Evaluator(circuit, {0}, self.degree)
         if not shared.part.active[0] or only_jump(circuit).any():
             raise CircuitError("this measurement, or an element of it, does not move with the parameters (an accuracy, a step, a constant): "
                                "nothing can be predicted from its series. Measure a loss, a log-probability, a logit or a margin")
         coefficients = np.zeros((len(self.directions), self.degree) + circuit.shapes[circuit.outputs[0]], complex)
+        report.begin()      # everything is compiled now
 
         def measure_blocks(first_block, stride):
             evaluator = Evaluator(circuit, {0}, self.degree, shared.program)
@@ -104,12 +117,12 @@ class Sketch:
                 constant, stored = evaluator.outputs()[0]
                 here = coefficients[b * LANES:(b + 1) * LANES]
                 here[...] = np.moveaxis(stored[..., 0, :len(here)] + 1j * stored[..., 1, :len(here)], (-1, -2), (0, 1))
+                report(1)
             return constant
 
         count = min(threads, len(self.blocks))
         with ThreadPoolExecutor(count) as pool:
-            constants = list(pool.map(measure_blocks, range(count), [count] * count))
-        return Measured(self.learner, self.directions, constants[0], coefficients, self.downweight, self._calibrated(circuit))
+            return list(pool.map(measure_blocks, range(count), [count] * count))[0], coefficients
 
     def _calibrated(self, circuit):
         """The exact retrainings, measured."""
@@ -121,16 +134,19 @@ class Sketch:
             values[finite] = evaluate(circuit, [self.calibration.values[finite]])[0]
         return replace(self.calibration, values=values)
 
-    def parameters(self, deletion_set, *, weight=0.0, decoder="auto"):
+    def parameters(self, deletion_set, *, weight=0.0, decoder="auto", progress=True):
         """The approximate parameters of the model trained without a deletion set - an unlearned model -, as the learner's loss takes them.
 
-        decoder   'auto', 'least squares' or 'mean': one that is linear in the coefficients
+        decoder    'auto', 'least squares' or 'mean': one that is linear in the coefficients
+        progress   False prints nothing on stderr
 
         'auto' judges by 64 of the parameters. Raises LearnerError for unknown or repeated units.
         """
         if self.learner is None:
             raise LearnerError("this sketch was opened without its learner: open it with load(path, learner)")
-        return self.learner.layout.split(self.parameters_at(self.learner.downweight(deletion_set, weight)[None], decoder)[0])
+        h = self.learner.downweight(deletion_set, weight)
+        with working("parameters", progress):
+            return self.learner.layout.split(self.parameters_at(h[None], decoder)[0])
 
     def parameters_at(self, h, decoder="auto"):
         """The same, flat, for many downweights h (k, units): (k, parameters)."""
@@ -142,10 +158,12 @@ class Sketch:
             raise LearnerError("this sketch expands around a downweight of its own; parameters are predicted from sketches around 0")
         counts = np.stack([fitted.weights(x) for x in h * self.learner.used])      # (k, directions, degree)
         theta = np.repeat(self.theta[None], len(h), axis=0)
-        for b in range(len(self.blocks)):
-            g = np.moveaxis(counts[:, b * LANES:(b + 1) * LANES], 1, 2)
-            block = self.blocks[b][..., :g.shape[2]]
-            theta += np.tensordot(np.stack([g.real, -g.imag], axis=2), block, axes=((1, 2, 3), (1, 2, 3)))
+        with Progress(len(self.blocks), "blocks") as report, one_blas_thread():
+            for b in range(len(self.blocks)):
+                g = np.moveaxis(counts[:, b * LANES:(b + 1) * LANES], 1, 2)
+                block = self.blocks[b][..., :g.shape[2]]
+                theta += np.tensordot(np.stack([g.real, -g.imag], axis=2), block, axes=((1, 2, 3), (1, 2, 3)))
+                report(1)
         return theta
 
     def _coordinates(self, some):
@@ -172,6 +190,7 @@ def precompute(learner, directions=64, degree=3, seed=0, *, design="auto", calib
     threads      blocks of directions pushed at a time without an executor; default: the machine's cores
     dry_run      make nothing, and return an Estimate of time, disk and memory, measured on a few steps
     dtype        of stored coefficients: 'float64', or 'float32', half of the size, balanced between orders
+    progress     False prints nothing on stderr: neither progress nor that it compiles
 
     Raises LearnerError for input that makes no sense or a folder of something else, StoreError for a folder that cannot be written,
     and DomainError, naming step, example, gate and direction, as soon as anything is not a number.
@@ -187,19 +206,20 @@ def precompute(learner, directions=64, degree=3, seed=0, *, design="auto", calib
         calibration = 0 if base.any() else SETS
     sets = learner.over_units(random_sets(np.count_nonzero(learner.used), calibration, seed or 0))
     plan = Plan(learner, chosen, degree, base, sets)
-    if out is None:
+    with working("precompute", progress):
+        if out is None:
+            if dry_run:
+                return estimate(plan, range(len(plan)), dtype, None, threads)
+            return in_memory(plan, dtype, executor=executor, threads=threads)
+        identity = Identity(learner.fingerprint_parts(), learner.recipe, chosen, seed, degree, base, dtype, learner.layout.size, calibration)
         if dry_run:
-            return estimate(plan, range(len(plan)), dtype, None, threads)
-        return in_memory(plan, dtype, executor=executor, threads=threads, progress=progress)
-    identity = Identity(learner.fingerprint_parts(), learner.recipe, chosen, seed, degree, base, dtype, learner.layout.size, calibration)
-    if dry_run:
-        folder, _ = reopened(out, identity)
-        wanted = [b for b in range(len(plan)) if folder is None or folder.trouble(block_name(b), thorough=False)]
-        return estimate(plan, wanted, dtype, out, threads)
-    with writing(out):
-        folder, identity = begun(out, identity)
-        in_folder(folder, Plan(learner, identity.directions, degree, base, sets), dtype, executor=executor, threads=threads, progress=progress)
-    return load(out, learner)
+            folder, _ = reopened(out, identity)
+            wanted = [b for b in range(len(plan)) if folder is None or folder.trouble(block_name(b), thorough=False)]
+            return estimate(plan, wanted, dtype, out, threads)
+        with writing(out):
+            folder, identity = begun(out, identity)
+            in_folder(folder, Plan(learner, identity.directions, degree, base, sets), dtype, executor=executor, threads=threads)
+        return load(out, learner)
 
 
 def kept_degree(degree):
@@ -231,7 +251,7 @@ def in_memory(plan, dtype, **how):
 
     push_all(plan, range(len(plan)), keep, **how)
     return Sketch(plan.learner, plan.directions, plan.degree, thetas[0], Blocks(stored, units), plan.downweight,
-                  calibrate(plan.learner, plan.sets, how["progress"]))
+                  calibrate(plan.learner, plan.sets))
 
 
 def in_folder(folder, plan, dtype, **how):
@@ -246,7 +266,7 @@ def in_folder(folder, plan, dtype, **how):
         wanted = [0]      # the trained parameters come with any block
     push_all(plan, wanted, keep, **how)
     if len(plan.sets) and not all([folder.whole(f"calibration-{name}") for name in ARRAYS]):
-        calibrate(plan.learner, plan.sets, how["progress"]).write(folder)
+        calibrate(plan.learner, plan.sets).write(folder)
 
 
 def load(path, learner=None):

@@ -11,6 +11,7 @@ import numpy as np
 from scipy.special import gammaln
 
 from circuit import evaluate
+from circuit.progress import working
 
 from .calibration import calibrate
 from .directions import UNITARILY_INVARIANT, given
@@ -61,9 +62,10 @@ class Stability:
 def stability(sketch, measurement, size=None, *, sets=None, probes=PROBES, seed=0, progress=True):
     """Push and retrain a few sets exactly, and say whether predictions for sets like them can be trusted: a Stability.
 
-    size    of the random sets; default: 1% of the units that steps use
-    sets    instead: deletion sets like those that will be asked about
-    probes  how many random sets
+    size       of the random sets; default: 1% of the units that steps use
+    sets       instead: deletion sets like those that will be asked about
+    probes     how many random sets
+    progress   False prints nothing on stderr
 
     Costs about as much as `probes` directions. Raises LearnerError for sizes and sets that make no sense.
     """
@@ -74,12 +76,12 @@ def stability(sketch, measurement, size=None, *, sets=None, probes=PROBES, seed=
     h = sets.among(learner.used).dense(learner.unit_count)
     if not len(h) or not h.any(axis=1).all():
         raise LearnerError("stability is measured on sets that delete something")
-    measured = sketch.measure(measurement)
-    exact = precompute(learner, given(h), sketch.degree, calibration=0, progress=progress).measure(measurement).coefficients.real
-    truth = calibrate(learner, h, progress)
+    with working("stability", progress):
+        measured = sketch.measure(measurement)
+        exact = precompute(learner, given(h), sketch.degree, calibration=0).measure(measurement).coefficients.real
+        truth, predicted = calibrate(learner, h), measured.predict_downweights(h)
     finite = bool(np.isfinite(truth.values).all())
     changes = evaluate(learner.measurement(measurement), [truth.values])[0] - measured.value if finite else np.full(exact[:, 0].shape, np.nan)
-    predicted = measured.predict_downweights(h)
     covered = None
     if predicted.interval is not None:
         low, high = (bound - measured.value for bound in predicted.interval)

@@ -11,8 +11,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from scipy.sparse import csr_array
+
+from taylor.compiling import compiled
 
 
 class Sets(NamedTuple):
@@ -33,7 +34,8 @@ class Sets(NamedTuple):
         """From downweights (sets, units)."""
         downweights = np.atleast_2d(downweights)
         rows, units = np.nonzero(downweights)
-        return cls(np.searchsorted(rows, np.arange(len(downweights) + 1)), units, downweights[rows, units])
+        starts = np.searchsorted(rows, np.arange(len(downweights) + 1))
+        return cls(starts, np.ascontiguousarray(units), downweights[rows, units])
 
     def dense(self, count):
         """Downweights (sets, count)."""
@@ -89,7 +91,8 @@ class Tables(NamedTuple):
 
 
 # Sums may be reordered into vector lanes; NaN and infinity keep their meaning.
-@njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz", "arcp"})
+@compiled(lambda *types: ("the sums over directions", "a few seconds"),
+          fastmath={"reassoc", "contract", "nsz", "arcp"})
 def add_terms(sets, tables, terms, squares):
     """terms[k, g, r, q] += T of order r + 1 from group g;   squares[k, q] += sum over directions of (Re sum_r s^r alpha_r)^2.
 
@@ -137,7 +140,11 @@ def terms(sets, tables, spread=False, threads=None):
     squares = np.zeros((len(sets), values) if spread else (0, 0))
     count = max(1, min(threads or os.cpu_count(), len(sets) // 64))      # a few sets are not worth a thread
     ends = np.linspace(0, len(sets), count + 1).astype(int)
-    with ThreadPoolExecutor(count) as pool:
-        for done in [pool.submit(add_terms, sets.some(a, b), tables, found[a:b], squares[a:b]) for a, b in zip(ends, ends[1:])]:
-            done.result()
+    parts = [(sets.some(a, b), tables, found[a:b], squares[a:b]) for a, b in zip(ends, ends[1:])]
+    if count == 1:
+        add_terms(*parts[0])
+    else:
+        add_terms(sets.some(0, 0), tables, found[:0], squares[:0])      # compiles once, before threads do
+        with ThreadPoolExecutor(count) as pool:
+            list(pool.map(add_terms, *zip(*parts)))
     return found, squares if spread else None

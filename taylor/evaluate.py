@@ -4,8 +4,7 @@ import numpy as np
 from circuit import CircuitError, DomainError, ShapeError
 from circuit.evaluate import checked_input, listed_inputs
 
-from . import kernels as k
-from .machine import Forms, Schedule, repeat
+from .machine import NO_MEMORY, NOTHING, Forms, Schedule, ready, repeat
 from .polynomial import Polynomial, from_lanes, to_lanes
 from .program import Builder
 
@@ -14,9 +13,6 @@ LANES = 8
 
 LARGEST_DEGREE = 1000
 """Beyond it the compiler takes minutes, and nothing that is trained has so many orders to tell."""
-
-_NOTHING = np.zeros(0, np.int64)
-_NO_WEIGHTS = k.Memory(np.zeros(0), np.zeros(0), _NOTHING, _NOTHING, np.zeros(0))
 
 
 def evaluate(circuit, inputs, degree=None):
@@ -75,6 +71,7 @@ class Evaluator:
         if "integer" in (circuit.kinds[i] for i in circuit.outputs):
             raise CircuitError("an output of this circuit is whole numbers: nothing was calculated")
         self.circuit, self.degree, self.forms = circuit, degree, Forms.of(degree, LANES)
+        ready(self.forms)
         if program is None:
             builder = Builder(self.forms.block)
             builder.add(circuit, ["polynomial" if i in moving else x.kind for i, x in enumerate(circuit.inputs)])
@@ -84,7 +81,7 @@ class Evaluator:
         self.stored = self.memory.coefficients.reshape(program.active, degree, 2, LANES)
         row = self.part.row.copy()
         row[2:] = 0      # nothing to load: inputs are set by hand
-        self.schedule = Schedule(row[None], np.zeros((1, 4), np.int64), np.zeros(0), _NOTHING, _NOTHING)
+        self.schedule = Schedule(row[None], np.zeros((1, 4), np.int64), np.zeros(0), NOTHING, NOTHING)
 
     def set_constants(self, inputs):
         """The constant parts of all inputs: arrays of real or whole numbers, checked."""
@@ -106,7 +103,7 @@ class Evaluator:
     def run(self, first=0):
         """Calculate; on trouble once more, looking closely, to name the gate. `first` numbers the block's first direction."""
         def attempt(closely):
-            return repeat(self.forms, self.memory, _NO_WEIGHTS, self.program.tape, self.schedule, 0, 1, closely, _NOTHING)
+            return repeat(self.forms, self.memory, NO_MEMORY, self.program.tape, self.schedule, 0, 1, closely, NOTHING)
 
         wrong, _, instruction, element = attempt(False)
         if not wrong and not all(np.isfinite(stored).all() for _, stored in self.outputs()):

@@ -6,21 +6,17 @@ before it; state is fed back by the program's own last instructions. A plain eva
 from typing import NamedTuple
 
 import numpy as np
-from numba import config, njit
+from numba import config
 
+from .compiling import compiled
 from .kernels import (ACTIVE, CHUNK, COUNT, EINSUM, FINE, LENGTH, LIMIT, NO_ROW, NOT_FINITE, OPERATION, OUTSIDE, SCATTER, STRIP,
-                      elementwise, missing_row, not_finite, outside_domain, whole)
+                      WIDTH, Memory, elementwise, missing_row, not_finite, outside_domain, whole)
 
 if config.DISABLE_JIT:
     from .plain import Form, at, rule, ticks, zero
-
-    compiled = rule
 else:
     from .elements import at
     from .lanes import Form, rule, ticks, zero
-
-    # Only what Python calls is cached on disk: it holds everything it calls in turn.
-    compiled = njit(error_model="numpy", nogil=True, cache=True, _nrt=False)
 
 # Columns of a program: its instructions FIRST..LAST; where its data go and how many they are.
 FIRST, LAST, REALS, REAL_COUNT, INTEGERS, INTEGER_COUNT, WEIGHTS, WEIGHT_COUNT = range(8)
@@ -121,7 +117,14 @@ def load(forms, memory, weights, schedule, step):
             u[1] = weight[1]
 
 
-@compiled
+def described(forms, *others):
+    """What is compiled for these types of `repeat`'s arguments, and how long that takes."""
+    form = forms[0]
+    name = f"the kernels of degree {form.degree}" if form.shared else "the kernels of plain trainings"
+    return name, "about half a minute"
+
+
+@compiled(described, error_model="numpy", _nrt=False)
 def repeat(forms, memory, weights, tape, schedule, begin, end, look_closely, clock):
     """Steps begin..end of a schedule.
 
@@ -138,3 +141,17 @@ def repeat(forms, memory, weights, tape, schedule, begin, end, look_closely, clo
         if wrong:
             return wrong, s, i, element
     return FINE, 0, 0, 0
+
+
+NOTHING = np.zeros(0, np.int64)
+NO_MEMORY = Memory(np.zeros(0), np.zeros(0), NOTHING, NOTHING, np.zeros((0, 2)))
+"""An empty memory, of the same types as any other: other types would be compiled separately."""
+
+
+def ready(forms):
+    """Compile `repeat` for these forms, or load it from disk, by a call of no steps.
+
+    A program calls this before it starts a clock, and before several threads need the same kernels.
+    """
+    schedule = Schedule(np.zeros((0, 8), np.int64), np.zeros((0, 4), np.int64), np.zeros(0), NOTHING, NOTHING)
+    repeat(forms, NO_MEMORY, NO_MEMORY, np.zeros((0, WIDTH), np.int64), schedule, 0, 0, False, NOTHING)

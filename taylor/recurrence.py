@@ -12,7 +12,7 @@ from circuit import CircuitError, DomainError
 
 from . import kernels as k
 from .evaluate import LANES
-from .machine import Forms, Schedule, repeat
+from .machine import Forms, Schedule, ready, repeat
 from .polynomial import to_lanes
 from .program import Builder
 
@@ -40,6 +40,7 @@ class Recurrence:
     def __init__(self, circuits, steps, states, degree):
         self.forms = Forms.of(0, TRAININGS, shared=False) if degree is None else Forms.of(degree, LANES)
         self.form, self.states = self.forms.block, states
+        ready(self.forms)
         builder = Builder(self.form, [x.shape for x in circuits[0].inputs[:states]])
         for circuit in circuits:
             kinds = [x.kind for x in circuit.inputs[states + 1:]]

@@ -89,7 +89,7 @@ def test_the_scalar_twin_runs():
 
 def test_the_core_imports_no_optional_extra():
     code = ("import sys, circuit, taylor, deletion, microgpt, benchmarks; "
-            "print([m for m in ('matplotlib', 'tqdm', 'jax', 'dask', 'sklearn') if m in sys.modules])")
+            "print([m for m in ('matplotlib', 'threadpoolctl', 'jax', 'dask', 'sklearn') if m in sys.modules])")
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert result.stdout.strip() == "[]", result.stderr
 

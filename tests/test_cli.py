@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from circuit import evaluate
-from deletion import SGD, Learner, LearnerError, asking, load, precompute, recipe, retrain
+from deletion import SGD, Learner, LearnerError, asking, load, plots, precompute, recipe, retrain
 from deletion.cli import run
 from microgpt import first_letter, names
 
@@ -135,6 +135,30 @@ def test_pictures(sketch, letters, tmp_path):
         assert (tmp_path / f"{name}.png").stat().st_size > 5000
     code, _, error = sketch("measure", letters, "--measure", "loss:max", "--plot", tmp_path / "x.docx")
     assert code == 2 and "cannot draw" in error
+
+
+@pytest.mark.parametrize("level", [0.95, None])
+def test_pictures_draw_the_intervals_of_the_table(monkeypatch, level):
+    """Bars reach from bound to bound, and the axis names their level; without intervals they are standard errors."""
+    from matplotlib.figure import Figure
+    drawn = []
+
+    def drawing(path):
+        drawn.append(Figure().subplots())
+        return drawn[-1], lambda: None
+
+    rows = [{"set": name, "measurement": "loss", "trained": 1.0, "change": change, "predicted": 1.0 + change,
+             "retrained": 1.5, "level": level, "standard_error": 0.01,
+             "interval": level and [1.0 + change - 0.3, 1.0 + change + 0.4]} for name, change in (("a", 0.5), ("b", -0.2))]
+    monkeypatch.setattr(plots, "drawing", drawing)
+    plots.predictions(rows, "x.png")
+    plots.validation(rows, "x.png")
+    below, above = (0.3, 0.4) if level else (0.01, 0.01)
+    for axes, along, label in zip(drawn, (0, 1), (drawn[0].get_xlabel(), drawn[1].get_ylabel())):
+        bars, = axes.containers[0].lines[2]
+        ends = [segment[:, along] for segment in bars.get_segments()]
+        np.testing.assert_allclose(ends, [[0.5 - below, 0.5 + above], [-0.2 - below, -0.2 + above]], rtol=1e-12)
+        assert ("95% interval" if level else "one standard error") in label
 
 
 def test_a_learner_of_the_users(sketch, tmp_path):

@@ -78,7 +78,7 @@ CHILD = """
         fsync(file)
         time.sleep(0.03)
     os.fsync = slowly
-    precompute(network(), 192, 2, seed=5, design="sphere", out=sys.argv[1])
+    precompute(network(), 192, 2, seed=5, design="sphere", out=sys.argv[1], progress=False)
     print("finished")
 """
 

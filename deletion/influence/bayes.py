@@ -14,6 +14,8 @@ import numpy as np
 from scipy.sparse.linalg import LinearOperator, eigsh
 
 from circuit import DomainError, evaluate, integer, real, record
+from circuit.blas import one_blas_thread
+from circuit.progress import Progress
 
 from ..checks import real_number, whole_number
 from ..methods import Answer, DoesNotApply, Method
@@ -46,7 +48,9 @@ class BayesianInfluence(Method):
 
     def _answer(self, learner, h, measurement):
         objective = Objective(learner)
-        theta, accepted, step = self.sample(objective)
+        steps = self.burn_in + self.draws * self.thin
+        with Progress(steps, "Langevin dynamics") as report, one_blas_thread():
+            theta, accepted, step = self.sample(objective, report)
         losses = losses_at(objective, theta.reshape(-1, objective.size)).reshape(theta.shape[:2] + (-1,))
         losses = losses @ (1.0 - learner.example_weights(h)).T      # (chains, draws, sets): only what is deleted matters
         circuit = learner.measurement(measurement)
@@ -61,7 +65,7 @@ class BayesianInfluence(Method):
                  f"Monte-Carlo standard errors: {ratio(error, change):.0%} of the changes")
         return Answer(change.reshape((len(h),) + shape), learner.trained + moved, notes)
 
-    def sample(self, objective):
+    def sample(self, objective, report=lambda steps: None):
         """(draws as (chains, draws, parameters), share of accepted moves, step)."""
         rng, centre = np.random.default_rng(self.seed), objective.learner.trained
         step = self.step
@@ -91,6 +95,7 @@ class BayesianInfluence(Method):
                                 "parameters")
             if number > self.burn_in and (number - self.burn_in) % self.thin == 0:
                 kept.append(theta)
+            report(1)
         share = accepted / (steps * self.chains)
         if share < 0.05:
             raise too_large(step, f"{share:.1%} of the moves were accepted")

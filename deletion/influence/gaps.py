@@ -19,6 +19,8 @@ from functools import partial
 
 import numpy as np
 
+from circuit.progress import working
+
 from ..checks import LearnerError, iterable, real_number
 from ..methods import change_at
 from ..retrain import retrain
@@ -53,11 +55,13 @@ class Gaps:
         return gaps.reshape(gaps.shape[:2] + (-1,)).mean(axis=2)
 
 
-def five_gaps(learner, deletion_sets, measurement, *, damping, solver="lissa", tolerance=0.01, limit=10_000):
+def five_gaps(learner, deletion_sets, measurement, *, damping, solver="lissa", tolerance=0.01, limit=10_000,
+              progress=True):
     """The Gaps of deletion sets (as `retrain` takes them) and measurement(parameters) -> scalar or vector.
 
     damping   lambda >= 0, on the scale of sums
     solver    the iterative one, "lissa" or "cg": stopped at a relative residual of `tolerance`, after at most `limit` products
+    progress  False prints nothing on stderr
 
     Raises DoesNotApply where one of the stations cannot be reached, with the reason.
     """
@@ -67,13 +71,20 @@ def five_gaps(learner, deletion_sets, measurement, *, damping, solver="lissa", t
     sets = [[learner.units[i] for i in learner.unit_indices(s)] for s in deletion_sets] if iterable(deletion_sets) else []
     if not sets:
         raise LearnerError(f"deletion sets are a sequence of sets, such as [[{learner.units[0]!r}]], not {deletion_sets!r:.60}")
+    early = {"solver": solver, "tolerance": tolerance, "limit": limit}
+    with working("five gaps", progress):
+        return stations(learner, sets, measurement, damping, early)
+
+
+def stations(learner, sets, measurement, damping, early):
+    """The Gaps between all stations.   early: the solver that is stopped early, with its options."""
     bregman = PBRF(damping).answer(learner, sets, measurement).parameters      # what is refused is told before any training
     response = Response(learner, learner.trained, damping)
     h = np.array([(learner.downweight(s) * learner.used)[learner.unit_of] for s in sets])
     pulls = h @ response.objective.gradients(learner.trained)
     exact = solve(response.curvature, pulls, damping)
-    early = solve(response.curvature, pulls, damping, solver=solver, tolerance=tolerance, limit=limit)
-    theta = [retrain(each, sets, progress=False) for each in (learner, begun_at(learner), begun_at(learner, damping))]
+    early = solve(response.curvature, pulls, damping, **early)
+    theta = [retrain(each, sets) for each in (learner, begun_at(learner), begun_at(learner, damping))]
     theta = np.array([*theta, bregman, learner.trained + exact.x, learner.trained + early.x])
     change = change_at(learner, measurement, theta.reshape(-1, theta.shape[2]))
     return Gaps(theta, change.reshape(theta.shape[:2] + change.shape[1:]), early.residual)

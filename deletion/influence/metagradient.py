@@ -14,11 +14,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from circuit import DomainError, evaluate, gradient, integer, real, record
+from circuit.blas import one_blas_thread
+from circuit.progress import Progress
 
 from ..checks import LearnerError, checked_learner, iterable, real_array, whole_number
 from ..jumps import only_jump
 from ..methods import Answer, Method, Sketched
-from ..progress import Progress
 
 TOGETHER = 24
 """Elements of a measurement pulled back side by side. On microgpt twenty take 2.6 times as long as one, forty seven times: they leave the cache."""
@@ -72,7 +73,7 @@ def metagradient(learner, measurement, *, weights=None, checkpoints=None, progre
     steps = Steps(learner, weights)
     wanted = math.isqrt(count - 1) + 1 if checkpoints is None else whole_number(checkpoints, "the number of checkpoints", 1)
     length = -(-count // min(wanted, count))      # of what lies between two checkpoints
-    with Progress(2 * count, "metagradient", progress) as report:
+    with Progress(2 * count, "metagradient", progress) as report, one_blas_thread():
         state, kept, stored = learner.states, [], 0
         for first in range(0, count, length):
             kept.append(state)
@@ -100,7 +101,7 @@ class ByMetagradient(Method):
     name = "metagradient"
 
     def _answer(self, learner, h, measurement):
-        found = metagradient(learner, measurement, progress=False)
+        found = metagradient(learner, measurement)
         return Answer(-np.tensordot(h, found.gradient, 1), notes=(f"{found.stored} states stored",))
 
 
@@ -110,7 +111,7 @@ class SketchedBeyond(Sketched):
     name = "sketch + metagradient"
 
     def _measured(self, sketch, learner, measurement):
-        return sketch.measure(measurement).with_gradient(metagradient(learner, measurement, progress=False))
+        return sketch.measure(measurement).with_gradient(metagradient(learner, measurement))
 
 
 def checked_weights(learner, weights):

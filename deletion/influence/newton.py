@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import eigh
 
+from circuit.blas import linear_algebra
+
 from ..checks import LearnerError, whole_number
 from ..methods import Answer, DoesNotApply, change_at, remaining
 from ..objective import Objective
@@ -97,7 +99,9 @@ def self_influences(learner, deletion_sets, method=NewtonStep()):
     found = []
     for k, gone in enumerate(1.0 - weights):
         try:      # V^T C V = I and V^T C_W V = diag(values): V^T g_W is a, in the eigenvectors of S
-            values, vectors = eigh(objective.matrix(theta, gone, regularizer=False, **options), whole)
+            matrix = objective.matrix(theta, gone, regularizer=False, **options)
+            with linear_algebra(f"decompose a matrix of {len(whole)} x {len(whole)}", len(whole)):
+                values, vectors = eigh(matrix, whole)
         except np.linalg.LinAlgError:
             raise DoesNotApply(f"the curvature of all examples is not positive definite; {ADVICE}") from None
         if values[-1] >= 1.0 - rounding:

@@ -20,6 +20,8 @@ from scipy.linalg import LinAlgError, cholesky, solve_triangular
 from scipy.optimize import NoConvergence, minimize, newton_krylov
 
 from circuit import DomainError, evaluate, gradient, real, record
+from circuit.blas import linear_algebra, one_blas_thread
+from circuit.progress import Progress
 
 from ..checks import real_number
 from ..learner import Learner
@@ -58,7 +60,11 @@ class PBRF(Method):
     def _answer(self, learner, h, measurement):
         downweights = 1.0 - remaining(learner, h)
         response = Response(learner, learner.trained, self.damping)
-        found = [response.minimum(row, self.tolerance) for row in downweights]
+        found = []
+        with Progress(len(h), "sets") as report, one_blas_thread(len(response.start)):
+            for row in downweights:
+                found.append(response.minimum(row, self.tolerance))
+                report(1)
         theta = np.array([theta for theta, _ in found])
         return Answer(change_at(learner, measurement, theta), theta,
                       (f"gradient norm at the minimum at most {max(norm for _, norm in found):.1g} of that where it began",))
@@ -76,7 +82,8 @@ class Response:
         self.decay = self.objective.gradient(self.start, np.zeros(learner.example_count))      # n grad r at theta_s
         self.curvature = self.objective.matrix(self.start, curvature="gauss-newton")
         try:
-            self.root = cholesky(self.curvature + damping * np.eye(len(start)), lower=True)
+            with linear_algebra(f"factor a matrix of {len(start)} x {len(start)}", len(start)):
+                self.root = cholesky(self.curvature + damping * np.eye(len(start)), lower=True)
         except LinAlgError:
             raise DoesNotApply(f"the Gauss-Newton matrix with damping {damping:g} is not positive definite: give (more) damping") from None
         gradients = self.objective.gradients(self.start)

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from circuit.progress import Progress
+
 from ..checks import LearnerError, real_number, whole_number
 from ..methods import DoesNotApply
 from ..retrain import retrain
@@ -45,13 +47,15 @@ class Shapley:
     settled: bool
 
 
-def shapley_values(learner, utility, *, permutations=1000, tolerance=0.05, truncation=0.0, seed=0):
+def shapley_values(learner, utility, *, permutations=1000, tolerance=0.05, truncation=0.0, seed=0,
+                   progress=True):
     """The Shapley of a learner's units for utility(parameters) -> scalar.
 
     permutations   orders at most
     tolerance      stop when sum |value now - value 100 orders ago| < tolerance sum |value now|
     truncation     an order is cut short once a prefix is within `truncation` of v(all): the next unit gets what is left, those
                    after it nothing. 0 cuts none; otherwise values are biased, their sum is not
+    progress       False prints nothing on stderr
 
     Raises DoesNotApply for more than 200 units.
     """
@@ -62,11 +66,15 @@ def shapley_values(learner, utility, *, permutations=1000, tolerance=0.05, trunc
     whole_number(permutations, "the number of permutations", 1), whole_number(seed, "the seed", 0)
     real_number(tolerance, "the tolerance of values", low=0.0), real_number(truncation, "truncation", low=0.0)
     game, rng, found = Game(learner, utility), np.random.default_rng(seed), np.empty((0, n))
-    while len(found) < permutations:
-        orders = np.array([rng.permutation(n) for _ in range(min(ROUND, permutations - len(found)))])
-        found = np.concatenate([found, marginals(game, orders, truncation)])
-        if len(found) > WINDOW and moved(found) < tolerance:
-            return summed(found, game, True)
+    with Progress(permutations, "Shapley values, at most", progress) as report:
+        learner.recurrence(None)
+        report.begin()
+        while len(found) < permutations:
+            orders = np.array([rng.permutation(n) for _ in range(min(ROUND, permutations - len(found)))])
+            found = np.concatenate([found, marginals(game, orders, truncation)])
+            if len(found) > WINDOW and moved(found) < tolerance:
+                return summed(found, game, True)
+            report(len(orders))
     return summed(found, game, False)
 
 

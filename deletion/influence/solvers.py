@@ -13,6 +13,8 @@ import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve, eigvalsh
 from scipy.linalg.lapack import dpocon
 
+from circuit.blas import linear_algebra, one_blas_thread
+
 from ..checks import LearnerError, one_of, real_array, real_number, whole_number
 from ..methods import DoesNotApply
 
@@ -58,6 +60,12 @@ def solve(curvature, b, damping=0.0, *, solver="cholesky", tolerance=1e-10, limi
     if b.ndim != 2 or not b.size:
         raise LearnerError(f"right-hand sides are (k, parameters), one a row, not of shape {b.shape}")
     one_of(solver, "solver", SOLVERS)
+    with one_blas_thread(b.shape[1]):
+        return solved(curvature, b, damping, solver, tolerance, limit, scale)
+
+
+def solved(curvature, b, damping, solver, tolerance, limit, scale):
+    """`solve`, of what was checked."""
     size, dense = b.shape[1], solver == "cholesky" or not callable(curvature)
     if dense:
         matrix = damped(curvature(np.eye(size)) if callable(curvature) else curvature, size, damping)
@@ -113,7 +121,8 @@ def dots(a, b):
 def cholesky(matrix, b):
     """x by a Cholesky factor; refused where the matrix is indefinite, or singular to rounding."""
     try:
-        factor = cho_factor(matrix)
+        with linear_algebra(f"factor a matrix of {len(matrix)} x {len(matrix)}", len(matrix)):
+            factor = cho_factor(matrix)
         known = dpocon(factor[0], np.abs(matrix).sum(axis=0).max())[0] > len(matrix) * np.finfo(float).eps
     except LinAlgError:
         known = False

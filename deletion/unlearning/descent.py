@@ -13,6 +13,9 @@ from math import ceil
 
 import numpy as np
 
+from circuit.blas import one_blas_thread
+from circuit.progress import Progress
+
 from ..checks import LearnerError, real_number, whole_number
 from ..methods import Answer, DoesNotApply, Method, change_at, remaining
 from ..objective import Objective
@@ -89,13 +92,15 @@ class Descent(Method):
     def _descended(self, objective, theta, keep, steps):
         """Projected gradient steps on the mean over what is left, plus the regulariser. Steps must shrink as the constants say."""
         weights, longest = keep * (objective.count / keep.sum()), np.inf      # of an objective that divides by the whole count
-        for _ in range(steps):
-            there = self._projected(theta - self.rate / objective.count * objective.gradient(theta, weights))
-            length = np.linalg.norm(there - theta)
-            if length > longest + 1e-12 * (1.0 + np.linalg.norm(there)):
-                raise DoesNotApply(f"a step of {length:.3g} follows where at most {longest:.3g} is possible: the constants do not hold here. "
-                                   f"({self.constants})")
-            theta, longest = there, self.gamma * length
+        with Progress(steps, "descend") as report, one_blas_thread():
+            for _ in range(steps):
+                there = self._projected(theta - self.rate / objective.count * objective.gradient(theta, weights))
+                length = np.linalg.norm(there - theta)
+                if length > longest + 1e-12 * (1.0 + np.linalg.norm(there)):
+                    raise DoesNotApply(f"a step of {length:.3g} follows where at most {longest:.3g} is possible: the constants do not hold here. "
+                                       f"({self.constants})")
+                theta, longest = there, self.gamma * length
+                report(1)
         return theta
 
     def _projected(self, theta):

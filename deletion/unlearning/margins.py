@@ -9,6 +9,9 @@ import numpy as np
 from scipy.optimize import nnls
 from scipy.special import log_expit
 
+from circuit.blas import one_blas_thread
+from circuit.progress import working
+
 from ..checks import LearnerError, real_array, real_number, whole_number
 from .homogeneous import Linear, Span, checked_points, checked_theta, separated
 from .kkt import multipliers
@@ -34,13 +37,15 @@ class Trained:
     relative_eps: float
 
 
-def train_to_margin(model, x, y, loss="exponential", start=None, tolerance=1e-2, limit=200_000):
+def train_to_margin(model, x, y, loss="exponential", start=None, tolerance=1e-2, limit=200_000, *,
+                    progress=True):
     """Train by gradient descent with steps divided by the loss, until the direction stands still: Trained.
 
     loss        "exponential" or "logistic"
     start       (size,) where to start; default: model.start()
     tolerance   on the angle of the second half of training, and on what stationarity misses relative to |theta|
     limit       on the steps; where it does not suffice, LearnerError says what is missing
+    progress    False prints nothing on stderr
     """
     x, y = checked_points(model, x, y)
     log_slope = checked_loss(loss)
@@ -52,7 +57,8 @@ def train_to_margin(model, x, y, loss="exponential", start=None, tolerance=1e-2,
     inside, outside = span.inside(theta), theta - span.whole(span.inside(theta))
     steps, total = 0, min(ROUND, limit)
     while True:
-        inside = descend(span.model, inside, span.points, y, log_slope, total - steps)
+        with working(f"descend, {steps} steps taken", progress), one_blas_thread():
+            inside = descend(span.model, inside, span.points, y, log_slope, total - steps)
         before, theta = theta, span.whole(inside) + outside
         steps, turned, missing = total, angle(before, theta), np.inf
         if turned <= tolerance or steps == limit:

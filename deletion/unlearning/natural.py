@@ -12,6 +12,8 @@ version for networks, `MinMax`, is our own formulation: the paper's exact object
 import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
+from circuit.blas import linear_algebra
+
 from ..checks import real_number, whole_number
 from ..influence.pbrf import pulled
 from ..methods import Answer, DoesNotApply, Method, change_at, remaining
@@ -65,7 +67,8 @@ class Fisher:
         matrix = objective.matrix(theta, keep, curvature="gauss-newton")
         matrix[np.diag_indices_from(matrix)] += damping * objective.count
         try:
-            self.factor = cho_factor(matrix)
+            with linear_algebra(f"factor a matrix of {len(matrix)} x {len(matrix)}", len(matrix)):
+                self.factor = cho_factor(matrix)
         except LinAlgError:
             raise DoesNotApply("the retained Fisher matrix plus regulariser is not positive definite: give a damping > 0") from None
 

@@ -1,0 +1,62 @@
+"""Compiling: functions that Python calls are compiled once per kind of arguments. The results are kept on
+disk where that is possible, and stderr says when the compiler begins."""
+import warnings
+from functools import lru_cache
+
+from numba import njit
+from numba.core import event
+
+from circuit.progress import say, working
+
+_descriptions = {}      # dispatcher -> describe
+
+
+def compiled(describe, **options):
+    """A decorator: njit, with results kept on disk. They contain every function that the decorated one calls.
+
+    describe   describe(*types of the arguments) -> (what is being compiled, how long that takes), in words
+    options    of njit
+    """
+    def decorate(function):
+        try:
+            dispatcher = njit(nogil=True, cache=True, **options)(function)
+        except RuntimeError as error:
+            if "no locator available" not in str(error):
+                raise
+            warn_of_no_cache()
+            dispatcher = njit(nogil=True, **options)(function)
+        _descriptions[dispatcher] = describe
+        return dispatcher
+    return decorate
+
+
+@lru_cache(maxsize=None)      # several functions are compiled; one warning is enough
+def warn_of_no_cache():
+    warnings.warn("compiled code cannot be kept, because neither the folder of this library nor the user's "
+                  "cache folder can be written to: each start compiles anew. Set NUMBA_CACHE_DIR to a folder "
+                  "that can be written to", RuntimeWarning, stacklevel=4)
+
+
+class Announcer(event.Listener):
+    """Prints what is being compiled when the compiler begins; what is found on disk does not get here.
+
+    The compiler works on one function at a time. Functions that are called by others are skipped.
+    """
+
+    def on_start(self, event):
+        dispatcher = event.data["dispatcher"]
+        if dispatcher not in _descriptions:
+            return
+        what, takes = _descriptions[dispatcher](*event.data["args"])
+        path = dispatcher.stats.cache_path
+        kept = f"once: kept in {path}" if path else "at each start: set NUMBA_CACHE_DIR to keep it"
+        say(f"compiling {what} for this machine, {takes}, {kept}")
+        self.progress = working(f"compiling {what}")
+        self.progress.__enter__()
+
+    def on_end(self, event):
+        if event.data["dispatcher"] in _descriptions:
+            self.progress.__exit__(None)
+
+
+event.register("numba:compile", Announcer())

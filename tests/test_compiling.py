@@ -1,0 +1,128 @@
+"""Compiling is announced before it begins, happens once, counts in no estimate, and works without a cache."""
+import os
+import re
+import shutil
+import subprocess
+import sys
+import textwrap
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from learners import network
+
+from circuit import progress
+from circuit.progress import silence
+from deletion import precompute, retrain
+from deletion.terms import add_terms
+from taylor import recurrence
+from taylor.compiling import compiled
+from taylor.machine import repeat
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+SMALL = """
+    import numpy as np
+    import deletion
+    from circuit import real, record
+    from taylor import evaluate
+    print(evaluate(record(lambda x: x * x, real(name="x")), [np.array(3.0)], degree=0)[0].constant)
+"""
+"""A program that compiles as little as any: kernels of degree 0."""
+
+
+def child(code, cwd, **environment):
+    """A process that runs code with other environment variables; None removes one."""
+    variables = {name: value for name, value in (os.environ | environment).items() if value is not None}
+    return subprocess.Popen([sys.executable, "-W", "default", "-c", textwrap.dedent(code)],
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=cwd, env=variables)
+
+
+def test_the_readmes_first_example_announces_that_it_compiles(tmp_path):
+    """With an empty cache, the first line on stderr comes before anything compiled is in the cache."""
+    example = re.search(r"```python\n(.*?)```", README, re.DOTALL).group(1)
+    process = child(example, tmp_path, NUMBA_CACHE_DIR=str(tmp_path / "cache"))
+    try:
+        line = process.stderr.readline()
+        compiled_by_now = list((tmp_path / "cache").rglob("*.nbc"))
+    finally:
+        process.kill()
+        process.communicate()
+    assert line.startswith("compiling the kernels of degree 3 for this machine")
+    assert str(tmp_path / "cache") in line and not compiled_by_now
+
+
+def test_what_is_in_the_cache_is_not_announced_again(tmp_path):
+    cache = str(tmp_path / "cache")
+    first, again = (child(SMALL, tmp_path, NUMBA_CACHE_DIR=cache).communicate() for _ in range(2))
+    assert first[0] == again[0] == "9.0\n"
+    assert first[1].startswith("compiling the kernels of degree 0 for this machine")
+    assert "compiling" not in again[1]
+
+
+def test_without_a_place_for_a_cache_there_is_one_warning(tmp_path):
+    for room in ("circuit", "taylor", "deletion"):
+        shutil.copytree(ROOT / room, tmp_path / room, ignore=shutil.ignore_patterns("__pycache__"))
+        for folder in {path.parent for path in (tmp_path / room).rglob("*.py")}:
+            (folder / "__pycache__").touch()      # a file: not even root can keep anything in it
+    nowhere = {"HOME": "/dev/null", "XDG_CACHE_HOME": "/dev/null/cache", "NUMBA_CACHE_DIR": None}
+    text, error = child(SMALL, tmp_path, PYTHONPATH=str(tmp_path), **nowhere).communicate()
+    assert text == "9.0\n", error
+    assert error.count("RuntimeWarning") == 1 and "each start compiles anew. Set NUMBA_CACHE_DIR" in error
+    assert "compiling the kernels of degree 0 for this machine, about half a minute, at each start" in error
+
+
+def doubled(x):
+    return 2.0 * x
+
+
+def test_it_is_silenced_with_all_else(capsys):
+    function = compiled(lambda *types: (f"a function of {types[0]}", "no time"))(doubled)
+    assert function(1.5) == 3.0
+    capsys.readouterr()
+    with silence():
+        function.recompile()
+    assert capsys.readouterr().err == ""
+    function.recompile()
+    error = capsys.readouterr().err
+    assert error.startswith("compiling a function of float64 for this machine, no time, once: kept in ")
+
+
+def test_every_form_is_compiled_once(learner):
+    """Pushing and measuring need the same kernels, and so do predictions of one set and of many."""
+    measured = precompute(learner, 16, 2).measure(lambda p: p["w2"].sum())
+    measured.predict([3]), measured.predict_many([[3, 4]] * 200)
+    measured.predict_downweights(np.ones((2, 20)))
+    forms = [str(signature[0]) for signature in repeat.signatures]
+    assert len(forms) == len(set(forms)) and len(add_terms.signatures) == 1
+
+
+@pytest.mark.parametrize("executor", [False, True])
+def test_no_estimate_counts_compiling(monkeypatch, executor):
+    """Here a clock moves by 1000 s whenever kernels are made ready, and by 1 s with every report."""
+    now, lines = [0.0], []
+    monkeypatch.setattr(progress, "clock", lambda: now[0])
+    ready, count = recurrence.ready, progress.Progress.__call__
+
+    def slowly(forms):
+        now[0] += 1000.0
+        ready(forms)
+
+    def counted(self, *work):
+        now[0] += 1.0
+        count(self, *work)
+        lines.append(str(self))
+
+    monkeypatch.setattr(recurrence, "ready", slowly)
+    monkeypatch.setattr(progress.Progress, "__call__", counted)
+    if executor:
+        with ThreadPoolExecutor(1) as pool:
+            precompute(network(steps=400), 24, 2, design="pairs", executor=pool)
+    else:
+        precompute(network(steps=400), 24, 2, design="pairs", threads=1)
+    retrain(network(steps=400), [[1]])
+    assert now[0] > 3000.0 and "push" in "".join(lines) and "retrain" in "".join(lines)
+    left = [re.search(r"about (\S+) s left", line) for line in lines]
+    assert len(left) > 10 and all(found and float(found.group(1)) < 100.0 for found in left)
