@@ -8,8 +8,8 @@ from .recipe import resolve
 
 SETS = """A set to delete names units, or examples where each is a unit of its own. Its items are
 
-    x       the unit called x; if there is none, all units with x in their name. A number is part of no other:
-            1 is not in 10
+    x       the unit called x, or all examples called x; if there are none, all with x in their names. A number
+            is part of no other: 1 is not in 10
     ann*    all whose names fit a pattern with * ? [...]
     #3      the unit at position 3, counted from 0
     3       the unit called 3; if examples are units and none is called by a number, that at position 3

@@ -82,7 +82,7 @@ class Learner:
             if key not in batches:      # equal batches share their arrays
                 batches[key] = batch(self.examples, chosen)
             data, constants = batches[key], self._constants(number)
-            if self._constants(number) != constants:
+            if list(self.optimizer.constants(number, len(self.schedule))) != constants:
                 raise changing(f"the learning rate, or another constant of the optimizer, at step {number}")
             kind = kind_of(data)
             if kind not in self._kinds:
@@ -235,7 +235,7 @@ class Learner:
     def fingerprint_parts(self):
         """Hashes of everything that decides the result, by what it is: circuits (model, loss, regulariser and optimiser), data,
         initial state, schedule, learning rates (all constants of the steps), units."""
-        constants = [len(self.optimizer.constants(s, len(self.steps))) for s in range(len(self.steps))]
+        constants = [len(step.data) - len(self.examples[step.weights[0]]) for step in self.steps]      # how many
         known = {}      # arrays come round again every epoch: each is hashed once
 
         def hashed(x):

@@ -178,7 +178,7 @@ def precompute(learner, directions=64, degree=3, seed=0, *, design="auto", calib
                threads=None, dry_run=False, dtype="float64", progress=True):
     """The sketch of a learner.
 
-    directions   how many to draw; or Directions; or an array (directions, units) of given ones
+    directions   how many to draw, over the units that steps use; or Directions; or an array (directions, units)
     degree       highest power of t kept, from 1 on
     seed         of the random directions
     design       how they are drawn: 'sphere', 'haar', 'pairs', or 'auto'; see directions.py
