@@ -44,6 +44,11 @@ def rank(count, level):
     return int(ranks[enough][0]) if enough.any() else count
 
 
+def effective(weight):
+    """How many sets of equal weight would say as much.   weight: (..., k)"""
+    return weight.sum(axis=-1) ** 2 / (weight ** 2).sum(axis=-1)
+
+
 class ErrorModel:
     """The variance of a prediction's error, fitted to the calibration sets:
 
@@ -52,7 +57,7 @@ class ErrorModel:
     e is the decoder's standard error, |h|^2 the size of the set; a set that pulls in one direction more than a random one of its
     size has more interactions that were not seen. a, b, g maximise the normal likelihood of the errors found, over a grid of shapes with
     their scale in closed form. Intervals are those of Student's t with k - 3 degrees of freedom, or, where the errors found have
-    heavier tails than that, of the errors found, by `rank`.
+    heavier tails than that, of the errors found, by `rank`: at all calibration sets, and at those of about the size asked about.
 
     errors (k, q): found at the calibration sets, predicted minus true;   changes (k, q): the true changes there
     stated (k, q): standard errors;   squares (k,): |h|^2;   excess (k, q): (change / typical change)^2, of predicted changes
@@ -76,7 +81,9 @@ class ErrorModel:
             for kept, found in ((self.sampling, scale * SHARES[at] / mean), (self.tail, scale * (1.0 - SHARES[at]) / level),
                                 (self.growth, np.full(q, growth))):
                 kept[better] = found[better]
-        self.standardised = np.sort(self.errors / np.maximum(self._total(stated, squares, excess), TINY), axis=0)
+        standardised = self.errors / np.maximum(self._total(stated, squares, excess), TINY)
+        self.order = np.argsort(standardised, axis=0, kind="stable")
+        self.standardised = np.take_along_axis(standardised, self.order, axis=0)
 
     def _total(self, stated, squares, excess):
         tail = self.tail * squares[:, None] ** self.growth * (1.0 + excess)
@@ -96,10 +103,24 @@ class ErrorModel:
             sampling = np.maximum(sampling, np.sqrt(total ** 2 - np.minimum(rest, total) ** 2))
         return sampling, np.sqrt(total ** 2 - sampling ** 2)
 
-    def half_width(self, sampling, truncation, level):
-        """(sets, q): how far to either side the interval of a level reaches, from the two deviations."""
-        found = self.standardised[rank(len(self.standardised), level) - 1]
-        return np.maximum(found, student.ppf(0.5 + 0.5 * level, self.freedom)) * np.hypot(sampling, truncation)
+    def half_width(self, sampling, truncation, squares, level):
+        """(sets, q): how far to either side the interval of a level reaches, from the two deviations and the sizes."""
+        sizes, place = np.unique(squares, return_inverse=True)
+        reach = np.maximum(self.standardised[rank(len(self.squares), level) - 1], student.ppf(0.5 + 0.5 * level, self.freedom))
+        near = np.array([self._reach_near(weight, level) for weight in self._near(sizes)]).reshape(len(sizes), -1)
+        return np.maximum(near, reach)[place] * np.hypot(sampling, truncation)
+
+    def _reach_near(self, weight, level):
+        """(q,): the standardised error that bounds a level among calibration sets of these weights (k,)."""
+        count = round(effective(weight))
+        below = np.cumsum(weight[self.order], axis=0)      # of the weight, from the smallest error on
+        at = (below < (rank(count, level) / count - 1e-9) * below[-1]).sum(axis=0)
+        return self.standardised[at, np.arange(len(at))]
+
+    def _near(self, sizes):
+        """(sizes, k): how much each calibration set counts for a size |h|^2, the nearest 1."""
+        distance = (np.log(np.maximum(sizes, TINY))[:, None] - np.log(self.squares)) / NEAR
+        return np.exp(-0.5 * (distance ** 2 - (distance ** 2).min(axis=1, keepdims=True)))
 
     def relative_error(self, squares):
         """(error, its standard error, the worst measurement's), each (sets,): of random sets of a size, beside the change.
@@ -110,12 +131,11 @@ class ErrorModel:
         error is that of a ratio of sums over independent sets; infinite where hardly more than one set is near.
         """
         sizes, place = np.unique(squares, return_inverse=True)
-        distance = (np.log(np.maximum(sizes, TINY))[:, None] - np.log(self.squares)) / NEAR
-        weight = np.exp(-0.5 * (distance ** 2 - (distance ** 2).min(axis=1, keepdims=True)))      # (sizes, k)
+        weight = self._near(sizes)      # (sizes, k)
         total = np.maximum(weight @ self.changes, TINY)
         ratio = (weight @ self.errors) / total
         each = ((self.errors - ratio[:, None] * self.changes) / total[:, None]).mean(axis=2)      # (sizes, k)
-        count = weight.sum(axis=1) ** 2 / (weight ** 2).sum(axis=1)      # how many sets of equal weight would say as much
+        count = effective(weight)
         spread = np.sqrt((weight ** 2 * each ** 2).sum(axis=1))
         spread = np.where(count > 1.5, spread * np.sqrt(count / np.maximum(count - 1.0, 0.5)), np.inf)
         return ratio.mean(axis=1)[place], spread[place], ratio.max(axis=1)[place]

@@ -287,7 +287,7 @@ class Measured:
         model, squares = self.error_model(decoder, groups), sets.squares()
         rest = remainder(found.terms) if self.degree > 1 else None
         sampling, truncation = model.deviations(found.error, squares, self._excess(found.change, squares), rest)
-        half = model.half_width(sampling, truncation, level).reshape(shape)
+        half = model.half_width(sampling, truncation, squares, level).reshape(shape)
         verdict = judge(self, model, sets, found.change, found.terms, sampling, truncation)
         return Prediction(self.value + change, change, terms, error, (self.value + change - half, self.value + change + half), level,
                           sampling.reshape(shape), truncation.reshape(shape), fitted.name,

@@ -121,7 +121,7 @@ def test_learners_say_what_they_are():
 
 def test_methods_say_what_they_are():
     assert repr(Retraining()) == "Retraining()" and repr(LeaveOneOuts()) == "LeaveOneOuts()"
-    assert repr(Sketched(20)) == "Sketched(directions=20, degree=3, seed=0, options={'progress': False})"
+    assert repr(Sketched(20)) == "Sketched(directions=20, degree=3, seed=0, options={})"
     assert "curvature='gauss-newton'" in repr(Influence("gauss-newton"))
     assert "damping=0.1" in repr(Influence(damping=0.1)) and "steps=50" in repr(Rewind(50))
 

@@ -41,7 +41,7 @@ def test_intervals_hold_heavy_tails_with_the_confidence_stated(rng):
     errors = rng.normal(size=(96, 300)) * np.where(rng.random((96, 300)) < 0.2, 1.0, 0.1)
     squares = np.ones(96)
     model = model_of(errors, squares)
-    width = model.half_width(*model.deviations(np.zeros((1, 300)), np.ones(1), np.zeros((1, 300))), 0.95)[0]
+    width = model.half_width(*model.deviations(np.zeros((1, 300)), np.ones(1), np.zeros((1, 300))), np.ones(1), 0.95)[0]
     held = 1.0 - 2.0 * (0.2 * norm.sf(width) + 0.8 * norm.sf(width / 0.1))
     share, spread = np.mean(held >= 0.95), np.sqrt(0.75 * 0.25 / 300)
     assert 0.75 - 4.0 * spread <= share <= 0.9 and held.mean() <= 0.98
@@ -61,7 +61,7 @@ def test_calibrated_errors_recover_a_known_law(rng):
     model = model_of(errors, squares, stated=stated)
     fresh, new = draw(np.repeat(squares, 20), 50)
     deviations = model.deviations(fresh, np.repeat(squares, 20), np.zeros_like(fresh))
-    assert 0.94 <= (np.abs(new) < model.half_width(*deviations, 0.95)).mean() <= 0.99
+    assert 0.94 <= (np.abs(new) < model.half_width(*deviations, np.repeat(squares, 20), 0.95)).mean() <= 0.99
     sampling, tail = model.deviations(np.full((2, 50), 0.3), np.array([1.0, 100.0]), np.zeros((2, 50)))
     assert np.median(sampling[0]) == pytest.approx(0.3, rel=0.2) and np.median(tail[1]) == pytest.approx(100.0, rel=0.3)
 
