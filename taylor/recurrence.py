@@ -11,7 +11,7 @@ import numpy as np
 from circuit import CircuitError, DomainError
 
 from . import kernels as k
-from .evaluate import LANES
+from .evaluate import LANES, checked_degree
 from .machine import Forms, Schedule, ready, repeat
 from .polynomial import to_lanes
 from .program import Builder
@@ -38,7 +38,8 @@ class Recurrence:
     """
 
     def __init__(self, circuits, steps, states, degree):
-        self.forms = Forms.of(0, TRAININGS, shared=False) if degree is None else Forms.of(degree, LANES)
+        plain = degree is None
+        self.forms = Forms.of(0, TRAININGS, shared=False) if plain else Forms.of(checked_degree(degree), LANES)
         self.form, self.states = self.forms.block, states
         ready(self.forms)
         builder = Builder(self.form, [x.shape for x in circuits[0].inputs[:states]])

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from circuit import evaluate
+from circuit import evaluate, progress
 from deletion import SGD, Learner, LearnerError, asking, load, plots, precompute, recipe, retrain
 from deletion.cli import run
 from microgpt import first_letter, names
@@ -33,8 +33,10 @@ def weights(w):
 
 
 @pytest.fixture
-def sketch(capsys):
-    """sketch(*arguments): (exit code, what it prints, its errors)."""
+def sketch(capsys, monkeypatch):
+    """sketch(*arguments): (exit code, what it prints, its errors); without progress, however slow the machine is."""
+    monkeypatch.setattr(progress, "FIRST", 3600.0)
+
     def call(*arguments):
         try:
             code = run([str(x) for x in arguments])
