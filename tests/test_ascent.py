@@ -261,8 +261,11 @@ def test_the_benchmark_says_what_is_wrong(tmp_path):
     assert result.returncode == 2 and "at least one seed" in result.stderr and "Traceback" not in result.stderr
 
 
-def test_a_margin_beyond_exp_gives_a_step_of_zero():
+@pytest.mark.parametrize("off", [0.0, 1e-16, -1e-16, 1e-14])
+def test_a_margin_beyond_exp_gives_a_step_of_zero(off):
+    """Whichever way its multiplier is rounded: nothing is taken away, and nothing is divided by e^-800."""
     x, y = np.array([[1.0, 0.0], [800.0, 1.0]]), np.ones(2)
+    theta = max_margin(x, y) + [0.0, off]
     for loss in ("exponential", "logistic"):
-        step = ascend(Linear(2), max_margin(x, y), x, y, [1], loss=loss)
-        assert step.betas == [0.0] and np.array_equal(step.theta, max_margin(x, y))
+        step = ascend(Linear(2), theta, x, y, [1], loss=loss)
+        assert step.betas == [0.0] and np.array_equal(step.theta, theta) and len(step.notes) == 1

@@ -1,6 +1,7 @@
 """Bayesian influence against Bayesian linear regression, where everything is known; statistical claims with their false-alarm rates."""
 import numpy as np
 import pytest
+from checks import close
 from learners import data, network, ridge, squared_loss, tiny
 from scipy.stats import t as student
 
@@ -83,7 +84,7 @@ def test_chains_side_by_side_are_each_one_alone(learner, rng):
     for row, value, slope in zip(theta, values, slopes):
         assert value == pytest.approx(objective.value(row, weights), rel=1e-13)
         assert np.abs(slope - objective.gradients(row).T @ weights).max() < 1e-12 * np.abs(slope).max()
-    assert np.abs(losses_at(objective, theta) - [objective.losses(row) for row in theta]).max() < 1e-13
+    assert close(losses_at(objective, theta), np.array([objective.losses(row) for row in theta]), 1e-13)
     for bad in (theta[:, 1:], theta[None], np.nan * theta):
         with pytest.raises(LearnerError, match="parameters"):
             objective.slope(bad)

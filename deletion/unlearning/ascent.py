@@ -69,11 +69,13 @@ def ascend(model, theta, x, y, delete, fraction=1.0, loss="exponential", toleran
         raise LearnerError(f"the parameters miss a KKT point of these data by {before.relative_eps:.2g} of their norm, more than {tolerance:g}: gradient "
                            "ascent takes away what a point contributed only where training has converged in direction (train_to_margin)")
     scale = np.linalg.norm(theta) / np.linalg.norm(before.theta)
-    lambdas = before.lambdas[deleted]      # 0 where a margin is so large that exp is 0 as well
-    betas = np.divide(lambdas, np.exp(log_slope(before.margins[deleted])), out=np.zeros_like(lambdas), where=lambdas > 0.0)
+    lambdas, terms = before.lambdas[deleted], before.terms[deleted]
+    supports = np.linalg.norm(terms, axis=1) > ZERO * np.linalg.norm(before.theta)      # otherwise it is rounding
+    slopes = np.exp(log_slope(before.margins[deleted]))      # 0 at margins of hundreds, which support nothing
+    betas = np.divide(lambdas, slopes, out=np.zeros_like(lambdas), where=supports)
     notes = tuple(f"point {i} has multiplier 0 (margin {before.margins[i]:.3g}): it supports nothing, and its step is zero"
-                  for i in deleted if np.linalg.norm(before.terms[i]) <= ZERO * np.linalg.norm(before.theta))
-    after = theta - fraction * scale * before.terms[deleted].sum(axis=0)
+                  for i in deleted[~supports])
+    after = theta - fraction * scale * terms[supports].sum(axis=0)
     return Ascent(after, deleted, np.delete(np.arange(len(x)), deleted), betas, before, notes)
 
 
