@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 
 from deletion import Directions, given, sphere
-from deletion.directions import draw
+from deletion.directions.directions import draw
 from microgpt import names
 
 from . import harness

@@ -7,7 +7,7 @@ with intervals and a verdict calibrated on random sets. Neither knew the names o
 import numpy as np
 
 from deletion import sphere
-from deletion.directions import draw as drawn
+from deletion.directions.directions import draw as drawn
 
 from . import figures, harness
 from .figure2 import DOWNWEIGHTS

@@ -9,8 +9,8 @@ trajectories.
 import numpy as np
 
 from deletion import SGD, Learner, ModelLoss
-from deletion.influence.flow import Flow, Unlearning
-from deletion.influence.schedules import LINES, STEPS, pieces, polynomials, step
+from deletion.studies.flow import Flow, Unlearning
+from deletion.studies.schedules import LINES, STEPS, pieces, polynomials, step
 
 from . import harness
 from .learners import half_squared_error, linear_prediction

@@ -5,7 +5,8 @@ filled, with its 95% interval; what the library does not vouch for is drawn holl
 """
 import numpy as np
 
-from deletion import precompute, retrain
+from deletion import precompute
+from deletion.learner import retrain
 from microgpt import names
 
 from . import harness

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from circuit import CircuitError
-from deletion.output import plain
+from deletion.cli.tables import plain
 
 OPTIONS = {
     "names": {"metavar": "FILE", "help": "file of names, one a line (default: the shipped US Census names)"},

@@ -14,7 +14,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from circuit import CircuitError
-from deletion import precompute, retrain, sphere
+from deletion import precompute, sphere
+from deletion.learner import retrain
 from microgpt import names
 from taylor import LANES, flops
 from taylor.kernels import OPERATIONS

@@ -6,7 +6,8 @@ import numpy as np
 from scipy.stats import rankdata
 
 from circuit import concatenate, evaluate
-from deletion import precompute, retrain
+from deletion import precompute
+from deletion.learner import retrain
 
 from . import harness
 

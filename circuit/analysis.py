@@ -1,4 +1,4 @@
-"""What a circuit's outputs can depend on, read off its gates without calculating anything."""
+"""What a circuit's outputs can depend on, and where it branches: read off its gates without calculating anything."""
 import numpy as np
 
 from .gate import same_shape
@@ -66,3 +66,40 @@ def _rows(gate, numbers, ids, parameters):
     count = parameters["count"] if gate.name == "scatter" else len(of_ids)
     anywhere = np.repeat(rows.max(axis=0, keepdims=True, initial=0.0), count, axis=0)
     return anywhere if gate.name == "scatter" else np.maximum(anywhere, wide)
+
+
+# jumps and branches -------------------------------------------------------------------------------------
+
+JUMPS = ("step", "one_hot_max", "constant_part")
+"""Gates whose result has no derivative by what they read."""
+
+
+def only_jump(circuit):
+    """Of each element of the circuit's first output: whether its inputs reach it, but only through gates that jump."""
+    every = [np.ones(x.shape) for x in circuit.inputs]
+    return reached(circuit, every)[0] & ~reached(circuit, every, JUMPS)[0]
+
+
+SIGN = {"relu", "abs", "step"}
+WINNER = {"max", "one_hot_max"}
+
+
+def branch_points(circuit, moving):
+    """[(wire, axis or None)]: what decides a branch in a circuit: the sign of a wire, or its largest element along an axis.
+
+    Only where it matters: gates that something moving enters, and whose result reaches an output other than as a constant.
+    """
+    first = len(circuit.inputs)
+    moved = [i in moving for i in range(first)]
+    for entry in circuit.entries:
+        moved.append(entry.gate.name != "constant_part" and any(moved[i] for i in entry.inputs))
+    needed = set(circuit.outputs)
+    for wire in range(first + len(circuit.entries) - 1, first - 1, -1):
+        entry = circuit.entries[wire - first]
+        if wire in needed and entry.gate.name != "constant_part":
+            needed.update(entry.inputs)
+    points = []
+    for wire, entry in enumerate(circuit.entries, first):
+        if wire in needed and entry.gate.name in SIGN | WINNER and moved[entry.inputs[0]]:
+            points.append((entry.inputs[0], entry.parameters.get("axis") if entry.gate.name in WINNER else None))
+    return sorted(set(points), key=str)

@@ -1,7 +1,7 @@
 """python -m deletion: the command line, also installed as `sketch`."""
 import sys
 
-from .cli import run
+from .cli.commands import run
 
 if __name__ == "__main__":
     sys.exit(run())

@@ -12,6 +12,10 @@ class LearnerError(CircuitError):
     """A learner that cannot be recorded, or does not keep what it promises."""
 
 
+class DoesNotApply(LearnerError):
+    """A method asked of a learner, or of deletion sets, for which it has no answer."""
+
+
 def array_of(x, what, kinds, wanted, finite=True):
     """x as a new array, of finite numbers unless the caller looks at that.   kinds: NumPy's letters of types;   wanted: in words."""
     try:

@@ -12,8 +12,8 @@ from io import BytesIO
 import numpy as np
 
 from deletion import sphere
-from deletion.arrays import checksum
-from deletion.manifest import fingerprint
+from deletion.storage.arrays import checksum
+from deletion.storage.manifest import fingerprint
 
 ESCAPE = "\x1b]0;owned\x07\x1b[31m\x9b2J\u202e\udc80\r\n"
 """A terminal changes its title, its colour and the direction of text, clears itself and begins a line."""

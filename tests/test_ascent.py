@@ -9,7 +9,7 @@ from scipy.optimize import nnls
 
 from deletion import LearnerError
 from deletion.unlearning import Linear, Span, TwoLayerReLU, ascend, homogeneity, max_margin, multipliers, success, train_to_margin
-from deletion.unlearning.kkt import project
+from deletion.studies.kkt import project
 
 
 def gaussian(points, inputs, seed):

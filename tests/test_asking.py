@@ -6,9 +6,10 @@ import pytest
 from learners import data, logistic_loss
 
 from circuit import softplus
-from deletion import SGD, Learner, LearnerError, precompute, retrain
-from deletion.asking import deletion_set
-from deletion.cli import run
+from deletion import SGD, Learner, LearnerError, precompute
+from deletion.learner import retrain
+from deletion.cli.selection import deletion_set
+from deletion.cli.commands import run
 from microgpt import first_letter, names
 
 

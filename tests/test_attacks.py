@@ -17,10 +17,11 @@ from attacks import ARRAYS, ATTACKS, BLOCK, RECIPES, asks, instead, linked, name
 from conftest import GOLDEN
 from learners import contents, tiny
 
-from deletion import LearnerError, StoreError, load, precompute, recipe
-from deletion.cli import run
-from deletion.directions import Directions
-from deletion.store import Folder
+from deletion import LearnerError, StoreError, load, precompute
+from deletion.cli import recipe
+from deletion.cli.commands import run
+from deletion.directions.directions import Directions
+from deletion.storage.store import Folder
 
 SETTING = dict(directions=12, degree=2, seed=0, design="sphere", calibration=8)
 LETTERS = GOLDEN / "sketch_0_1" / "letters"

@@ -11,10 +11,12 @@ from learners import squared_loss
 import circuit as C
 from benchmarks import parity
 from circuit import CircuitError, DomainError, ShapeError, evaluate, gradient, real, record
-from deletion import (SGD, Adam, Directions, Learner, LearnerError, LinearDecay, Momentum, NoChange, Objective, given, precompute, retrain,
-                      sphere)
-from deletion.decoders import LeastSquares, Mean
-from deletion.influence import metagradient
+from deletion import (
+    SGD, Adam, Directions, Learner, LearnerError, LinearDecay, Momentum, NoChange, Objective, given,
+    precompute, sphere)
+from deletion.learner import retrain
+from deletion.directions.decoders import LeastSquares, Mean
+from deletion.gradients import metagradient
 from microgpt import NameLearner, Shape, Tokenizer, logits, loss, names, read_names, sample
 from taylor import Polynomial, checked_degree
 from taylor import evaluate as push

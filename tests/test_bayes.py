@@ -8,7 +8,7 @@ from scipy.stats import t as student
 from deletion import SGD, DoesNotApply, Learner, LearnerError
 from deletion.influence import BayesianInfluence
 from deletion.influence.bayes import covariance, effective, losses_at
-from deletion.objective import Objective
+from deletion.curvature.objective import Objective
 
 N, D, GAMMA = 12, 3, 2.0
 X, Y = data(N, D, 1)

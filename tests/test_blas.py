@@ -10,9 +10,15 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from circuit import blas
 from circuit.blas import linear_algebra, one_blas_thread
-from deletion import SGD, Learner, kernel, kinks, learner, objective, precompute
-from deletion.objective import Objective
-from deletion.influence import Influence, metagradient, newton, self_influences, solvers
+from deletion import SGD, Learner, precompute
+from deletion.curvature import objective
+from deletion.directions import kernel
+from deletion.learner import learner
+from deletion.trust import crossings as kinks
+from deletion.curvature.objective import Objective
+from deletion.curvature import solvers
+from deletion.gradients import metagradient
+from deletion.influence import Influence, newton, self_influences
 
 
 def threads():
@@ -83,7 +89,7 @@ def kinked():
     return Learner(w, list(zip(x, x @ w)), relu_loss, SGD(0.01), np.arange(20) % 10)
 
 
-backwards = sys.modules["deletion.influence.metagradient"]      # whose name the function has, too
+backwards = sys.modules["deletion.gradients.metagradient"]      # whose name the function has, too
 
 CALLS = {
     "eigenvectors of a kernel": (kernel, "eigh", lambda: dense().measure(first).predict([3])),

@@ -5,12 +5,15 @@ from learners import logistic, network, tiny
 
 import circuit as C
 from circuit import cross_entropy, real, record, softmax
-from deletion import SGD, Learner, LearnerError, LinearDecay, Momentum, given, load, precompute, retrain, sphere, stability
-from deletion.calibration import SETS, random_sets
-from deletion.error_model import typical_change
-from deletion.kinks import branch_points, crossings
-from deletion.stability import decay
-from deletion.verdict import remainder
+from deletion import SGD, Learner, LearnerError, LinearDecay, Momentum, given, load, precompute, sphere
+from deletion.learner import retrain
+from deletion.sketch import stability
+from deletion.trust.calibration import SETS, random_sets
+from deletion.trust.error_model import typical_change
+from circuit.analysis import branch_points
+from deletion.trust.crossings import crossings
+from deletion.sketch.stability import decay
+from deletion.trust.verdict import remainder
 
 
 def measure(w):

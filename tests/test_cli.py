@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 
 from circuit import evaluate, progress
-from deletion import SGD, Learner, LearnerError, asking, load, plots, precompute, recipe, retrain
-from deletion.cli import run
+from deletion import SGD, Learner, LearnerError, load, precompute
+from deletion.cli import selection as asking, plots, recipe
+from deletion.learner import retrain
+from deletion.cli.commands import run
 from microgpt import first_letter, names
 
 SETTING = ["--steps", "40", "--directions", "24", "--degree", "2", "--design", "sphere"]

@@ -14,8 +14,9 @@ from learners import network
 
 from circuit import progress
 from circuit.progress import silence
-from deletion import precompute, retrain
-from deletion.terms import add_terms
+from deletion import precompute
+from deletion.learner import retrain
+from deletion.directions.terms import add_terms
 from taylor import recurrence
 from taylor.compiling import compiled
 from taylor.machine import repeat

@@ -8,11 +8,13 @@ import pytest
 from learners import logistic, network, tiny
 from scipy.special import comb
 
-from deletion import Directions, LearnerError, given, haar, mixture, pairs, precompute, retrain, sphere
-from deletion.decoders import LeastSquares, Mean, MedianOfMeans, group_count
-from deletion.kernel import Kernel
-from deletion.stability import frobenius
-from deletion.terms import Sets, Tables, terms
+from deletion import Directions, LearnerError, given, haar, mixture, pairs, precompute, sphere
+from deletion.learner import retrain
+from deletion.directions.decoders import LeastSquares, Mean, MedianOfMeans, group_count
+from deletion.directions.kernel import Kernel
+from deletion.sketch.stability import frobenius
+from deletion.directions.terms import Tables, terms
+from deletion.learner.units import Sets
 
 COUNT = 20_000
 

@@ -14,7 +14,7 @@ from benchmarks import __main__ as together
 from benchmarks import costs, figure1, figure2, figure3, figures, harness
 from circuit import CircuitError, evaluate
 from deletion import precompute, sphere
-from deletion.stability import frobenius
+from deletion.sketch.stability import frobenius
 from microgpt import names
 
 MAINS = {name: figure.main for name, figure in together.FIGURES.items()} | {"costs": costs.main, "all": together.main}

@@ -9,8 +9,8 @@ from scipy.integrate import solve_ivp
 from scipy.linalg import expm
 
 from benchmarks.flow import REQUEST, around, descending, duels, unit_of, won
-from deletion.influence.flow import Flow, Unlearning
-from deletion.influence.schedules import LINES, STEPS, Pieces, Polynomial, linear, pieces, polynomials, step
+from deletion.studies.flow import Flow, Unlearning
+from deletion.studies.schedules import LINES, STEPS, Pieces, Polynomial, linear, pieces, polynomials, step
 
 
 def problem(rng, rows=20, size=2):

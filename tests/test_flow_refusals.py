@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 
 from deletion import LearnerError
-from deletion.influence.flow import Flow, Unlearning
-from deletion.influence.schedules import STEPS, Pieces, Polynomial, linear, pieces, polynomials, step
+from deletion.studies.flow import Flow, Unlearning
+from deletion.studies.schedules import STEPS, Pieces, Polynomial, linear, pieces, polynomials, step
 
 X, Y = [[1.0, 0.0], [0.5, 1.0], [1.0, -1.0]], [1.0, 2.0, 0.0]
 

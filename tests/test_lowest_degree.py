@@ -6,7 +6,7 @@ import pytest
 from learners import network, of_weights, tiny
 
 from deletion import LearnerError, Sketched, given, precompute
-from deletion.cli import run
+from deletion.cli.commands import run
 from taylor import Recurrence
 
 REFUSED = "predicts no change: the degree is a whole number >= 1"

@@ -12,8 +12,9 @@ from learners import data, least_squares, logistic, network, network_loss, of_we
 import circuit as C
 from benchmarks.truth import Several, error
 from circuit import DomainError, evaluate
-from deletion import SGD, Adam, Learner, LearnerError, Momentum, given, precompute, retrain
-from deletion.influence import metagradient
+from deletion import SGD, Adam, Learner, LearnerError, Momentum, given, precompute
+from deletion.learner import retrain
+from deletion.gradients import metagradient
 from microgpt import names
 
 
@@ -117,7 +118,7 @@ def test_few_states_are_held(steps, checkpoints, most, monkeypatch):
     shapes."""
     learner = tiny(steps=steps)
     wanted = metagradient(learner, first_and_all, checkpoints=steps).gradient
-    module, watched, counts = sys.modules["deletion.influence.metagradient"], [], []
+    module, watched, counts = sys.modules["deletion.gradients.metagradient"], [], []
 
     def counting(circuit, inputs):
         outputs = evaluate(circuit, inputs)

@@ -4,7 +4,10 @@ import pytest
 from learners import converged, data, network
 
 from circuit import DomainError, log
-from deletion import SGD, Answer, DoesNotApply, Learner, LearnerError, LeaveOneOuts, Method, NoChange, Objective, Retraining, Sketched, SketchedModel, retrain
+from deletion import (
+    SGD, Answer, DoesNotApply, Learner, LearnerError, LeaveOneOuts, Method, NoChange, Objective,
+    Retraining, Sketched, SketchedModel)
+from deletion.learner import retrain
 from deletion.influence import PBRF, BayesianInfluence, ByMetagradient, Homotopy, Influence, NewtonStep, SketchedBeyond, self_influences
 from deletion.unlearning import CertifiedRemoval, Descent, GradientAscent, MinMax, NaturalGradient, Rewind, logistic_bounds
 

@@ -7,8 +7,9 @@ import pytest
 from conftest import GOLDEN
 from learners import tiny
 
-from deletion import load, precompute, retrain
-from deletion.cli import run
+from deletion import load, precompute
+from deletion.learner import retrain
+from deletion.cli.commands import run
 from microgpt import first_letter, names
 
 OLD = GOLDEN / "sketch_0_1"

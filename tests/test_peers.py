@@ -3,7 +3,8 @@ import numpy as np
 import pytest
 
 from benchmarks import parity, peer_scalar, peers
-from deletion import retrain, sphere
+from deletion import sphere
+from deletion.learner import retrain
 from microgpt import names
 
 

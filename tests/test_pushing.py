@@ -16,8 +16,8 @@ from learners import contents, logistic, network, of_weights, tiny
 import microgpt
 from circuit import DomainError
 from deletion import SGD, Learner, LearnerError, Momentum, StoreError, given, load, merge, precompute, sphere
-from deletion.blocks import packed, roots, unpacked
-from deletion.pushing import Plan, Task, push
+from deletion.storage.blocks import packed, roots, unpacked
+from deletion.sketch.push import Plan, Task, push
 
 
 # single precision ------------------------------------------------------------------------------------------------------
@@ -177,7 +177,7 @@ def test_a_dry_run_tells_what_it_will_take_and_makes_nothing(learner, original, 
 def test_a_dry_run_adds_up_what_its_steps_take(learner, monkeypatch):
     """By a clock on which a step of a block takes 2 ms, and one of 16 trainings 0.25 ms: no other work on the
     machine counts."""
-    module, clock = sys.modules["deletion.estimate"], [0.0]
+    module, clock = sys.modules["deletion.sketch.estimate"], [0.0]
 
     def run(learner, block, begin, end):
         clock[0] += (end - begin) * (2e-3 if block.recurrence.form.shared else 0.25e-3)

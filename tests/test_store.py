@@ -17,9 +17,9 @@ from learners import contents, network, of_weights, tiny
 
 from circuit import CircuitError, DomainError
 from deletion import Learner, LearnerError, Momentum, StoreError, given, load, precompute, sphere
-from deletion.files import create, writing
-from deletion.manifest import fingerprint
-from deletion.store import Folder
+from deletion.storage.files import create, writing
+from deletion.storage.manifest import fingerprint
+from deletion.storage.store import Folder
 
 
 # what is in a folder ---------------------------------------------------------------------------------------------------
@@ -270,7 +270,7 @@ def test_another_sketch_of_the_same_learner_is_refused(learner, original, folder
 
 def test_directions_in_the_folder_count_whatever_numpy_draws(learner, original, folder, caplog, monkeypatch):
     (folder / "block-00001.npy").unlink()
-    monkeypatch.setattr("deletion.directions.sphere", lambda count, units, seed: sphere(count, units, seed + 1))
+    monkeypatch.setattr("deletion.directions.directions.sphere", lambda count, units, seed: sphere(count, units, seed + 1))
     with caplog.at_level(logging.WARNING, "deletion"):
         precompute(learner, 20, 2, seed=5, design="sphere", out=folder)
     assert "NumPy draws other directions" in caplog.text and contents(folder) == contents(original)
@@ -291,7 +291,7 @@ def test_a_full_disk_keeps_what_is_finished(learner, original, tmp_path, monkeyp
         return open("/dev/full", "wb") if file.name == "block-00001.npy.part" else create(file)
 
     with monkeypatch.context() as patch:
-        patch.setattr("deletion.files.create", create_on_a_full_disk)
+        patch.setattr("deletion.storage.files.create", create_on_a_full_disk)
         with pytest.raises(StoreError, match="cannot write .*block-00001.npy: No space left on device. Everything finished is kept"):
             precompute(learner, 20, 2, seed=5, design="sphere", out=tmp_path / "full", threads=1)
     assert "block-00000" in Folder.open(tmp_path / "full").arrays

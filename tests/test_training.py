@@ -7,8 +7,9 @@ from learners import least_squares, logistic, network, tiny
 import circuit as C
 from benchmarks import parity
 from circuit import evaluate
-from deletion import given, precompute, retrain, sphere
-from deletion.pushing import Task, push
+from deletion import given, precompute, sphere
+from deletion.learner import retrain
+from deletion.sketch.push import Task, push
 
 
 def series(sketch, direction=0):

@@ -9,10 +9,11 @@ import pytest
 from learners import logistic, network
 from scipy.stats import beta, norm
 
-from deletion import given, precompute, retrain
-from deletion.error_model import ErrorModel, rank
-from deletion.terms import Sets
-from deletion.verdict import MAX_MOVED, MORE, NOT, RAISE, TRUST, crossed, judge, moved_beside
+from deletion import given, precompute
+from deletion.learner import retrain
+from deletion.trust.error_model import ErrorModel, rank
+from deletion.learner.units import Sets
+from deletion.trust.verdict import MAX_MOVED, MORE, NOT, RAISE, TRUST, crossed, judge, moved_beside
 
 
 def model_of(errors, squares, changes=None, stated=None, excess=None):
@@ -224,7 +225,7 @@ def test_trusted_predictions_are_worth_more_than_no_change(make, directions):
 
 
 def test_stability_asks_for_directions_too():
-    from deletion import stability
+    from deletion.sketch import stability
     learner = logistic(steps=20)
     assert stability(precompute(learner, 4, 3, progress=False), whole, 2, progress=False).verdict == MORE
     assert stability(precompute(learner, given(np.eye(30)), 3, progress=False), whole, 2, progress=False).verdict == TRUST

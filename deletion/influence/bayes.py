@@ -17,9 +17,9 @@ from circuit import DomainError, evaluate, integer, real, record
 from circuit.blas import one_blas_thread
 from circuit.progress import Progress
 
-from ..checks import real_number, whole_number
-from ..methods import Answer, DoesNotApply, Method
-from ..objective import Objective, blocks, stacked
+from ..checks import DoesNotApply, real_number, whole_number
+from ..methods.base import Answer, Method
+from ..curvature.objective import Objective, blocks, stacked
 
 LOST = 1e3
 """U may exceed that at theta* by so many times the number of parameters (half of it is what a Gaussian has): more is divergence."""

@@ -22,10 +22,10 @@ import numpy as np
 from circuit.progress import working
 
 from ..checks import LearnerError, iterable, real_number
-from ..methods import change_at
-from ..retrain import retrain
+from ..methods.base import change_at
+from ..learner.retrain import retrain
 from .pbrf import PBRF, Response
-from .solvers import solve
+from ..curvature.solvers import solve
 
 STATIONS = ("cold-start retraining", "warm-start retraining", "proximal retraining", "PBRF", "damped solve", "iterative solve")
 GAPS = ("warm start", "proximity", "non-convergence", "linearisation", "solver")

@@ -15,9 +15,9 @@ e_i = y_i - x_i w, influence moves w by -(X^T X)^-1 x_i^T e_i, and deletion by 1
 import numpy as np
 
 from ..checks import one_of, real_number
-from ..methods import Answer, Method, change_at, linear_change, remaining
-from ..objective import CURVATURES, ModelLoss, Objective
-from .solvers import SOLVERS, checked_options, solve
+from ..methods.base import Answer, Method, change_at, linear_change, remaining
+from ..curvature.objective import CURVATURES, ModelLoss, Objective
+from ..curvature.solvers import SOLVERS, checked_options, solve
 
 OPTIMUM = 1e-2
 """How long the gradient of R may be at an optimum, in lengths of a typical example's gradient (their root mean square)."""

@@ -15,11 +15,11 @@ from scipy.linalg import eigh
 
 from circuit.blas import linear_algebra
 
-from ..checks import LearnerError, whole_number
-from ..methods import Answer, DoesNotApply, change_at, remaining
-from ..objective import Objective
+from ..checks import DoesNotApply, LearnerError, whole_number
+from ..methods.base import Answer, change_at, remaining
+from ..curvature.objective import Objective
 from .influence import CurvatureMethod
-from .solvers import ADVICE
+from ..curvature.solvers import ADVICE
 
 DENSE = 512
 """Parameters up to which a Newton step assembles each set's curvature: beyond, conjugate gradients need only products."""

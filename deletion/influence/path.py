@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.integrate import solve_ivp
 
-from ..checks import LearnerError, real_array, real_number, whole_number
-from ..methods import Answer, DoesNotApply, change_at, remaining
-from ..objective import Objective
+from ..checks import DoesNotApply, LearnerError, real_array, real_number, whole_number
+from ..methods.base import Answer, change_at, remaining
+from ..curvature.objective import Objective
 from .influence import CurvatureMethod
 from .newton import newton_steps
 

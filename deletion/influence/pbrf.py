@@ -23,11 +23,11 @@ from circuit import DomainError, evaluate, gradient, real, record
 from circuit.blas import linear_algebra, one_blas_thread
 from circuit.progress import Progress
 
-from ..checks import real_number
-from ..learner import Learner
-from ..methods import Answer, DoesNotApply, Method, change_at, remaining
-from ..objective import ModelLoss, Objective, stacked
-from ..optimizer import SGD
+from ..checks import DoesNotApply, real_number
+from ..learner.learner import Learner
+from ..methods.base import Answer, Method, change_at, remaining
+from ..curvature.objective import ModelLoss, Objective, stacked
+from ..learner.optimizers import SGD
 
 ITERATIONS = 1000
 """Of L-BFGS at most, before Newton's method takes over; near a minimum some dozens are enough."""

@@ -15,9 +15,8 @@ import numpy as np
 
 from circuit.progress import Progress
 
-from ..checks import LearnerError, real_number, whole_number
-from ..methods import DoesNotApply
-from ..retrain import retrain
+from ..checks import DoesNotApply, LearnerError, real_number, whole_number
+from ..learner.retrain import retrain
 
 LIMIT = 200
 """Units at most: orders needed grow with their number, and the trainings of each as well."""

@@ -16,8 +16,8 @@ import numpy as np
 from circuit import evaluate, gradient
 
 from ..checks import LearnerError, real_array, real_number
-from ..objective import Objective
-from .solvers import solve
+from ..curvature.objective import Objective
+from ..curvature.solvers import solve
 
 
 @dataclass(frozen=True)

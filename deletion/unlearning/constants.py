@@ -9,7 +9,7 @@ import numpy as np
 from scipy.sparse.linalg import LinearOperator, eigsh
 
 from ..checks import LearnerError, real_number
-from ..objective import Objective
+from ..curvature.objective import Objective
 from .rows import logistic_rows, penalty_matrix, quadratic_parts
 
 DENSE = 600

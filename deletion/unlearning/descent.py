@@ -16,9 +16,9 @@ import numpy as np
 from circuit.blas import one_blas_thread
 from circuit.progress import Progress
 
-from ..checks import LearnerError, real_number, whole_number
-from ..methods import Answer, DoesNotApply, Method, change_at, remaining
-from ..objective import Objective
+from ..checks import DoesNotApply, LearnerError, real_number, whole_number
+from ..methods.base import Answer, Method, change_at, remaining
+from ..curvature.objective import Objective
 from .constants import checked_constants
 from .noise import Privacy, checked_privacy
 

@@ -14,10 +14,10 @@ from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
 from circuit.blas import linear_algebra
 
-from ..checks import real_number, whole_number
+from ..checks import DoesNotApply, real_number, whole_number
 from ..influence.pbrf import pulled
-from ..methods import Answer, DoesNotApply, Method, change_at, remaining
-from ..objective import ModelLoss, Objective
+from ..methods.base import Answer, Method, change_at, remaining
+from ..curvature.objective import ModelLoss, Objective
 from .constants import checked_constants
 from .noise import Privacy, checked_privacy
 

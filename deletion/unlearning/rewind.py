@@ -19,9 +19,9 @@ import numpy as np
 from circuit import DomainError, evaluate
 from taylor import TRAININGS, Recurrence
 
-from ..checks import LearnerError, iterable, real_number, whole_number
-from ..methods import Answer, DoesNotApply, Method, change_at, remaining
-from ..optimizer import SGD, rate_at
+from ..checks import DoesNotApply, LearnerError, iterable, real_number, whole_number
+from ..methods.base import Answer, Method, change_at, remaining
+from ..learner.optimizers import SGD, rate_at
 from .constants import checked_constants
 from .noise import Privacy, checked_privacy
 

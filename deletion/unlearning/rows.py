@@ -6,8 +6,8 @@ regression at random parameters, as quadratic if its gradients are linear there;
 import numpy as np
 from scipy.special import expit
 
-from ..methods import DoesNotApply
-from ..objective import Objective
+from ..checks import DoesNotApply
+from ..curvature.objective import Objective
 
 CLOSE = 1e-9
 """Relative difference that rounding may make."""

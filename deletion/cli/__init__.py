@@ -1,0 +1,1 @@
+"""The command line: commands, the sets and measurements that a text means (selection), scores, tables, plots, recipes of learners."""

@@ -1,0 +1,1 @@
+"""Backwards through the training: a measurement's derivative in every unit's weight."""

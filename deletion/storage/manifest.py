@@ -1,0 +1,178 @@
+"""A sketch's manifest, read and checked. It may come from a stranger, so no part of it is used unchecked.
+
+A checked manifest holds whole numbers within bounds and texts of known form, which can be used and printed as
+they are. Only the recipe holds free text, which is printed by `repr` (recipe.py says what it may ask for).
+The fingerprint reveals damage; it is no signature.
+"""
+import json
+import math
+import os
+import re
+from hashlib import sha256
+
+from taylor.evaluate import LARGEST_DEGREE
+
+from .blocks import DTYPES
+from ..directions.directions import KINDS
+from .files import StoreError, open_regular
+
+FORMAT, WHAT, MANIFEST = 1, "deletion sketch", "manifest.json"
+FIELDS = {"learner": dict, "facts": dict, "fingerprint": str, "versions": dict, "arrays": dict}
+"""What a manifest holds besides its format."""
+
+LARGEST_FILE = 1 << 24
+"""Bytes of a manifest: those of a sketch of half a million directions."""
+
+DEEPEST = 20
+"""Levels of nesting in a manifest. A recipe's arguments are at the fifth."""
+
+ADVICE = "Put back a copy of it, or delete the folder and precompute again"
+
+CHECKSUM = re.compile(r"[0-9a-f]{64}")
+ARRAY = re.compile(r"[a-z]+(-[a-z0-9]+)*")
+PART = re.compile(r"[a-z ]{1,40}")
+VERSION = re.compile(r"[A-Za-z0-9.+!_-]{1,60}")
+
+
+def whole(x, low=0, high=2 ** 53):
+    """Whether x is a whole number from low to high. True is not 1."""
+    return isinstance(x, int) and not isinstance(x, bool) and low <= x <= high
+
+
+def matches(pattern, x):
+    """Whether x is a text, all of which fits a pattern."""
+    return isinstance(x, str) and pattern.fullmatch(x) is not None
+
+
+FACTS = {
+    "degree": (lambda x: whole(x, 0, LARGEST_DEGREE), f"a whole number from 0 to {LARGEST_DEGREE}"),
+    "directions": (lambda x: whole(x, 1), "a whole number >= 1"),
+    "design": (lambda x: x in KINDS, f"one of {', '.join(KINDS)}"),
+    "seed": (lambda x: x is None or whole(x, 0, math.inf), "a whole number >= 0, or null"),
+    "dtype": (lambda x: x in DTYPES, " or ".join(DTYPES)),
+    "lanes": (lambda x: whole(x, 1), "a whole number >= 1"),
+    "calibration": (whole, "a whole number >= 0"),
+    "units": (lambda x: whole(x, 1), "a whole number >= 1"),
+    "parameters": (lambda x: whole(x, 1), "a whole number >= 1"),
+    "psi": (lambda x: matches(CHECKSUM, x), "a checksum"),
+    "downweight": (lambda x: matches(CHECKSUM, x), "a checksum")}
+"""What each fact may be: a test, and the same in words."""
+
+
+def fingerprint(parts, facts):
+    """A hash of what a sketch is: the parts of the learner's fingerprint, and its facts."""
+    return sha256(json.dumps([parts, facts], sort_keys=True).encode()).hexdigest()
+
+
+def read_manifest(folder):
+    """The manifest of a folder (a Path), checked. Raises StoreError, saying what is wrong with it."""
+    file = folder / MANIFEST
+    try:
+        with os.fdopen(open_regular(file), "rb") as stream:
+            manifest = parse(stream.read(LARGEST_FILE + 1))
+    except FileNotFoundError:
+        raise StoreError(f"{folder} holds no sketch: it has no {MANIFEST}") from None
+    except (OSError, ValueError) as error:
+        raise StoreError(f"{file} cannot be read ({getattr(error, 'strerror', error)}). {ADVICE}") from None
+    if not isinstance(manifest, dict) or manifest.get("what") != WHAT:
+        raise StoreError(f"{file} is not the manifest of a sketch")
+    if manifest.get("format") != FORMAT:
+        raise StoreError(f"{folder} is written in format {manifest.get('format')!r:.40}; this version reads "
+                         f"format {FORMAT}. Use the version that wrote it ({writer(manifest)})")
+    flaw = flaw_of(manifest)
+    if flaw:
+        raise StoreError(f"{file} is damaged or was edited: {flaw}. {ADVICE}")
+    return manifest
+
+
+def parse(content):
+    """The value of a JSON text (bytes) of moderate length and depth. Raises ValueError for any other."""
+    if len(content) > LARGEST_FILE:
+        raise ValueError(f"it has more than {LARGEST_FILE:,} bytes")
+    try:
+        value = json.loads(content, parse_constant=refuse_constant)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    if nested(value, DEEPEST):
+        raise ValueError("it is nested too deeply")
+    return value
+
+
+def refuse_constant(constant):
+    raise ValueError(f"{constant} is not a number")
+
+
+def nested(value, levels):
+    """Whether dicts and lists are nested deeper than that. Level by level: Python limits recursion."""
+    level = [value]
+    for _ in range(levels):
+        level = [x for part in level if isinstance(part, (dict, list))
+                 for x in (part.values() if isinstance(part, dict) else part)]
+    return bool(level)
+
+
+def writer(manifest):
+    """The version of this library that wrote a manifest of any format, as far as it says so."""
+    versions = manifest.get("versions")
+    version = versions.get("deletion-sketch") if isinstance(versions, dict) else None
+    return version if matches(VERSION, version) else "unknown"
+
+
+# what is wrong with it: the end of a sentence, or None -----------------------------------------------------
+
+def flaw_of(manifest):
+    for name, kind in FIELDS.items():
+        if not isinstance(manifest.get(name), kind):
+            return f"its {name!r} is {manifest.get(name)!r:.60}"
+    learner, facts = manifest["learner"], manifest["facts"]
+    return (flaw_of_facts(facts) or flaw_of_learner(learner)
+            or flaw_of_texts("versions", manifest["versions"], VERSION, VERSION)
+            or flaw_of_names(manifest["arrays"])
+            or flaw_of_fingerprint(manifest["fingerprint"], fingerprint(learner["fingerprint"], facts)))
+
+
+def flaw_of_facts(facts):
+    missing, unknown = FACTS.keys() - facts.keys(), sorted(facts.keys() - FACTS.keys())
+    if missing:
+        return f"its facts lack {min(missing)!r}"
+    if unknown:
+        return f"its facts hold {unknown[0]!r:.60}, which this version does not know"
+    return next((f"its fact {name!r} is {facts[name]!r:.60}; expected {words}"
+                 for name, (good, words) in FACTS.items() if not good(facts[name])), None)
+
+
+def flaw_of_learner(learner):
+    flaw = flaw_of_texts("the learner's fingerprint", learner.get("fingerprint"), PART, CHECKSUM)
+    recipe = learner.get("recipe")
+    if flaw or recipe is None:
+        return flaw
+    fields = (recipe.get("factory"), recipe.get("arguments")) if isinstance(recipe, dict) else (None, None)
+    if not isinstance(fields[0], str) or not isinstance(fields[1], dict):
+        return f"the learner's recipe is {recipe!r:.60}; expected a factory and its arguments"
+    return next((f"the learner's recipe has an argument {name!r:.60}; expected an identifier"
+                 for name in recipe["arguments"] if not name.isidentifier()), None)
+
+
+def flaw_of_texts(what, texts, names, values):
+    """Of a dict whose names and values are texts that fit patterns."""
+    if not isinstance(texts, dict):
+        return f"{what} is {texts!r:.60}"
+    return next((f"{what} holds {name!r:.60}: {text!r:.60}" for name, text in texts.items()
+                 if not matches(names, name) or not matches(values, text)), None)
+
+
+def flaw_of_names(arrays):
+    return next((f"it names an array {name!r:.60}" for name in arrays if not matches(ARRAY, name)), None)
+
+
+def flaw_of_fingerprint(stored, calculated):
+    return None if stored == calculated else "learner and facts do not give its fingerprint"
+
+
+def good_entry(entry):
+    """Whether an array's entry is one: {"sha256", "bytes"} and, where it is known, "seconds"."""
+    if not isinstance(entry, dict):
+        return False
+    seconds = entry.get("seconds", 0.0)
+    timed = isinstance(seconds, (int, float)) and not isinstance(seconds, bool) and 0 <= seconds < 1e15
+    return timed and matches(CHECKSUM, entry.get("sha256")) and whole(entry.get("bytes"))

@@ -1,0 +1,4 @@
+"""How far predictions are from the truth: exact retraining of random sets, and what follows for intervals and verdicts.
+
+Reading order: calibration, crossings, error_model, verdict.
+"""

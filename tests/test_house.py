@@ -1,0 +1,65 @@
+"""The structure is what README says: imports go one way, between folders and between deletion's rooms; rooms stay small."""
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+FOLDERS = ("circuit", "taylor", "deletion", "microgpt", "benchmarks")
+ROOMS = ("learner", "directions", "storage", "trust", "gradients", "sketch", "curvature", "methods", "studies", "influence", "unlearning", "cli")
+"""Of deletion/: each uses only those before it."""
+
+
+def imported(path):
+    """The absolute names of the modules that a file imports."""
+    package = list(path.relative_to(ROOT).parts[:-1])
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            start = package[:len(package) - node.level + 1] if node.level else []
+            module = ".".join(start + ([node.module] if node.module else []))
+            yield module
+            yield from (f"{module}.{alias.name}" for alias in node.names)
+
+
+@pytest.mark.parametrize("level, folder", list(enumerate(FOLDERS)))
+def test_folders_use_only_those_to_their_left(level, folder):
+    for path in (ROOT / folder).rglob("*.py"):
+        for module in imported(path):
+            assert module.split(".")[0] not in FOLDERS[level + 1:] + ("tests",), f"{path} imports {module}"
+
+
+@pytest.mark.parametrize("level, room", list(enumerate(ROOMS)))
+def test_rooms_of_deletion_use_only_those_before_them(level, room):
+    for path in (ROOT / "deletion" / room).glob("*.py"):
+        for module in imported(path):
+            parts = module.split(".")
+            assert len(parts) < 2 or parts[0] != "deletion" or parts[1] not in ROOMS[level + 1:], f"{path} imports {module}"
+
+
+def test_a_public_face_may_show_what_stands_in_another_room():
+    """deletion.influence and deletion.unlearning keep the names they had in version 0.1."""
+    import deletion.influence as influence
+    import deletion.unlearning as unlearning
+    assert influence.metagradient and influence.ByMetagradient and influence.solve and influence.Flow
+    assert unlearning.ascend and unlearning.KKT and unlearning.GradientAscent and unlearning.Linear
+
+
+def test_rooms_are_those_there_are_and_hold_at_most_nine_files():
+    assert {path.parent.name for path in (ROOT / "deletion").glob("*/__init__.py")} == set(ROOMS)
+    for room in ROOMS:
+        files = list((ROOT / "deletion" / room).glob("*.py"))
+        assert len(files) <= 9, f"{room} holds {len(files)} files"
+
+
+def test_every_package_is_installed():
+    packages = set(re.findall(r"[a-z_.]+", re.search(r"packages =\n((?: .*\n)+)", (ROOT / "setup.cfg").read_text()).group(1)))
+    assert packages == {*FOLDERS, *(f"deletion.{room}" for room in ROOMS)}
+
+
+def test_no_file_is_longer_than_four_hundred_lines():
+    for folder in (*FOLDERS, "tests"):
+        for path in (ROOT / folder).rglob("*.py"):
+            assert len(path.read_text(encoding="utf-8").splitlines()) <= 400, path
