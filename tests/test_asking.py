@@ -135,16 +135,20 @@ def factory():
     return users()
 
 
+OWN = ("--learner", f"{__name__}:factory")
+"""A folder may not choose a learner of the user's own: it is named again."""
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     path = tmp_path_factory.mktemp("asking") / "users"
-    made = ["--learner", f"{__name__}:factory", "--directions", "6", "--degree", "2"]
+    made = [*OWN, "--directions", "6", "--degree", "2"]
     assert run(["precompute", *made, "--out", str(path), "--quiet"]) == 0
     return path
 
 
-def printed(capsys, *arguments):
-    code = run([str(x) for x in arguments])
+def printed(capsys, command, folder, *arguments):
+    code = run([command, str(folder), *(() if command == "info" else OWN), *map(str, arguments)])
     text, error = capsys.readouterr()
     return code, text, error
 

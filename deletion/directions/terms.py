@@ -33,9 +33,9 @@ class Tables(NamedTuple):
     def of(cls, psi, alpha, beta=None, groups=None):
         """From psi (m, n), alpha (m, p, q) complex and beta (n, p, q) real, zero if left out."""
         m, p, q = alpha.shape
-        turned = np.moveaxis(alpha, 0, -1)
+        turned = np.moveaxis(alpha, 0, -1)      # contiguous below, whatever the shape: each layout would be compiled for
         beta = np.zeros((p, q, 0)) if beta is None else np.moveaxis(beta, 0, -1)
-        return cls(np.ascontiguousarray(psi.real.T), np.ascontiguousarray(psi.imag.T), np.stack([turned.real, turned.imag]),
+        return cls(np.ascontiguousarray(psi.real.T), np.ascontiguousarray(psi.imag.T), np.ascontiguousarray(np.stack([turned.real, turned.imag])),
                    np.ascontiguousarray(beta), np.array([0, m] if groups is None else groups))
 
 
