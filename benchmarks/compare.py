@@ -16,8 +16,7 @@ from typing import Optional
 import numpy as np
 
 from circuit import CircuitError
-from deletion import Objective
-from deletion.learner import retrain
+from deletion import Objective, retrain
 
 from . import harness
 from .contestants import ARENAS, CONVEX_ONLY, FEW, RANDOM, entries

@@ -19,8 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from circuit import CircuitError
-from deletion import precompute
-from deletion.learner import retrain
+from deletion import precompute, retrain
 from microgpt import names, read_names
 from taylor import TRAININGS
 

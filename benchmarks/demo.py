@@ -9,8 +9,7 @@ import time
 import numpy as np
 
 from circuit import CircuitError
-from deletion import given, precompute
-from deletion.learner import retrain
+from deletion import given, precompute, retrain
 from microgpt import first_letter, names, sample
 
 from . import harness

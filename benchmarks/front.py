@@ -5,8 +5,7 @@ filled, with its 95% interval; what the library does not vouch for is drawn holl
 """
 import numpy as np
 
-from deletion import precompute
-from deletion.learner import retrain
+from deletion import precompute, retrain
 from microgpt import names
 
 from . import harness

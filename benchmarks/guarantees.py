@@ -9,8 +9,7 @@ import numpy as np
 from scipy.stats import beta
 
 from circuit import softplus
-from deletion import SGD, Learner, ModelLoss
-from deletion.learner import retrain
+from deletion import SGD, Learner, ModelLoss, retrain
 from deletion.unlearning import Constants, Descent, NaturalGradient, Privacy, Rewind, certify, inverted, logistic_bounds, noised, trajectory
 from deletion.unlearning.certified import Logistic
 from deletion.unlearning.rewind import published_distance

@@ -8,7 +8,7 @@ import time
 import numpy as np
 
 from deletion import given, precompute
-from deletion.gradients import metagradient
+from deletion.influence import metagradient
 from microgpt import names
 
 from . import harness

@@ -12,8 +12,7 @@ from functools import partial
 import numpy as np
 
 from circuit import CircuitError, tanh
-from deletion import given, precompute, sphere
-from deletion.learner import retrain
+from deletion import given, precompute, retrain, sphere
 from microgpt import NameLearner, names
 
 from . import harness, parity, peer_scalar

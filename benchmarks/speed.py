@@ -14,8 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from circuit import CircuitError
-from deletion import precompute, sphere
-from deletion.learner import retrain
+from deletion import precompute, retrain, sphere
 from microgpt import names
 from taylor import LANES, flops
 from taylor.kernels import OPERATIONS

@@ -12,9 +12,7 @@ from functools import partial
 import numpy as np
 
 from circuit import relu
-from deletion import Adam, Learner, LinearDecay, Momentum, precompute
-from deletion.learner import retrain
-from deletion.sketch import stability
+from deletion import Adam, Learner, LinearDecay, Momentum, precompute, retrain, stability
 from microgpt import names
 
 from . import harness

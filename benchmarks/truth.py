@@ -6,8 +6,7 @@ import numpy as np
 from scipy.stats import rankdata
 
 from circuit import concatenate, evaluate
-from deletion import precompute
-from deletion.learner import retrain
+from deletion import precompute, retrain
 
 from . import harness
 

@@ -6,8 +6,7 @@ import pytest
 from learners import data, logistic_loss
 
 from circuit import softplus
-from deletion import SGD, Learner, LearnerError, precompute
-from deletion.learner import retrain
+from deletion import SGD, Learner, LearnerError, precompute, retrain
 from deletion.cli.selection import deletion_set
 from deletion.cli.commands import run
 from microgpt import first_letter, names

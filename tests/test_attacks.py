@@ -285,7 +285,7 @@ def weights(p):
 """
 SCRIPT = """
 import sys
-from deletion.cli import run
+from deletion.cli.commands import run
 sys.exit(run())
 """
 LAUNCHERS = ("python -m", "a script")

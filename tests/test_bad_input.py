@@ -13,10 +13,9 @@ from benchmarks import parity
 from circuit import CircuitError, DomainError, ShapeError, evaluate, gradient, real, record
 from deletion import (
     SGD, Adam, Directions, Learner, LearnerError, LinearDecay, Momentum, NoChange, Objective, given,
-    precompute, sphere)
-from deletion.learner import retrain
+    precompute, retrain, sphere)
 from deletion.directions.decoders import LeastSquares, Mean
-from deletion.gradients import metagradient
+from deletion.influence import metagradient
 from microgpt import NameLearner, Shape, Tokenizer, logits, loss, names, read_names, sample
 from taylor import Polynomial, checked_degree
 from taylor import evaluate as push

@@ -134,8 +134,7 @@ def test_scores():
 
 def test_what_is_built_to_fail_is_not_trusted():
     from benchmarks.trust import built_to_fail
-    from deletion import precompute
-    from deletion.sketch import stability
+    from deletion import precompute, stability
     for learner, measure, size in built_to_fail().values():
         sketch = precompute(learner, max(32, learner.unit_count // 2), 3, progress=False)
         assert stability(sketch, measure, size, progress=False).verdict == "do not trust"

@@ -17,8 +17,7 @@ from deletion.learner import learner
 from deletion.trust import crossings as kinks
 from deletion.curvature.objective import Objective
 from deletion.curvature import solvers
-from deletion.gradients import metagradient
-from deletion.influence import Influence, newton, self_influences
+from deletion.influence import Influence, metagradient, newton, self_influences
 
 
 def threads():

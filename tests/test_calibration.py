@@ -5,9 +5,8 @@ from learners import logistic, network, tiny
 
 import circuit as C
 from circuit import cross_entropy, real, record, softmax
-from deletion import SGD, Learner, LearnerError, LinearDecay, Momentum, given, load, precompute, sphere
-from deletion.learner import retrain
-from deletion.sketch import stability
+from deletion import (
+    SGD, Learner, LearnerError, LinearDecay, Momentum, given, load, precompute, retrain, sphere, stability)
 from deletion.trust.calibration import SETS, random_sets
 from deletion.trust.error_model import typical_change
 from circuit.analysis import branch_points

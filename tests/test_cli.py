@@ -11,9 +11,8 @@ import numpy as np
 import pytest
 
 from circuit import evaluate, progress
-from deletion import SGD, Learner, LearnerError, load, precompute
+from deletion import SGD, Learner, LearnerError, load, precompute, retrain
 from deletion.cli import selection as asking, plots, recipe
-from deletion.learner import retrain
 from deletion.cli.commands import run
 from microgpt import first_letter, names
 

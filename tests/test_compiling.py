@@ -14,8 +14,7 @@ from learners import network
 
 from circuit import progress
 from circuit.progress import silence
-from deletion import precompute
-from deletion.learner import retrain
+from deletion import precompute, retrain
 from deletion.directions.terms import add_terms
 from taylor import recurrence
 from taylor.compiling import compiled

@@ -8,8 +8,8 @@ from learners import data, least_squares, logistic, logistic_loss, network, relu
 
 import circuit as C
 from circuit import CircuitError, DomainError
-from deletion import SGD, Adam, Learner, LearnerError, LinearDecay, Momentum, given, precompute, sphere
-from deletion.learner import retrain
+from deletion import (
+    SGD, Adam, Learner, LearnerError, LinearDecay, Momentum, given, precompute, retrain, sphere)
 
 
 def measure(w):

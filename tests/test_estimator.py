@@ -8,8 +8,7 @@ import pytest
 from learners import logistic, network, tiny
 from scipy.special import comb
 
-from deletion import Directions, LearnerError, given, haar, mixture, pairs, precompute, sphere
-from deletion.learner import retrain
+from deletion import Directions, LearnerError, given, haar, mixture, pairs, precompute, retrain, sphere
 from deletion.directions.decoders import LeastSquares, Mean, MedianOfMeans, group_count
 from deletion.directions.kernel import Kernel
 from deletion.sketch.stability import frobenius

@@ -6,8 +6,7 @@ from learners import at_minimum, data, half_square_of, least_squares, logistic_h
 from test_objective import gauss_newton, made
 
 from benchmarks.path import POINTS, TRACKED, neurons, tracked
-from deletion import SGD, DoesNotApply, Learner, ModelLoss, Objective
-from deletion.learner import retrain
+from deletion import SGD, DoesNotApply, Learner, ModelLoss, Objective, retrain
 from deletion.influence import Homotopy, Influence, NewtonStep, self_influences
 from deletion.influence.influence import CurvatureMethod
 

@@ -8,8 +8,7 @@ import pytest
 
 from benchmarks import learners
 from benchmarks.learners import stacked
-from deletion import LearnerError, given, precompute
-from deletion.learner import retrain
+from deletion import LearnerError, given, precompute, retrain
 
 
 @cache

@@ -12,9 +12,8 @@ from learners import data, least_squares, logistic, network, network_loss, of_we
 import circuit as C
 from benchmarks.truth import Several, error
 from circuit import DomainError, evaluate
-from deletion import SGD, Adam, Learner, LearnerError, Momentum, given, precompute
-from deletion.learner import retrain
-from deletion.gradients import metagradient
+from deletion import SGD, Adam, Learner, LearnerError, Momentum, given, precompute, retrain
+from deletion.influence import metagradient
 from microgpt import names
 
 

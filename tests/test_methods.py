@@ -5,9 +5,8 @@ from learners import converged, data, network
 
 from circuit import DomainError, log
 from deletion import (
-    SGD, Answer, DoesNotApply, Learner, LearnerError, LeaveOneOuts, Method, NoChange, Objective,
-    Retraining, Sketched, SketchedModel)
-from deletion.learner import retrain
+    SGD, Answer, DoesNotApply, Learner, LearnerError, LeaveOneOuts, Method, NoChange, Objective, Retraining,
+    Sketched, SketchedModel, retrain)
 from deletion.influence import PBRF, BayesianInfluence, ByMetagradient, Homotopy, Influence, NewtonStep, SketchedBeyond, self_influences
 from deletion.unlearning import CertifiedRemoval, Descent, GradientAscent, MinMax, NaturalGradient, Rewind, logistic_bounds
 

@@ -7,8 +7,7 @@ import pytest
 from conftest import GOLDEN
 from learners import tiny
 
-from deletion import load, precompute
-from deletion.learner import retrain
+from deletion import load, precompute, retrain
 from deletion.cli.commands import run
 from microgpt import first_letter, names
 

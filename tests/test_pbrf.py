@@ -5,8 +5,7 @@ from learners import data, logistic, network
 from scipy.optimize import root
 
 from circuit import cross_entropy, exp, gelu, relu, softplus
-from deletion import SGD, DoesNotApply, Learner, LearnerError, ModelLoss, Momentum
-from deletion.learner import retrain
+from deletion import SGD, DoesNotApply, Learner, LearnerError, ModelLoss, Momentum, retrain
 from deletion.influence import GAPS, PBRF, STATIONS, five_gaps
 from deletion.influence.pbrf import Response
 

@@ -3,8 +3,7 @@ import numpy as np
 import pytest
 
 from benchmarks import parity, peer_scalar, peers
-from deletion import sphere
-from deletion.learner import retrain
+from deletion import retrain, sphere
 from microgpt import names
 
 

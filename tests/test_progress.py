@@ -10,11 +10,8 @@ from learners import at_minimum, tiny
 
 from circuit import progress
 from circuit.progress import Progress, say, silence, working
-from deletion import Retraining, precompute
-from deletion.learner import retrain
-from deletion.sketch import stability
-from deletion.gradients import metagradient
-from deletion.influence import five_gaps, shapley_values
+from deletion import Retraining, precompute, retrain, stability
+from deletion.influence import five_gaps, metagradient, shapley_values
 from deletion.unlearning import Linear, train_to_margin
 
 

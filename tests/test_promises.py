@@ -10,9 +10,8 @@ from learners import data, logistic, logistic_loss, squared_loss
 
 import circuit as C
 from circuit import softplus
-from deletion import SGD, Learner, LearnerError, Objective, precompute
-from deletion.learner import retrain
-from deletion.gradients import metagradient
+from deletion import SGD, Learner, LearnerError, Objective, precompute, retrain
+from deletion.influence import metagradient
 
 X, Y = data(12, 3)
 BATCHES = np.arange(12).reshape(3, 4)

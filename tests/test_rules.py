@@ -10,8 +10,7 @@ from scipy.special import expit, ndtr
 from benchmarks.guarantees import PENALTY, extremal, logistic, minimiser, whole
 from benchmarks.learners import half_square
 from circuit import cross_entropy, gelu
-from deletion import SGD, Learner, LearnerError, LinearDecay, ModelLoss, Momentum, Objective
-from deletion.learner import retrain
+from deletion import SGD, Learner, LearnerError, LinearDecay, ModelLoss, Momentum, Objective, retrain
 from deletion.influence import NewtonStep
 from deletion.unlearning import (Certified, CertifiedRemoval, Constants, Descent, MinMax, NaturalGradient, Privacy, RetrainingDue, Rewind, certify,
                                  estimated, inverted, leaked, logistic_bounds, noised, quadratic_bounds, trajectory)

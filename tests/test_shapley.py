@@ -7,8 +7,7 @@ import pytest
 from learners import data, logistic, squared_loss, tiny
 
 from circuit import softplus
-from deletion import SGD, DoesNotApply, Learner, LearnerError
-from deletion.learner import retrain
+from deletion import SGD, DoesNotApply, Learner, LearnerError, retrain
 from deletion.influence import shapley_values
 from deletion.influence.shapley import PIECE, Game, marginals
 

@@ -5,8 +5,7 @@ from learners import data, logistic_loss
 from scipy.optimize import LinearConstraint, minimize
 
 from circuit import softplus
-from deletion import SGD, DoesNotApply, Learner, LearnerError
-from deletion.learner import retrain
+from deletion import SGD, DoesNotApply, Learner, LearnerError, retrain
 from deletion.influence import Influence, soften
 from deletion.influence.soft import soft_weights
 

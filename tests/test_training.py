@@ -7,8 +7,7 @@ from learners import least_squares, logistic, network, tiny
 import circuit as C
 from benchmarks import parity
 from circuit import evaluate
-from deletion import given, precompute, sphere
-from deletion.learner import retrain
+from deletion import given, precompute, retrain, sphere
 from deletion.sketch.push import Task, push
 
 

@@ -9,8 +9,7 @@ import pytest
 from learners import logistic, network
 from scipy.stats import beta, norm
 
-from deletion import given, precompute
-from deletion.learner import retrain
+from deletion import given, precompute, retrain
 from deletion.trust.error_model import ErrorModel, rank
 from deletion.learner.units import Sets
 from deletion.trust.verdict import MAX_MOVED, MORE, NOT, RAISE, TRUST, crossed, judge, moved_beside
@@ -225,7 +224,7 @@ def test_trusted_predictions_are_worth_more_than_no_change(make, directions):
 
 
 def test_stability_asks_for_directions_too():
-    from deletion.sketch import stability
+    from deletion import stability
     learner = logistic(steps=20)
     assert stability(precompute(learner, 4, 3, progress=False), whole, 2, progress=False).verdict == MORE
     assert stability(precompute(learner, given(np.eye(30)), 3, progress=False), whole, 2, progress=False).verdict == TRUST

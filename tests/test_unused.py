@@ -9,15 +9,12 @@ from learners import data, logistic_loss, margin_cost, margins, squared_loss
 from circuit import softplus
 from deletion import (
     SGD, Directions, Learner, LearnerError, LeaveOneOuts, ModelLoss, NoChange, Retraining, Sketched,
-    SketchedModel, given, haar, load, merge, precompute, sphere)
-from deletion.learner import retrain
-from deletion.sketch import stability
+    SketchedModel, given, haar, load, merge, precompute, retrain, sphere, stability)
 from deletion.storage.blocks import block_name
 from deletion.trust.calibration import calibrate
 from deletion.sketch.identity import Identity, begun
-from deletion.gradients import metagradient
 from deletion.influence import (
-    PBRF, BayesianInfluence, ByMetagradient, Influence, NewtonStep, SketchedBeyond, five_gaps)
+    PBRF, BayesianInfluence, ByMetagradient, Influence, NewtonStep, SketchedBeyond, five_gaps, metagradient)
 from deletion.storage.files import writing
 from deletion.unlearning import GradientAscent, NaturalGradient, Rewind
 from microgpt import first_letter, names

@@ -12,9 +12,8 @@ from learners import network_loss, ridge
 from scipy import special
 
 import circuit as C
-from deletion import SGD, Adam, Learner, LinearDecay, Momentum, given, precompute
-from deletion.learner import retrain
-from deletion.gradients import metagradient
+from deletion import SGD, Adam, Learner, LinearDecay, Momentum, given, precompute, retrain
+from deletion.influence import metagradient
 
 POINTS, AROUND = 16, 0.01
 """Of a Cauchy integral around one parameter, and how far away: the sixteenth power of that is below
