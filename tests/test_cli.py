@@ -64,6 +64,7 @@ def letters(tmp_path_factory):
 # commands --------------------------------------------------------------------------------------------------------------
 
 def test_precompute_and_info(sketch, folder, tmp_path):
+    """A sketch by the command line has the bits of one by the library, whose compiled loop pushes it."""
     assert all(np.array_equal(a, b) for a, b in zip(load(folder).blocks, precompute(names(steps=40), 24, 2, seed=5, design="sphere").blocks))
     code, text, _ = sketch("precompute", *SETTING, "--seed", 5, "--out", folder)
     assert code == 0 and "24 directions of degree 2 over 40 units" in text
@@ -92,7 +93,9 @@ def test_predictions_are_the_librarys(sketch, letters):
     measured = load(letters, learner).measure(learner.loss_on("max"))
     for row, units in zip(rows, (["m"], ["a", "b"])):
         p = measured.predict(units)
-        assert row["units"] == units and row["predicted"] == p.value and row["terms"] == p.terms.tolist() and row["standard_error"] == p.standard_error
+        found = [row["predicted"], row["standard_error"], *row["terms"]]
+        assert row["units"] == units
+        assert found == pytest.approx([p.value, p.standard_error, *p.terms], rel=1e-9)
     code, text, _ = sketch("predict", letters, "--delete", "m", "--measure", "loss:max", "--weight", "1")
     assert code == 0 and "as trained" in text and text.splitlines()[1].split()[5] == "0"
 
@@ -118,7 +121,7 @@ def test_measuring_and_saving(sketch, letters, tmp_path):
     code, text, _ = sketch("measure", letters, "--measure", "loss:max", "--save", tmp_path / "c.npz", "--json")
     learner = names(steps=40, units=first_letter)
     measured = load(letters, learner).measure(learner.loss_on("max"))
-    assert code == 0 and json.loads(text)["rows"][0]["trained"] == measured.value
+    assert code == 0 and json.loads(text)["rows"][0]["trained"] == measured.value      # by the same calls
     with np.load(tmp_path / "c.npz") as saved:
         assert np.array_equal(saved["loss:max coefficients"], measured.coefficients)
 

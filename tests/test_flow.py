@@ -77,6 +77,13 @@ def test_repeated_columns_and_zeros_are_lost_rank(rng):
     assert (Flow(np.zeros((3, 2)), np.ones(3), [1.0, 2.0]).at([0.0, 9.0]) == [1.0, 2.0]).all()
 
 
+def test_slow_directions_are_no_lost_rank():
+    """A singular value of 1e-11: its rate is 1e-22, and at infinity its target is reached all the same."""
+    flow = Flow(np.diag([1.0, 1e-11]), [1.0, 1.0], [0.0, 5.0])
+    assert flow.limit() == pytest.approx([1.0, 1e11], rel=1e-4)
+    assert flow.at(1e3)[1] == pytest.approx(5.0 + 1e-8, abs=1e-12)
+
+
 @pytest.mark.parametrize("rows", [4, [4], [0, 7, 11]])
 def test_deletion_is_weight_zero_and_ends_at_the_closed_form(rng, rows):
     x, y, start = problem(rng, 20, 3)

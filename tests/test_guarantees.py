@@ -6,8 +6,9 @@ import sys
 import numpy as np
 import pytest
 
-from benchmarks.guarantees import descending, distance, excess, far_apart, reached, rewinding, stepping, unscaled
-from deletion.unlearning import Privacy
+from benchmarks.guarantees import (descending, distance, excess, extremal, far_apart, logistic, reached,
+                                   rewinding, stepping, unscaled, whole)
+from deletion.unlearning import Constants, Descent, Privacy, Rewind, certify
 
 
 @pytest.mark.parametrize("measured, runs", [(rewinding, 200), (descending, 200), (stepping, 60)])
@@ -26,6 +27,43 @@ def test_a_bound_a_hundred_times_too_small_would_be_seen():
     for name, ratio in reached().items():
         assert 0.03 < ratio <= 1.0 + 1e-9, name
     assert max(stepping(seed)["certified removal"] for seed in range(10)) > 0.03
+
+
+def test_rewinding_reaches_its_bound_with_weight_zero_too():
+    """The deleted example pulls with the whole gradient bound, and curvature -1 drives trainings apart as
+    fast as may be."""
+    learner, constants = extremal(-1.0, 1.0), Constants(1.0, 1.0)
+    for steps in (0, 10, 39):
+        rule = Rewind(steps, constants=constants)
+        rewound, retrained = (Rewind(k).answer(learner, [[0]], whole).parameters[0] for k in (steps, 40))
+        bound = rule.sensitivity(learner, learner.downweight([0])[None])[0]
+        assert distance(rewound, retrained) == pytest.approx(bound, rel=1e-9)
+
+
+def test_descent_adds_its_errors_up_as_the_paper_does():
+    """error <- gamma^I (error + 2 w L / (m n)) from request to request, n shrinking; the sensitivity is that
+    and what training leaves."""
+    learner, constants, steps = logistic(3), Constants(0.35, 1.0, 0.1), 3
+    rule, gamma = Descent(constants, steps, radius=10.0), (0.35 - 0.1) / (0.35 + 0.1)
+    state, n, error = rule.train(learner), 24.0, gamma ** steps * 2.0 / (0.1 * 24)
+    assert state.error == pytest.approx(error, rel=1e-12)
+    for units in ([3], [5, 0, 11], [7, 8]):
+        state = rule.request(learner, state, units)
+        error = gamma ** steps * (error + 2.0 * len(units) / (0.1 * n))
+        n -= len(units)
+        wanted = error + gamma ** steps * 2.0 / (0.1 * n)
+        assert [state.error, rule.sensitivity(learner, state)] == pytest.approx([error, wanted], rel=1e-12)
+
+
+def test_certified_removals_bound_is_the_published_one():
+    """|Z|_2 |u| |Z u| / 4, Z the rows that remain and u the step."""
+    learner = logistic(5)
+    model = certify(learner, Privacy(1e3, 1e-5), 1.0, seed=1)
+    after = model.remove([4, 9])
+    rows = np.array([x * y for x, y in learner.examples])[np.delete(np.arange(24), [4, 9])]
+    step = after.theta - model.theta
+    wanted = 0.25 * np.linalg.svd(rows)[1][0] * np.linalg.norm(step) * np.linalg.norm(rows @ step)
+    assert after.spent - model.spent == pytest.approx(wanted, rel=1e-9)
 
 
 def test_certified_removal_needs_scaled_rows():

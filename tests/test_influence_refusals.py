@@ -48,6 +48,21 @@ def test_unconverged_parameters_are_refused(method):
 
 
 @METHODS
+def test_how_far_from_a_minimum_is_allowed(method):
+    """|grad R| in lengths of a typical gradient, their root mean square: of least squares, from the
+    residuals."""
+    x, y = data(N, 3)
+    theta = np.linalg.solve(x.T @ x + 7.0 * np.eye(3), x.T @ y) + 1e-3
+    learner = Learner(theta, list(zip(x, y)), squared_loss, SGD(0.0), np.arange(N)[None],
+                      regularizer=half_square_of(7.0, N))
+    each = (x @ theta - y)[:, None] * x
+    ratio = np.linalg.norm(each.sum(axis=0) + 7.0 * theta) / np.sqrt((each ** 2).sum() / N)
+    assert type(method)(optimum=1.001 * ratio).answer(learner, [[4]], itself).change.any()
+    with pytest.raises(DoesNotApply, match="no minimum"):
+        type(method)(optimum=0.999 * ratio).answer(learner, [[4]], itself)
+
+
+@METHODS
 def test_deleting_everything_is_refused(method):
     learner, *_ = at_minimum(10.0)
     with pytest.raises(DoesNotApply, match="set 1 deletes every example"):

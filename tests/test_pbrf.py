@@ -250,6 +250,9 @@ def test_stations_of_a_network_are_what_they_say():
                     regularizer=lambda p: small_decay(p) + held(p, learner.layout.split(learner.trained)))
     assert np.abs(gaps.parameters[2] - retrain(again, sets)).max() < 1e-12
     assert (gaps.in_parameters > 1e-4).all()
+    apart = np.abs(gaps.change[1:] - gaps.change[:-1])
+    wanted = (apart[..., 0] + apart[..., 1] + apart[..., 2]) / 3.0
+    assert gaps.in_measurements == pytest.approx(wanted, rel=1e-9)
     damped = Response(learner, learner.trained, 3.0).curvature + 3.0 * np.eye(24)
     pulls, early = ((theta - learner.trained) @ damped for theta in gaps.parameters[4:])
     left = np.linalg.norm(early - pulls, axis=1) / np.linalg.norm(pulls, axis=1)

@@ -155,22 +155,55 @@ def flat_weights(w):
 
 
 def test_the_fisher_matrix_is_that_of_the_models_labels():
-    """sum_i E_{y ~ model} grad l(x_i, y) grad l(x_i, y)^T, by enumerating labels: the step solves with it, without a factor in common."""
+    """sum_i E_{y ~ model} grad l(x_i, y) grad l(x_i, y)^T, by enumerating labels: the step solves with it,
+    without a factor in common; a damping is added to the mean over all 30 examples."""
     learner = softmax_learner()
-    theta = learner.trained
-    w, fisher = theta.reshape(3, 4), 30 * 0.1 * np.eye(12)
-    slope = np.zeros(12)
-    for i, (x, y) in enumerate(learner.examples):
-        p = np.exp(x @ w) / np.exp(x @ w).sum()
-        if i in (2, 9):
-            slope += np.outer(x, p - np.eye(4)[y]).ravel()
-            continue
+    for damping in (0.0, 0.2):
+        theta = NaturalGradient(damping).answer(learner, [[2, 9]], flat_weights).parameters[0]
+        slope = softmax_slope(learner, learner.trained, [2, 9])
+        wanted = np.linalg.solve(softmax_fisher(learner, [2, 9], damping), slope)
+        assert np.abs(theta - learner.trained - wanted).max() < 1e-10 * np.abs(wanted).max()
+
+
+def probabilities(learner, theta):
+    """(examples, classes), of the softmax learner."""
+    e = np.exp(np.array([x for x, _ in learner.examples]) @ theta.reshape(3, 4))
+    return e / e.sum(axis=1, keepdims=True)
+
+
+def softmax_slope(learner, theta, chosen):
+    """The gradient of the chosen examples' summed loss."""
+    p = probabilities(learner, theta)
+    each = [np.outer(x, p[i] - np.eye(4)[y]) for i, (x, y) in enumerate(learner.examples)]
+    return sum(each[i] for i in chosen).ravel()
+
+
+def softmax_fisher(learner, deleted, damping):
+    fisher, p = 30 * (0.1 + damping) * np.eye(12), probabilities(learner, learner.trained)
+    for i in np.delete(np.arange(30), deleted):
         for label in range(4):
-            g = np.outer(x, p - np.eye(4)[label]).ravel()
-            fisher += p[label] * np.outer(g, g)
-    found = NaturalGradient().answer(learner, [[2, 9]], flat_weights).parameters[0] - theta
-    wanted = np.linalg.solve(fisher, slope)
-    assert np.abs(found - wanted).max() < 1e-10 * np.abs(wanted).max()
+            g = np.outer(learner.examples[i][0], p[i] - np.eye(4)[label]).ravel()
+            fisher += p[i, label] * np.outer(g, g)
+    return fisher
+
+
+def test_min_max_takes_its_turns_as_described():
+    """One turn down the retained objective and up the divergence from the original outputs, no step longer
+    than the first."""
+    learner, deleted = softmax_learner(), [2, 9]
+    inverse, theta = np.linalg.inv(softmax_fisher(learner, deleted, 1e-2)), learner.trained
+    first, before = inverse @ softmax_slope(learner, theta, deleted), probabilities(learner, theta)
+    kept, x = np.delete(np.arange(30), deleted), np.array([x for x, _ in learner.examples])
+
+    def cut(step):
+        return step * min(1.0, np.linalg.norm(first) / max(np.linalg.norm(step), 1e-300))
+    for rate, push in ((0.5, 0.0), (0.0, 0.4), (0.3, 0.2), (0.0, 1e3), (50.0, 0.0)):
+        here = theta + first
+        here = here - cut(rate * inverse @ (softmax_slope(learner, here, kept) + 30 * 0.1 * here))
+        away = x[deleted].T @ (probabilities(learner, here) - before)[deleted]
+        here = here + cut(push * inverse @ away.ravel())
+        found = MinMax(1, rate, push, damping=1e-2).answer(learner, [deleted], flat_weights).parameters[0]
+        assert np.abs(found - here).max() < 1e-9 * np.abs(here - theta).max()
 
 
 def network_output(p, x, y):
@@ -261,11 +294,35 @@ def test_constants_bound_what_they_say(rng):
         curvature, bend = p * (1 - p) * (z ** 2).sum(axis=1), np.abs(p * (1 - p) * (1 - 2 * p)) * (z ** 2).sum(axis=1) ** 1.5
         assert curvature.max() + PENALTY <= bounds.smoothness and bend.max() <= bounds.bend
         assert np.linalg.norm(objective.gradients(theta), axis=1).max() <= bounds.gradient
+    # of norm 1: at this margin its Hessian bends the most
+    longest = z[np.linalg.norm(z, axis=1).argmax()]
+    theta = np.log((3.0 + np.sqrt(3.0)) / (3.0 - np.sqrt(3.0))) * longest
+    curvatures = [expit(q) * expit(-q) for q in (0.0, longest @ theta - 1e-5, longest @ theta + 1e-5)]
+    assert bounds.smoothness == pytest.approx(curvatures[0] + PENALTY, rel=1e-12)
+    assert bounds.bend == pytest.approx((curvatures[1] - curvatures[2]) / 2e-5, rel=1e-6)
+    assert bounds.gradient == pytest.approx(1.0)
     seen = estimated(learner)
     assert bounds.convexity == pytest.approx(PENALTY) and PENALTY < seen.convexity < seen.smoothness < bounds.smoothness
     assert str(seen).startswith("constants estimated") and str(bounds).startswith("constants given")
     quadratic = quadratic_bounds(extremal(0.2, 1.0), 3.0)
     assert (quadratic.smoothness, quadratic.gradient, quadratic.convexity, quadratic.bend) == pytest.approx((1.0, 1.0, 0.2, 0.0), rel=1e-12)
+
+
+def half_squares(w, x, y):
+    return (x @ w - y) ** 2 * 0.5
+
+
+def test_the_steepest_quadratic_loss_in_a_ball(rng):
+    """|x_i| (|x_i| R + |y_i|) of least squares: the gradient where w lies at the ball's edge, against y_i
+    x_i."""
+    x, y = rng.normal(size=(7, 3)), rng.normal(size=7)
+    learner = Learner(np.zeros(3), list(zip(x, y)), half_squares, SGD(0.1), np.arange(7)[None],
+                      regularizer=partial(half_square, PENALTY))
+    edges = -2.0 * np.sign(y)[:, None] * x / np.linalg.norm(x, axis=1, keepdims=True)
+    steepest = [np.linalg.norm((x[i] @ edges[i] - y[i]) * x[i]) for i in range(7)]
+    found, longest = quadratic_bounds(learner, 2.0), (x ** 2).sum(axis=1).max()
+    wanted = [max(steepest), longest + PENALTY, PENALTY]
+    assert [found.gradient, found.smoothness, found.convexity] == pytest.approx(wanted, rel=1e-9)
 
 
 def test_noise_keeps_its_promise_exactly():

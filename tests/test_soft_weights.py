@@ -51,6 +51,16 @@ def test_the_closed_form_is_what_scipy_finds(rng, value, cost, sign):
     assert found @ u >= -1e-12 and found @ flipped <= abs(value) + 1e-12
 
 
+@pytest.mark.parametrize("scale", [1e-3, 1e3])
+def test_the_unit_of_utility_does_not_matter(rng, scale):
+    """No weight depends on whether a loss is told in nats or millinats, also where utility and target are at
+    odds."""
+    for _ in range(10):
+        f, u = rng.normal(size=(2, 7))
+        found, wanted = soft_weights(f, scale * u, 0.7, 0.1), soft_weights(f, u, 0.7, 0.1)
+        np.testing.assert_allclose(found, wanted, rtol=1e-10)
+
+
 @pytest.mark.parametrize("target", [gap, other_gap])
 def test_the_target_moves_as_predicted_and_utility_does_not_suffer(target):
     learner = regression()

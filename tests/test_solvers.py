@@ -29,6 +29,15 @@ def test_solvers_solve(solver, as_function, rng):
     assert (found.x[2] == 0.0).all() and found.residual[2] == 0.0
 
 
+def test_conjugate_gradients_take_a_step_for_every_eigenvalue(rng):
+    """Three different eigenvalues of twenty: three steps in exact arithmetic, and here no more than five."""
+    matrix, b = with_eigenvalues(np.resize([0.5, 2.0, 9.0], 20), rng), rng.normal(size=(6, 20))
+    found = solve(matrix, b, solver="cg", tolerance=1e-10, limit=5)
+    assert close(found.x, np.linalg.solve(matrix, b.T).T, 1e-9)
+    with pytest.raises(DoesNotApply, match="after 2 iterations"):
+        solve(matrix, b, solver="cg", tolerance=1e-10, limit=2)
+
+
 def test_an_early_end_is_told_by_its_residual(rng):
     matrix, b = with_eigenvalues(np.linspace(0.5, 9.0, 20), rng), rng.normal(size=(3, 20))
     rough, fine = (solve(matrix, b, solver="lissa", tolerance=t, scale=10.0) for t in (0.1, 1e-3))

@@ -70,7 +70,7 @@ def ascend(model, theta, x, y, delete, fraction=1.0, loss="exponential", toleran
                            "ascent takes away what a point contributed only where training has converged in direction (train_to_margin)")
     scale = np.linalg.norm(theta) / np.linalg.norm(before.theta)
     lambdas, terms = before.lambdas[deleted], before.terms[deleted]
-    supports = np.linalg.norm(terms, axis=1) > ZERO * np.linalg.norm(before.theta)      # otherwise it is rounding
+    supports = np.linalg.norm(terms, axis=1) > ZERO * np.linalg.norm(before.theta)      # or it is rounding
     slopes = np.exp(log_slope(before.margins[deleted]))      # 0 at margins of hundreds, which support nothing
     betas = np.divide(lambdas, slopes, out=np.zeros_like(lambdas), where=supports)
     notes = tuple(f"point {i} has multiplier 0 (margin {before.margins[i]:.3g}): it supports nothing, and its step is zero"
