@@ -128,7 +128,7 @@ def test_one_process_writes_at_a_time(learner, folder):
             precompute(learner, 20, 2, seed=5, design="sphere", out=folder)
     script = """
         import sys
-        from deletion.files import writing
+        from deletion.storage.files import writing
         with writing(sys.argv[1]):
             print('held')
             sys.stdin.read()
