@@ -10,7 +10,7 @@ from scipy.stats import t as student
 SHARES = np.concatenate([[0.0, 1.0], 1.0 / (1.0 + 10.0 ** np.linspace(-4.0, 8.0, 49))])
 GROWTH = np.linspace(0.5, 8.0, 16)
 
-CONFIDENCE = 0.75
+CONFIDENCE = 0.9
 """How sure an interval is to hold its level: of calibrations drawn anew, this share gives intervals that are wide enough."""
 
 NEAR = 0.4
@@ -111,10 +111,13 @@ class ErrorModel:
         return np.maximum(near, reach)[place] * np.hypot(sampling, truncation)
 
     def _reach_near(self, weight, level):
-        """(q,): the standardised error that bounds a level among calibration sets of these weights (k,)."""
+        """(q,): the standardised error that bounds a level among calibration sets of these weights (k,).
+
+        The r-th of n sets of equal weight lies where the weights up to it first exceed (r - 1/2) / n of all.
+        """
         count = round(effective(weight))
         below = np.cumsum(weight[self.order], axis=0)      # of the weight, from the smallest error on
-        at = (below < (rank(count, level) / count - 1e-9) * below[-1]).sum(axis=0)
+        at = (below < (rank(count, level) - 0.5) / count * below[-1]).sum(axis=0)
         return self.standardised[at, np.arange(len(at))]
 
     def _near(self, sizes):
