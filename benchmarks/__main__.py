@@ -1,5 +1,5 @@
 """python -m benchmarks all: the paper's figures, one after the other; or those of them that are named."""
-from circuit import CircuitError
+from circuit import InputError
 
 from . import figure1, figure2, figure3, figures, harness
 
@@ -14,7 +14,7 @@ def main():
     chosen = list(FIGURES) if "all" in named else named
     unknown = set(chosen) - set(FIGURES)
     if unknown:
-        raise CircuitError(f"no figure {unknown.pop()!r}; there are all, {', '.join(FIGURES)}")
+        raise InputError(f"no figure {unknown.pop()!r}; there are all, {', '.join(FIGURES)}")
     for name in chosen:
         print(f"\n== {name}: {FIGURES[name].doc.splitlines()[0].partition(': ')[2]}")
         FIGURES[name].run(options)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from circuit import CircuitError
+from circuit import InputError
 from deletion.cli.tables import plain
 
 OPTIONS = {
@@ -34,7 +34,7 @@ class Parser(argparse.ArgumentParser):
     """An ArgumentParser whose complaints are one line, as those of the library."""
 
     def error(self, message):
-        raise CircuitError(message)
+        raise InputError(message)
 
 
 def parser(name, doc, parts=(), **defaults):
@@ -54,7 +54,7 @@ def parts(known, options):
     """Run the parts that `options.parts` names, or all: {name: results}.   known: {name: part(options)}, told by their docstrings."""
     unknown = [name for name in options.parts if name not in known]
     if unknown:
-        raise CircuitError(f"no part {unknown[0]!r}; there are {', '.join(known)}")
+        raise InputError(f"no part {unknown[0]!r}; there are {', '.join(known)}")
     results = {}
     for name in options.parts or known:
         print(f"\n== {name}: {known[name].__doc__.splitlines()[0]}")
@@ -67,7 +67,7 @@ def run(main):
     logging.basicConfig(format="%(message)s", stream=sys.stderr)
     try:
         sys.exit(main())
-    except (CircuitError, OSError) as error:
+    except (InputError, OSError) as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:

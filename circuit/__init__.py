@@ -6,13 +6,14 @@ it on NumPy arrays. Reading order: gate, arithmetic, analytic, bilinear, linear,
 what); advice (what to write instead); progress (lines on stderr during long calls) and blas (threads of
 linear algebra), which are here because every other room uses them.
 """
-from .analytic import cos, erf, exp, gelu, log, sigmoid, sin, tanh
+from .gates.analytic import cos, erf, exp, gelu, log, sigmoid, sin, tanh
 from .evaluate import evaluate
 from .functions import (argmax, broadcast_to, concatenate, cross_entropy, einsum, gather, log_softmax, max, maximum, mean, minimum,
                         reshape, rms_norm, scatter, softmax, softplus, sqrt, square, stack, sum, transpose)
-from .gate import GATES, CircuitError, DomainError, Gate, ShapeError, find_gate
+from .errors import CircuitError, DomainError, InputError, ShapeError
+from .gates.gate import GATES, Gate, find_gate
 from .ir import Circuit, Entry, Input
-from .linear import constant_part
-from .piecewise import abs_value as abs, relu, step
+from .gates.linear import constant_part
+from .gates.piecewise import abs_value as abs, relu, step
 from .reverse import gradient
 from .wire import Wire, integer, real, record

@@ -1,7 +1,7 @@
 """What to write in place of what cannot be recorded: NumPy's functions, comparisons, branches, numbers."""
 import numpy as np
 
-from .gate import CircuitError
+from .errors import CircuitError
 
 MASK = ("choose by a mask of zeros and ones from the data: mask * a + (1 - mask) * b; where the parameters "
         "choose, use maximum, minimum, relu or abs of circuit")

@@ -1,7 +1,7 @@
 """What a circuit's outputs can depend on, and where it branches: read off its gates without calculating anything."""
 import numpy as np
 
-from .gate import same_shape
+from .gates.gate import same_shape
 
 
 def reached(circuit, marked, walls=()):

@@ -3,7 +3,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from .gate import CircuitError, DomainError, ShapeError, first_bad
+from .errors import CircuitError, DomainError, ShapeError
+from .gates.gate import first_bad
 
 
 def evaluate(circuit, inputs):

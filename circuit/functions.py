@@ -5,11 +5,12 @@ and a NumPy program. Axes may be counted from either end.
 """
 import numpy as np
 
-from .analytic import exp, log
-from .bilinear import einsum_pair
-from .gate import CircuitError, ShapeError, plain_array
-from .linear import constant_part, gather_rows, join, scatter_rows
-from .piecewise import max_axis, relu
+from .gates.analytic import exp, log
+from .gates.bilinear import einsum_pair
+from .errors import CircuitError, ShapeError
+from .gates.gate import plain_array
+from .gates.linear import constant_part, gather_rows, join, scatter_rows
+from .gates.piecewise import max_axis, relu
 from .shapes import lengths, mean, one_axis, reshape, several, sum, tensor, transpose, whole
 from .wire import Wire, aligned, both_wires, real_constant, widened
 

@@ -11,7 +11,8 @@ from math import prod
 import numpy as np
 
 from .evaluate import evaluate
-from .gate import CircuitError, Gate, ShapeError, gate_result
+from .errors import CircuitError, ShapeError
+from .gates.gate import Gate, gate_result
 
 
 @dataclass(frozen=True)

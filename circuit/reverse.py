@@ -3,7 +3,7 @@
 One loop over the reversed list of gates calls each gate's vector-Jacobian product, which is written in gates; so gradients
 of gradients need no further code, and a Hessian-vector product is the first Taylor coefficient of a gradient circuit.
 """
-from .gate import CircuitError
+from .errors import CircuitError
 from .shapes import several, whole
 from .wire import Recorder, lifted, widened
 

@@ -5,8 +5,9 @@ import math
 
 import numpy as np
 
-from .gate import ShapeError, plain_array
-from .linear import permute, reshape_to, sum_axes
+from .errors import ShapeError
+from .gates.gate import plain_array
+from .gates.linear import permute, reshape_to, sum_axes
 
 
 def whole(n, what):

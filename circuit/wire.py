@@ -11,11 +11,12 @@ from numbers import Real
 import numpy as np
 
 from . import advice, shapes
-from .arithmetic import add, constant, multiply, power, scale, shift
-from .bilinear import einsum_pair
-from .gate import CircuitError, ShapeError, gate_result, plain_array
+from .gates.arithmetic import add, constant, multiply, power, scale, shift
+from .gates.bilinear import einsum_pair
+from .errors import CircuitError, ShapeError
+from .gates.gate import gate_result, plain_array
 from .ir import Circuit, Entry, Input
-from .linear import broadcast_to, cut, reshape_to
+from .gates.linear import broadcast_to, cut, reshape_to
 
 
 def real(*shape, name=""):

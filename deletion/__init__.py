@@ -10,12 +10,12 @@ import sys
 if sys.argv[:1] == ["-m"] and sys.path[:1] == [os.getcwd()]:
     sys.path.append(sys.path.pop(0))
 
-from .checks import DoesNotApply
-from .learner.learner import Learner, LearnerError
+from circuit.errors import DoesNotApply, InputError, LearnerError, StoreError
+
+from .learner.learner import Learner
 from .learner.optimizers import SGD, Adam, LinearDecay, Momentum
 from .learner.retrain import retrain
 from .directions.directions import Directions, given, haar, mixture, pairs, sphere
-from .storage.store import StoreError
 from .sketch.measured import Measured, Prediction
 from .sketch.merge import merge
 from .sketch.sketch import Sketch, load, precompute

@@ -2,7 +2,7 @@
 import argparse
 import sys
 
-from circuit import CircuitError, evaluate
+from circuit import InputError, evaluate
 
 from .learner import names
 from .sample import checked_options, sample
@@ -29,5 +29,5 @@ def main():
 if __name__ == "__main__":
     try:
         main()
-    except CircuitError as error:
+    except InputError as error:
         sys.exit(print(f"error: {error}", file=sys.stderr) or 2)

@@ -10,16 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
-from circuit import CircuitError
-from deletion.checks import whole_number
+from circuit.errors import DocumentError
+from circuit.checks import whole_number
 
 from .model import Shape
 
 SHIPPED = Path(__file__).parent / "census_names.txt"
-
-
-class DocumentError(CircuitError):
-    """A name or a list of names that the model cannot read."""
 
 
 def read_names(path=None):

@@ -6,7 +6,7 @@ import numpy as np
 
 from circuit import exp, gelu
 from deletion import Adam, Learner, LearnerError, LinearDecay, ModelLoss
-from deletion.checks import checked_function, checked_labels, in_order, iterable, whole_number
+from circuit.checks import checked_function, checked_labels, in_order, iterable, whole_number
 
 from .data import Tokenizer, initial_parameters, model_shape, read_names, shuffled
 from .model import Shape, loss, mean_loss, predictions

@@ -9,7 +9,7 @@ import numpy as np
 
 from circuit import ShapeError, cross_entropy, einsum, gather, gelu, rms_norm, softmax
 from deletion import LearnerError
-from deletion.checks import whole_number
+from circuit.checks import whole_number
 
 
 @dataclass(frozen=True)

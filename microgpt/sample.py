@@ -3,7 +3,7 @@ import numpy as np
 
 from circuit import softmax
 from deletion import LearnerError
-from deletion.checks import real_number, whole_number
+from circuit.checks import real_number, whole_number
 
 from .model import logits
 

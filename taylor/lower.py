@@ -15,7 +15,7 @@ from math import prod
 
 import numpy as np
 
-from circuit.bilinear import einsum_letters, einsum_sizes
+from circuit.gates.bilinear import einsum_letters, einsum_sizes
 
 from . import kernels as k
 

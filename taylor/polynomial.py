@@ -4,7 +4,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from circuit import CircuitError, ShapeError
-from circuit.gate import plain_array
+from circuit.gates.gate import plain_array
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from circuit import CircuitError, evaluate
+from circuit import InputError, evaluate
 from circuit.progress import silence
 
 from . import plots
@@ -40,7 +40,7 @@ def run(arguments=None):
     except BrokenPipeError:      # whoever read our output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except (CircuitError, OSError) as error:
+    except (InputError, OSError) as error:
         print(f"sketch: error: {printable(' '.join(str(error).split()))}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

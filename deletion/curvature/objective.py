@@ -21,7 +21,8 @@ from circuit.blas import one_blas_thread
 from circuit.progress import Progress
 from taylor import LANES, Recurrence, Step
 
-from ..checks import LearnerError, checked_learner, one_of, real_array
+from circuit.errors import LearnerError
+from circuit.checks import checked_learner, one_of, real_array
 
 ROWS = 32
 """Examples in one evaluation of a loss that takes batches, when it is pushed: their polynomials then stay in the cache."""

@@ -15,7 +15,8 @@ from scipy.linalg.lapack import dpocon
 
 from circuit.blas import linear_algebra, one_blas_thread
 
-from ..checks import DoesNotApply, LearnerError, one_of, real_array, real_number, whole_number
+from circuit.errors import DoesNotApply, LearnerError
+from circuit.checks import one_of, real_array, real_number, whole_number
 
 SOLVERS = ("cholesky", "cg", "lissa")
 

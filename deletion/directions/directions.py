@@ -17,7 +17,7 @@ from functools import cached_property
 import numpy as np
 
 from .kernel import Kernel
-from ..checks import array_of, whole_number
+from circuit.checks import array_of, whole_number
 from ..learner.learner import LearnerError
 
 UNITARILY_INVARIANT = ("sphere", "haar")

@@ -17,7 +17,8 @@ from circuit import DomainError, evaluate, gradient, integer, real, record
 from circuit.blas import one_blas_thread
 from circuit.progress import Progress
 
-from ..checks import LearnerError, checked_learner, iterable, real_array, whole_number
+from circuit.errors import LearnerError
+from circuit.checks import checked_learner, iterable, real_array, whole_number
 from circuit.analysis import only_jump
 
 TOGETHER = 24

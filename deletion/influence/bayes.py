@@ -17,7 +17,8 @@ from circuit import DomainError, evaluate, integer, real, record
 from circuit.blas import one_blas_thread
 from circuit.progress import Progress
 
-from ..checks import DoesNotApply, real_number, whole_number
+from circuit.errors import DoesNotApply
+from circuit.checks import real_number, whole_number
 from ..methods.base import Answer, Method
 from ..curvature.objective import Objective, blocks, stacked
 

@@ -21,7 +21,8 @@ import numpy as np
 
 from circuit.progress import working
 
-from ..checks import LearnerError, iterable, real_number
+from circuit.errors import LearnerError
+from circuit.checks import iterable, real_number
 from ..methods.base import change_at
 from ..learner.retrain import retrain
 from .pbrf import PBRF, Response

@@ -14,7 +14,7 @@ e_i = y_i - x_i w, influence moves w by -(X^T X)^-1 x_i^T e_i, and deletion by 1
 """
 import numpy as np
 
-from ..checks import one_of, real_number
+from circuit.checks import one_of, real_number
 from ..methods.base import Answer, Method, change_at, linear_change, remaining
 from ..curvature.objective import CURVATURES, ModelLoss, Objective
 from ..curvature.solvers import SOLVERS, checked_options, solve

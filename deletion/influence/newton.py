@@ -15,7 +15,8 @@ from scipy.linalg import eigh
 
 from circuit.blas import linear_algebra
 
-from ..checks import DoesNotApply, LearnerError, whole_number
+from circuit.errors import DoesNotApply, LearnerError
+from circuit.checks import whole_number
 from ..methods.base import Answer, change_at, remaining
 from ..curvature.objective import Objective
 from .influence import CurvatureMethod

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.integrate import solve_ivp
 
-from ..checks import DoesNotApply, LearnerError, real_array, real_number, whole_number
+from circuit.errors import DoesNotApply, LearnerError
+from circuit.checks import real_array, real_number, whole_number
 from ..methods.base import Answer, change_at, remaining
 from ..curvature.objective import Objective
 from .influence import CurvatureMethod

@@ -23,7 +23,8 @@ from circuit import DomainError, evaluate, gradient, real, record
 from circuit.blas import linear_algebra, one_blas_thread
 from circuit.progress import Progress
 
-from ..checks import DoesNotApply, real_number
+from circuit.errors import DoesNotApply
+from circuit.checks import real_number
 from ..learner.learner import Learner
 from ..methods.base import Answer, Method, change_at, remaining
 from ..curvature.objective import ModelLoss, Objective, stacked

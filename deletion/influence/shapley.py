@@ -15,7 +15,8 @@ import numpy as np
 
 from circuit.progress import Progress
 
-from ..checks import DoesNotApply, LearnerError, real_number, whole_number
+from circuit.errors import DoesNotApply, LearnerError
+from circuit.checks import real_number, whole_number
 from ..learner.retrain import retrain
 
 LIMIT = 200

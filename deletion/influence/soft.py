@@ -15,7 +15,8 @@ import numpy as np
 
 from circuit import evaluate, gradient
 
-from ..checks import LearnerError, real_array, real_number
+from circuit.errors import LearnerError
+from circuit.checks import real_array, real_number
 from ..curvature.objective import Objective
 from ..curvature.solvers import solve
 

@@ -14,7 +14,8 @@ import numpy as np
 from circuit import DomainError, evaluate, integer, real, record
 from circuit.analysis import reached
 
-from ..checks import LearnerError, kind_of
+from circuit.errors import LearnerError
+from circuit.checks import kind_of
 
 MOVED = 1e-9
 """Of the largest loss of the batch: movements below are rounding. A row of a product of the same shapes

@@ -1,7 +1,8 @@
 """Examples, and the schedule that says which of them each step uses: what users give, checked and copied."""
 import numpy as np
 
-from ..checks import LearnerError, data_array, iterable
+from circuit.errors import LearnerError
+from circuit.checks import data_array, iterable
 
 
 def checked_examples(examples, labels):

@@ -15,7 +15,8 @@ from circuit.blas import one_blas_thread
 from circuit.progress import Progress
 from taylor import Recurrence, Step
 
-from ..checks import LearnerError, checked_function, kind_of, real_array, real_number
+from circuit.errors import LearnerError
+from circuit.checks import checked_function, kind_of, real_array, real_number
 from .examples import batch, checked_examples, checked_schedule, named
 from .optimizers import checked_optimizer
 from .parameters import Layout

@@ -9,7 +9,8 @@ from typing import Callable, Union
 
 import numpy as np
 
-from ..checks import LearnerError, real_number
+from circuit.errors import LearnerError
+from circuit.checks import real_number
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ import numpy as np
 
 from circuit import CircuitError
 
-from ..checks import data_array
+from circuit.checks import data_array
 
 
 class Layout:

@@ -7,7 +7,8 @@ from numbers import Real
 
 from circuit import Wire, concatenate, gradient, integer, real, record
 
-from ..checks import LearnerError, checked_function
+from circuit.errors import LearnerError
+from circuit.checks import checked_function
 from .coupling import refuse_coupled
 
 LOSS = "the loss"

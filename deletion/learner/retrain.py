@@ -8,7 +8,8 @@ from circuit import DomainError, evaluate
 from circuit.progress import Progress
 from taylor import TRAININGS
 
-from ..checks import LearnerError, checked_learner, checked_threads, iterable, real_array
+from circuit.errors import LearnerError
+from circuit.checks import checked_learner, checked_threads, iterable, real_array
 
 CHECKED = 100
 """Steps between two reports of progress."""

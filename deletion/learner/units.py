@@ -6,7 +6,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy.sparse import csr_array
 
-from ..checks import LearnerError, checked_labels, hashable, in_order, iterable, real_number
+from circuit.errors import LearnerError
+from circuit.checks import checked_labels, hashable, in_order, iterable, real_number
 
 
 class Sets(NamedTuple):

@@ -15,7 +15,8 @@ from circuit.progress import working
 from taylor import Polynomial
 from taylor import evaluate as push
 
-from ..checks import DoesNotApply, LearnerError, checked_learner, iterable, whole_number
+from circuit.errors import DoesNotApply, LearnerError
+from circuit.checks import checked_learner, iterable, whole_number
 from ..learner.retrain import retrain
 from ..sketch.sketch import precompute
 

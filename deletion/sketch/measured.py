@@ -8,7 +8,7 @@ import numpy as np
 from circuit.progress import working
 
 from ..trust.calibration import Calibration
-from ..checks import real_array, real_number, whole_number
+from circuit.checks import real_array, real_number, whole_number
 from ..directions.decoders import DECODERS, FirstOrder, LeastSquares, MedianOfMeans
 from ..directions.directions import UNITARILY_INVARIANT
 from ..trust.error_model import ErrorModel, typical_change

@@ -21,7 +21,7 @@ from taylor import LANES, Evaluator, checked_degree
 
 from ..storage.blocks import Blocks, Filed, block_name, checked_dtype, packed
 from ..trust.calibration import ARRAYS, SETS, Calibration, calibrate, random_sets
-from ..checks import checked_learner, checked_threads, real_array
+from circuit.checks import checked_learner, checked_threads, real_array
 from ..directions.directions import Directions, draw, fitting, given
 from .estimate import estimate
 from ..storage.files import StoreError, writing

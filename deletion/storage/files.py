@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 
-from circuit import CircuitError
+from circuit.errors import StoreError
 
 try:
     import fcntl
@@ -28,10 +28,6 @@ SAFELY = sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_CL
 
 OWNER = re.compile(r"\d{1,10} on [\w.-]{1,100}")
 """What a lock file holds: the number of a process and its machine."""
-
-
-class StoreError(CircuitError):
-    """A sketch's folder that cannot be read or written, is damaged, or belongs to another sketch."""
 
 
 # reading ---------------------------------------------------------------------------------------------------

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..checks import LearnerError, checked_labels, iterable, real_number
+from circuit.errors import LearnerError
+from circuit.checks import checked_labels, iterable, real_number
 from .homogeneous import checked_points, checked_theta
 from .kkt import KKT, multipliers
 from .margins import angle, checked_loss

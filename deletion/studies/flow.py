@@ -10,7 +10,7 @@ rows reaches, and which schedule of a family ends nearest.
 Time is steps x learning rate on the sum scale: SGD(rate) over full batches of n, which steps along the mean, takes time rate / n
 a step, and follows the flow with an error of first order in that.
 
-Known answers (tests/test_flow.py has each of them):
+Known answers (tests/rivals/test_flow.py has each of them):
 * H = X^T X = I and |x_j| = 1, so that H_{-j} = P is a projector: with the example kept until tau, half the squared distance at T
   to the retrained optimum has the derivative e^{-tau} (1 - e^{-tau}) |(I - P)(theta* - start)|^2 >= 0 in tau; the earliest step is
   best. (The lecture notes this comes from print other factors, with the same conclusion.)
@@ -29,7 +29,8 @@ from scipy.integrate import solve_ivp
 from scipy.optimize import brentq, minimize
 from scipy.stats import qmc
 
-from ..checks import LearnerError, iterable, real_array, real_number, whole_number
+from circuit.errors import LearnerError
+from circuit.checks import iterable, real_array, real_number, whole_number
 from .schedules import Family, Schedule, moments
 
 TOLERANCE = 1e-12

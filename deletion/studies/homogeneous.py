@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..checks import LearnerError, checked_function, real_array, whole_number
+from circuit.errors import LearnerError
+from circuit.checks import checked_function, real_array, whole_number
 
 NEAR = 0.05
 """A neuron stands at the kink of a point where |z| is at most this part of the largest |z|."""

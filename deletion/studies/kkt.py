@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import nnls
 
-from ..checks import real_number
+from circuit.checks import real_number
 from .homogeneous import NEAR, Span, checked_points, checked_theta, separated
 
 

@@ -12,7 +12,8 @@ from scipy.special import log_expit
 from circuit.blas import one_blas_thread
 from circuit.progress import working
 
-from ..checks import LearnerError, real_array, real_number, whole_number
+from circuit.errors import LearnerError
+from circuit.checks import real_array, real_number, whole_number
 from .homogeneous import Linear, Span, checked_points, checked_theta, separated
 from .kkt import multipliers
 

@@ -9,7 +9,8 @@ from typing import Callable
 import numpy as np
 from scipy.interpolate import BPoly
 
-from ..checks import LearnerError, real_array, real_number, whole_number
+from circuit.errors import LearnerError
+from circuit.checks import real_array, real_number, whole_number
 
 
 def moments(times):

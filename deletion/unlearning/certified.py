@@ -20,7 +20,8 @@ from scipy.linalg import cho_factor, cho_solve
 from scipy.optimize import minimize
 from scipy.special import expit
 
-from ..checks import DoesNotApply, LearnerError, real_number, whole_number
+from circuit.errors import DoesNotApply, LearnerError
+from circuit.checks import real_number, whole_number
 from ..methods.base import Answer, Method, change_at, remaining
 from .noise import Privacy, checked_privacy
 from .rows import logistic_rows, penalty_matrix

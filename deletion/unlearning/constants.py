@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.sparse.linalg import LinearOperator, eigsh
 
-from ..checks import LearnerError, real_number
+from circuit.errors import LearnerError
+from circuit.checks import real_number
 from ..curvature.objective import Objective
 from .rows import logistic_rows, penalty_matrix, quadratic_parts
 

@@ -16,7 +16,8 @@ import numpy as np
 from circuit.blas import one_blas_thread
 from circuit.progress import Progress
 
-from ..checks import DoesNotApply, LearnerError, real_number, whole_number
+from circuit.errors import DoesNotApply, LearnerError
+from circuit.checks import real_number, whole_number
 from ..methods.base import Answer, Method, change_at, remaining
 from ..curvature.objective import Objective
 from .constants import checked_constants

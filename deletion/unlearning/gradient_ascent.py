@@ -7,7 +7,8 @@ model is homogeneous and was trained to its margin, one step of the right length
 """
 import numpy as np
 
-from ..checks import DoesNotApply, real_number, whole_number
+from circuit.errors import DoesNotApply
+from circuit.checks import real_number, whole_number
 from ..curvature.solvers import largest
 from ..methods.base import Answer, Method, change_at, remaining
 from ..curvature.objective import ModelLoss, Objective

@@ -14,7 +14,8 @@ from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
 from circuit.blas import linear_algebra
 
-from ..checks import DoesNotApply, real_number, whole_number
+from circuit.errors import DoesNotApply
+from circuit.checks import real_number, whole_number
 from ..influence.pbrf import pulled
 from ..methods.base import Answer, Method, change_at, remaining
 from ..curvature.objective import ModelLoss, Objective

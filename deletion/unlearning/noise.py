@@ -11,7 +11,8 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.special import log_ndtr
 
-from ..checks import LearnerError, array_of, real_array, real_number
+from circuit.errors import LearnerError
+from circuit.checks import array_of, real_array, real_number
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,8 @@ import numpy as np
 from circuit import DomainError, evaluate
 from taylor import TRAININGS, Recurrence
 
-from ..checks import DoesNotApply, LearnerError, iterable, real_number, whole_number
+from circuit.errors import DoesNotApply, LearnerError
+from circuit.checks import iterable, real_number, whole_number
 from ..methods.base import Answer, Method, change_at, remaining
 from ..learner.optimizers import SGD, rate_at
 from .constants import checked_constants

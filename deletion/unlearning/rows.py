@@ -6,7 +6,7 @@ regression at random parameters, as quadratic if its gradients are linear there;
 import numpy as np
 from scipy.special import expit
 
-from ..checks import DoesNotApply
+from circuit.errors import DoesNotApply
 from ..curvature.objective import Objective
 
 CLOSE = 1e-9

@@ -1,7 +1,8 @@
 """Arithmetic gates: constants, sums, products and constant powers. Everything else algebraic is sugar over these."""
 import numpy as np
 
-from .gate import DomainError, Gate, ShapeError, elementwise, real_part
+from ..errors import DomainError, ShapeError
+from .gate import Gate, elementwise, real_part
 
 
 def _integral(exponent):

@@ -5,7 +5,8 @@ describe: degree >= 1 refuses, naming the gate; a plain evaluation takes the bra
 """
 import numpy as np
 
-from .gate import Gate, ShapeError, elementwise, real_part
+from ..errors import ShapeError
+from .gate import Gate, elementwise, real_part
 from .linear import broadcast_to, reshape_to
 
 _KINK = "the function has a kink there and no Taylor series; move the value off the kink, or use a smooth gate (gelu for relu)"

@@ -12,20 +12,10 @@ from typing import Callable, Optional
 
 import numpy as np
 
+from ..errors import CircuitError, DomainError, ShapeError
+
 GATES = {}
 """Every gate by name: the closed set of operations a circuit may use."""
-
-
-class CircuitError(ValueError):
-    """A circuit that cannot be recorded, checked or evaluated; the message says where and what to do."""
-
-
-class ShapeError(CircuitError):
-    """Shapes or kinds of wires that do not fit the gate."""
-
-
-class DomainError(CircuitError):
-    """A value outside the gate's domain of analyticity: no number is returned."""
 
 
 @dataclass(frozen=True, eq=False)

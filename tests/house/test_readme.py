@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parent.parent.parent
 PAGES = {str(path.relative_to(ROOT)): path.read_text(encoding="utf-8")
          for path in (ROOT / "README.md", *(ROOT / room / "README.md" for room in ("circuit", "taylor", "deletion", "benchmarks")))}
 WITH_CODE = [name for name, text in PAGES.items() if "```python" in text]

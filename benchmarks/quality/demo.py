@@ -8,7 +8,7 @@ import time
 
 import numpy as np
 
-from circuit import CircuitError
+from circuit import InputError
 from deletion import given, precompute, retrain
 from microgpt import first_letter, names, sample
 
@@ -87,7 +87,7 @@ def main():
     parser.add_argument("--name", default="rufus", help="the name to ask about (default %(default)s)")
     options = parser.parse_args()
     if not options.name:
-        raise CircuitError("--name is empty")
+        raise InputError("--name is empty")
     harness.output_folder(options.out)
     letter, value, columns = ask(options)
     print(f"\nloss on {options.name!r} in nats per token (as trained: {value:.4f}), by the weight left to names with {letter!r};\n"

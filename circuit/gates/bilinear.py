@@ -4,7 +4,8 @@ from math import prod
 
 import numpy as np
 
-from .gate import Gate, ShapeError
+from ..errors import ShapeError
+from .gate import Gate
 
 
 @lru_cache(maxsize=None)

@@ -350,7 +350,7 @@ def test_the_command_line_ends_with_one_line():
 
 def test_parity_of_files_that_are_none(tmp_path, golden):
     good = golden("census_12steps_degree6")
-    whole = (Path(__file__).parent / "golden" / "census_12steps_degree6.npz").read_bytes()
+    whole = (Path(__file__).parent.parent / "golden" / "census_12steps_degree6.npz").read_bytes()
     for name, content in (("empty", b""), ("cut", whole[:5000]), ("garbage", b"PK\3\4" + bytes(100)), ("damaged", whole[:3000] + bytes(900) + whole[3900:])):
         (tmp_path / f"{name}.npz").write_bytes(content)
         refused("cannot read", parity.load, tmp_path / f"{name}.npz")

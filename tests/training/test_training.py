@@ -1,4 +1,6 @@
 """Whole trainings against independent truth: the golden numbers, contour integrals, finite differences, closed forms."""
+from pathlib import Path
+
 import numpy as np
 import pytest
 from checks import close
@@ -10,6 +12,8 @@ from circuit import evaluate
 from deletion import given, precompute, retrain, sphere
 from deletion.sketch.push import Task, push
 
+GOLDEN = Path(__file__).parent.parent / "golden"
+
 
 def series(sketch, direction=0):
     """(parameters, p + 1) complex: a sketch's parameters along one direction."""
@@ -20,14 +24,14 @@ def series(sketch, direction=0):
 @pytest.mark.parametrize("name", ["census_12steps_degree6", "census_40steps_degree3", "census_1000steps_x_degree4"])
 def test_parity_with_the_polynomial_golden_files(name):
     """Below the highest order the engine as it is; at the highest with GELU differentiated as the files' code does."""
-    degree, _, results = parity.compare(parity.__file__.replace("benchmarks/parity.py", f"tests/golden/{name}.npz"))
+    degree, _, results = parity.compare(GOLDEN / f"{name}.npz")
     for exact, filed in zip(results["exact"], results["as filed"]):
         assert exact[:degree].max() < 1e-11 and filed.max() < 1e-11
 
 
 @pytest.mark.parametrize("name", ["census_1000steps_w0", "census_1000steps_w1"])
 def test_parity_with_the_plain_golden_files(name):
-    _, _, results = parity.compare(parity.__file__.replace("benchmarks/parity.py", f"tests/golden/{name}.npz"))
+    _, _, results = parity.compare(GOLDEN / f"{name}.npz")
     assert max(part.max() for part in results["exact"]) < 1e-11
 
 

@@ -8,7 +8,7 @@ same order.
 About the highest order p. The research code takes GELU's Taylor polynomial of degree p around the constant part and, for the
 backward pass, differentiates that polynomial. A derivative of degree p - 1 lacks its term gelu^(p+1)(x_0) (x - x_0)^p / p!, and
 with it a part of every gradient's coefficient of order p: a file's highest order is not the Taylor coefficient of the training.
-(Whole trainings evaluated at complex points confirm this: tests/test_training.py.) So each file is run with both: `exact` is
+(Whole trainings evaluated at complex points confirm this: tests/training/test_training.py.) So each file is run with both: `exact` is
 this project's engine as it is, `as filed` the same with GELU replaced by its Taylor polynomial, recorded as a circuit and
 differentiated by the same reverse mode. Orders below p agree between the two; a file is reproduced if one of them agrees at
 every order.
@@ -20,7 +20,7 @@ import zlib
 
 import numpy as np
 
-from circuit import CircuitError, constant_part, evaluate, exp, gelu, erf
+from circuit import InputError, constant_part, evaluate, exp, gelu, erf
 from deletion import given, precompute
 from microgpt import NameLearner, Shape, Tokenizer
 
@@ -34,9 +34,9 @@ def load(path):
         file = np.load(path, allow_pickle=False)
         data = {key: file[key] for key in file.files} if isinstance(file, np.lib.npyio.NpzFile) else {}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise CircuitError(f"cannot read {path}: {error}") from None
+        raise InputError(f"cannot read {path}: {error}") from None
     if wanted - data.keys():
-        raise CircuitError(f"{path} lacks {', '.join(sorted(wanted - data.keys()))}")
+        raise InputError(f"{path} lacks {', '.join(sorted(wanted - data.keys()))}")
     check(path, data)
     return data
 
@@ -44,16 +44,16 @@ def load(path):
 def check(path, data):
     """Every array has the kind and shape that the others ask for. NaN among the results is for the comparison to find."""
     if data["degree"].dtype.kind not in "iu" or data["degree"].ndim or data["degree"] < 0:
-        raise CircuitError(f"{path}: degree is one whole number >= 0, not {data['degree']}")
+        raise InputError(f"{path}: degree is one whole number >= 0, not {data['degree']}")
     letters, documents, orders = Tokenizer(str(data["alphabet"])).alphabet, data["docs"].shape, int(data["degree"]) + 1
     count = sum(map(math.prod, Shape(vocabulary=len(letters) + 1).parameters().values()))
     if len(documents) != 1:
-        raise CircuitError(f"{path}: docs is a list of names, not of shape {documents}")
+        raise InputError(f"{path}: docs is a list of names, not of shape {documents}")
     kinds = {"alphabet": ("U", ()), "docs": ("U", documents), "test_doc": ("U", ()), "init": ("f", (count,)), "downweight_constant": ("f", documents),
              "downweight_direction": ("fc", documents), "params": ("fc", (count, orders)), "test_loss": ("fc", (orders,))}
     for name, (kind, shape) in kinds.items():
         if data[name].dtype.kind not in kind or data[name].shape != shape:
-            raise CircuitError(f"{path}: {name} is {data[name].dtype} of shape {data[name].shape}; "
+            raise InputError(f"{path}: {name} is {data[name].dtype} of shape {data[name].shape}; "
                                f"{KINDS[kind]} of shape {shape} is wanted")
 
 

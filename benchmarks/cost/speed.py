@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from circuit import CircuitError
+from circuit import InputError
 from deletion import precompute, retrain, sphere
 from microgpt import names
 from taylor import LANES, flops
@@ -26,7 +26,7 @@ DEGREES = {1: 1000, 2: 600, 3: 400, 6: 150, 16: 16, 32: 6}
 
 
 def check():
-    """The largest errors of a push of degree 3 against plain evaluation and against a contour integral. Raises CircuitError."""
+    """The largest errors of a push of degree 3 against plain evaluation and against a contour integral. Raises InputError."""
     short = names(steps=12)
     psi = sphere(1, short.unit_count, 5)
     sketch = precompute(short, psi, 3, calibration=0, progress=False)
@@ -36,7 +36,7 @@ def check():
     found = sketch.blocks[0][:, :, 0, 0] + 1j * sketch.blocks[0][:, :, 1, 0]
     error = (np.abs(found - contour).max(axis=0) / np.abs(contour).max(axis=0)).max()
     if not (plain < 1e-12 and error < 1e-9):
-        raise CircuitError(f"wrong answers are not worth timing: errors {plain:.1e} against plain evaluation, {error:.1e} against a contour")
+        raise InputError(f"wrong answers are not worth timing: errors {plain:.1e} against plain evaluation, {error:.1e} against a contour")
     return plain, error
 
 

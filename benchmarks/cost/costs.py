@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from circuit import CircuitError
+from circuit import InputError
 from deletion import precompute, retrain
 from microgpt import names, read_names
 from taylor import TRAININGS
@@ -165,11 +165,11 @@ def main():
     parser.add_argument("--minutes", type=float, default=10.0, help="on all cores, for all that is measured (default %(default)s)")
     options = parser.parse_args()
     if not options.minutes > 0:
-        raise CircuitError(f"--minutes {options.minutes}: more than 0 are wanted")
+        raise InputError(f"--minutes {options.minutes}: more than 0 are wanted")
     sizes, fixed, asked = (QUICK_SIZES, QUICK_FIXED, QUICK_ASKED) if options.quick else (SIZES, FIXED, ASKED)
     sizes = [n for n in sizes if n <= len(read_names(options.names))]
     if not sizes:
-        raise CircuitError(f"costs are measured on at least {SIZES[0]} names (--quick: {QUICK_SIZES[0]})")
+        raise InputError(f"costs are measured on at least {SIZES[0]} names (--quick: {QUICK_SIZES[0]})")
     print(f"{harness.machine()}; {options.names or 'US Census names'}, degree {DEGREE}")
     done = harness.Run("costs", options)
     made = rows(options, sizes, fixed, asked)

@@ -4,16 +4,8 @@ import os
 
 import numpy as np
 
-from circuit import CircuitError
-from circuit.gate import first_bad
-
-
-class LearnerError(CircuitError):
-    """A learner that cannot be recorded, or does not keep what it promises."""
-
-
-class DoesNotApply(LearnerError):
-    """A method asked of a learner, or of deletion sets, for which it has no answer."""
+from . import CircuitError
+from .gates.gate import first_bad
 
 
 def array_of(x, what, kinds, wanted, finite=True):

@@ -91,7 +91,7 @@ def started(script, *arguments, **more):
 def test_kill_9_at_ten_moments_ends_with_the_same_bits(learner, tmp_path):
     chance, inside = random.Random(7), 0
     for attempt in range(10):
-        child = started(CHILD, tmp_path / "killed", Path(__file__).parent)
+        child = started(CHILD, tmp_path / "killed", Path(__file__).parent.parent)
         lines, wanted = [], chance.randrange(1, 3)      # kill while, or some time after, so many blocks are begun to be written
         for line in child.stdout:
             lines.append(line.strip())

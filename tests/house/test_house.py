@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parent.parent.parent
 FOLDERS = ("circuit", "taylor", "deletion", "microgpt", "benchmarks")
 ROOMS = ("learner", "directions", "storage", "trust", "gradients", "sketch", "curvature", "methods", "studies", "influence", "unlearning", "cli")
 """Of deletion/: each uses only those before it."""

@@ -11,7 +11,7 @@ from functools import partial
 
 import numpy as np
 
-from circuit import CircuitError, tanh
+from circuit import InputError, tanh
 from deletion import given, precompute, retrain, sphere
 from microgpt import NameLearner, names
 
@@ -56,11 +56,11 @@ def pushed(learner, psi, threads=None):
 
 
 def verified(name, found, wanted, tolerance):
-    """The largest relative error of any order (last axis). Raises CircuitError above the tolerance."""
+    """The largest relative error of any order (last axis). Raises InputError above the tolerance."""
     error = float(parity.errors(found, wanted).max())
     print(f"{name}: largest relative error {error:.1e}", flush=True)
     if not error <= tolerance:      # a NaN does not pass
-        raise CircuitError(f"{name}: relative error {error:.1e}, {tolerance:g} allowed; what is not right is not timed")
+        raise InputError(f"{name}: relative error {error:.1e}, {tolerance:g} allowed; what is not right is not timed")
     return error
 
 
@@ -192,7 +192,7 @@ def main():
     parser.add_argument("--repeats", type=int, default=5, help="repetitions of library and peer (default %(default)s)")
     options = parser.parse_args()
     if options.repeats < 1:
-        raise CircuitError(f"--repeats is at least 1, not {options.repeats}")
+        raise InputError(f"--repeats is at least 1, not {options.repeats}")
     print(f"microgpt, degree {DEGREE}; {harness.machine()}")
     rows = scalar_row(options)
     if jax_installed():

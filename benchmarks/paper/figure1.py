@@ -11,7 +11,7 @@ says up to which downweight u the series converges; u = 1 deletes.
 """
 import numpy as np
 
-from circuit import CircuitError
+from circuit import InputError
 from deletion import given, mixture, sphere
 
 from . import figures, harness
@@ -83,7 +83,7 @@ def found(question):
     logs = log_norms(measured.coefficients[:options.directions], n)
     along = log2(measured.coefficients[options.directions:].real)
     if not (np.isfinite(logs).all() and np.isfinite(along).all()):
-        raise CircuitError(f"a term up to order {options.degree} is exactly zero, and has no logarithm: choose a lower --degree")
+        raise InputError(f"a term up to order {options.degree} is exactly zero, and has no logarithm: choose a lower --degree")
     windows = (1, last_told(logs)), (max(options.degree // 2, 1), options.degree)
     lines = {NORMS: logs} | dict(zip(sets, along[:, None]))
     return {"logs": logs, "norms": root_mean_square(logs), "windows": windows,

@@ -20,7 +20,7 @@ from taylor import recurrence
 from taylor.compiling import compiled
 from taylor.machine import repeat
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parent.parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 SMALL = """

@@ -12,7 +12,8 @@ import numpy as np
 from scipy import special
 
 from .arithmetic import power, principal, scale, shift
-from .gate import DomainError, elementwise, real_part
+from ..errors import DomainError
+from .gate import elementwise, real_part
 
 
 def _sigmoid(x):

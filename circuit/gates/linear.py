@@ -8,7 +8,8 @@ from math import prod
 import numpy as np
 
 from .bilinear import permuted
-from .gate import DomainError, Gate, ShapeError
+from ..errors import DomainError, ShapeError
+from .gate import Gate
 
 
 # sum and broadcast, each the other's adjoint ------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from typing import Optional
 
 import numpy as np
 
-from circuit import CircuitError
+from circuit import InputError
 from deletion import Objective, retrain
 
 from . import harness
@@ -93,7 +93,7 @@ def answered(contest, entry):
             break
         try:
             answer = entry.method.answer(learner, [s for kind in kinds for s in sets[kind]], measure)
-        except CircuitError as refusal:      # DoesNotApply, or a gate that leaves its domain
+        except InputError as refusal:      # DoesNotApply, or a gate that leaves its domain
             reasons[kinds[0] if len(kinds) == 1 else ""] = " ".join(str(refusal).split())
             if entry.method.refuses(learner) is not None:
                 break
@@ -120,7 +120,7 @@ def answered(contest, entry):
 
 def code():
     """A hash of the library: what was answered by other code is asked again."""
-    root = Path(__file__).parent.parent
+    root = Path(__file__).parent.parent.parent
     return harness.digest(*(file.read_text(encoding="utf-8") for room in ("circuit", "taylor", "deletion") for file in sorted((root / room).rglob("*.py"))))
 
 
@@ -272,7 +272,7 @@ def main():
     options = parser.parse_args()
     for name in options.learner or ():
         if name not in ARENAS:
-            raise CircuitError(f"no learner {name!r}; there are {', '.join(ARENAS)}")
+            raise InputError(f"no learner {name!r}; there are {', '.join(ARENAS)}")
     if options.quick:
         options.sets, options.measured = 5, 3
         options.learner = options.learner or ["least squares", "logistic regression"]
@@ -282,7 +282,7 @@ def main():
         listed = entries(contest.arena, contest.trial.learner)
         unknown = set(options.method or ()) - set(listed) - CONVEX_ONLY
         if unknown:
-            raise CircuitError(f"no method {unknown.pop()!r} for {name}; there are {', '.join(listed)}")
+            raise InputError(f"no method {unknown.pop()!r} for {name}; there are {', '.join(listed)}")
         results = {m: kept(contest, m, entry, options) for m, entry in listed.items() if not options.method or m in options.method}
         results = {"retraining": retraining_itself(contest), **results}
         aims = {m: results.get(entry.aim) for m, entry in listed.items()}

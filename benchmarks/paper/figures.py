@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import gammaln
 
-from circuit import CircuitError
+from circuit import InputError
 from deletion import precompute
-from deletion.checks import whole_number
+from circuit.checks import whole_number
 from microgpt import names
 
 from . import harness
@@ -102,13 +102,13 @@ class Question:
         self.options, self.learner = options, names(options.names, steps=options.steps)
         learner, self.document = self.learner, options.document
         if not options.letter:
-            raise CircuitError("--letter is empty: all names would be deleted")
+            raise InputError("--letter is empty: all names would be deleted")
         self.deleted = [unit for unit, name in zip(learner.units, learner.documents) if options.letter in name]
         if not self.deleted:
-            raise CircuitError(f"none of the {len(learner.documents)} training names has {options.letter!r}: choose another --letter")
+            raise InputError(f"none of the {len(learner.documents)} training names has {options.letter!r}: choose another --letter")
         self.measure = learner.loss_on(self.document)
         if self.document in learner.documents:
-            raise CircuitError(f"{self.document!r} is one of the training names: choose a --document that is none")
+            raise InputError(f"{self.document!r} is one of the training names: choose a --document that is none")
         self.folder = harness.output_folder(options.out)
         self.downweight, self.bank = learner.downweight(self.deleted), Bank(learner, self.folder / "truth")
         self.said = f"the {len(self.deleted)} names with {options.letter!r}" if len(self.deleted) > 1 else f"the name with {options.letter!r}"
