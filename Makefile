@@ -1,4 +1,5 @@
-# make test: create the environment, install, run every test.   make demo: the same for the demonstration.
+# make test: create the environment, install, run every test, in two processes with a thread of linear algebra each.
+# make demo: the same for the demonstration.
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
@@ -6,7 +7,7 @@ BIN = $(VENV)/bin
 .PHONY: test demo clean
 
 test: $(VENV)/installed-test
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 demo: $(VENV)/installed-plot,fast
 	$(BIN)/python -m benchmarks.demo

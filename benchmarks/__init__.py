@@ -1,6 +1,8 @@
-"""Benchmarks: scripts that print, plot and save what the project claims. Run each with `python -m benchmarks.NAME --help`.
+"""Benchmarks: scripts that print, plot and save what the project claims. Run each with `python -m
+benchmarks.NAME --help`.
 
-The files stand in folders by subject (paper, quality, cost, rivals); every one of them is found as benchmarks.NAME.
+The files stand in folders by subject (paper, quality, cost, rivals); every one of them is found as
+benchmarks.NAME.
 """
 from pathlib import Path
 

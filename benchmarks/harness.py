@@ -1,4 +1,5 @@
-"""What every benchmark shares: options, running with clear errors, facts about the machine, timing, where results go."""
+"""What every benchmark shares: options, running with clear errors, facts about the machine, timing, where
+results go."""
 import argparse
 import csv
 import json
@@ -28,7 +29,7 @@ OPTIONS = {
 """Options that mean the same in every benchmark."""
 
 
-# running ---------------------------------------------------------------------------------------------------------------
+# running ----------------------------------------------------------------------------------------------------
 
 class Parser(argparse.ArgumentParser):
     """An ArgumentParser whose complaints are one line, as those of the library."""
@@ -38,8 +39,10 @@ class Parser(argparse.ArgumentParser):
 
 
 def parser(name, doc, parts=(), **defaults):
-    """The parser of `python -m benchmarks.NAME`, described by a script's docstring.   defaults: the options of OPTIONS it takes."""
-    made = Parser(prog=f"python -m benchmarks.{name}" if name else "python -m benchmarks", description=doc.split("\n")[0])
+    """The parser of `python -m benchmarks.NAME`, described by a script's docstring.   defaults: the options
+    of OPTIONS it takes."""
+    made = Parser(prog=f"python -m benchmarks.{name}" if name else "python -m benchmarks",
+                  description=doc.split("\n")[0])
     if parts:
         made.add_argument("parts", nargs="*", metavar="PART", help=f"any of {', '.join(parts)}; default: all")
     for option, default in defaults.items():
@@ -51,7 +54,8 @@ def parser(name, doc, parts=(), **defaults):
 
 
 def parts(known, options):
-    """Run the parts that `options.parts` names, or all: {name: results}.   known: {name: part(options)}, told by their docstrings."""
+    """Run the parts that `options.parts` names, or all: {name: results}.   known: {name: part(options)}, told
+    by their docstrings."""
     unknown = [name for name in options.parts if name not in known]
     if unknown:
         raise InputError(f"no part {unknown[0]!r}; there are {', '.join(known)}")
@@ -75,7 +79,7 @@ def run(main):
         sys.exit(130)
 
 
-# the machine -----------------------------------------------------------------------------------------------------------
+# the machine ------------------------------------------------------------------------------------------------
 
 def processor():
     """The processor's name."""
@@ -115,7 +119,8 @@ def seconds(call, repeats=5):
 
 
 def core_seconds(call):
-    """(what a call returns, the processor time of all threads it took): much the same on a busy machine as on a quiet one."""
+    """(what a call returns, the processor time of all threads it took): much the same on a busy machine as on
+    a quiet one."""
     start = time.process_time()
     result = call()
     return result, time.process_time() - start
@@ -131,7 +136,8 @@ def peak_gflops(repeats=5):
 
 
 def memory(field="VmRSS"):
-    """Bytes of this process's memory now (VmRSS) or at most since `forget_peak` (VmHWM); NaN where the system does not tell."""
+    """Bytes of this process's memory now (VmRSS) or at most since `forget_peak` (VmHWM); NaN where the system
+    does not tell."""
     try:
         line = next(x for x in Path("/proc/self/status").read_text().splitlines() if x.startswith(field))
         return 1024.0 * int(line.split()[1])
@@ -147,10 +153,11 @@ def forget_peak():
         pass      # the peak then counts from the start of the process
 
 
-# results ---------------------------------------------------------------------------------------------------------------
+# results ----------------------------------------------------------------------------------------------------
 
 def write_json(path, packages=(), **content):
-    """A benchmark's results as one line: the machine, versions (also of more packages), and its content by name. No path, no file."""
+    """A benchmark's results as one line: the machine, versions (also of more packages), and its content by
+    name. No path, no file."""
     if path is not None:
         content = {"machine": machine(), "versions": versions(*packages), **content}
         Path(path).write_text(json.dumps(plain(content), allow_nan=False) + "\n", encoding="utf-8")
@@ -171,14 +178,16 @@ def output_folder(path):
 
 def digest(*parts):
     """A short name for texts and arrays: what depends on the same has the same name."""
-    return sha256(b"".join(part.encode() if isinstance(part, str) else np.ascontiguousarray(part).tobytes() for part in parts)).hexdigest()[:24]
+    return sha256(b"".join(part.encode() if isinstance(part, str) else np.ascontiguousarray(part).tobytes()
+                           for part in parts)).hexdigest()[:24]
 
 
 def table(header, rows):
     """Rows of text in aligned columns."""
     cells = [[str(x) for x in row] for row in [header, *rows]]
     widths = [max(len(row[i]) for row in cells) for i in range(len(header))]
-    return "\n".join("  ".join(cell.rjust(width) for cell, width in zip(row, widths)).rstrip() for row in cells)
+    return "\n".join("  ".join(cell.rjust(width) for cell, width in zip(row, widths)).rstrip()
+                     for row in cells)
 
 
 def pyplot():
@@ -202,7 +211,8 @@ def save_picture(figure, path):
 
 
 def pictures(folder, **draws):
-    """Draw and save pictures, each by its name and draw(pyplot) -> figure; say where they are, or why there are none."""
+    """Draw and save pictures, each by its name and draw(pyplot) -> figure; say where they are, or why there
+    are none."""
     drawing = pyplot()
     if drawing is None:
         print("(no pictures: matplotlib is not installed, see the extra `plot`)")
@@ -225,15 +235,18 @@ class Run:
         self.start, self.worked = time.perf_counter(), time.process_time()
 
     def finish(self, header, rows, draw, **results):
-        """Write a table of numbers as CSV, the picture and the results as one line of JSON; say what was written.
+        """Write a table of numbers as CSV, the picture and the results as one line of JSON; say what was
+        written.
 
         draw   draw(pyplot) -> the picture; not called where matplotlib is not installed
         """
         path = self.folder / self.name
         write_csv(path.with_suffix(".csv"), header, rows)
-        took, worked, most = time.perf_counter() - self.start, time.process_time() - self.worked, memory("VmHWM")
-        write_json(path.with_suffix(".json"), ("matplotlib",), name=self.name, settings=self.settings, seconds=took, core_seconds=worked,
-                   peak_memory=most, **results)
+        took, worked, most = time.perf_counter() - self.start, time.process_time() - self.worked, memory(
+            "VmHWM")
+        write_json(path.with_suffix(".json"), ("matplotlib",), name=self.name, settings=self.settings,
+                   seconds=took, core_seconds=worked, peak_memory=most, **results)
         print()
         pictures(self.folder, **{self.name: draw})
-        print(f"{took:.1f} s ({worked:.1f} core seconds), at most {most / 1e6:.0f} MB of memory; {path}: csv, json")
+        print(f"{took:.1f} s ({worked:.1f} core seconds), at most {most / 1e6:.0f} MB of memory; {path}: "
+              "csv, json")

@@ -8,8 +8,9 @@ linear algebra), which are here because every other room uses them.
 """
 from .gates.analytic import cos, erf, exp, gelu, log, sigmoid, sin, tanh
 from .evaluate import evaluate
-from .functions import (argmax, broadcast_to, concatenate, cross_entropy, einsum, gather, log_softmax, max, maximum, mean, minimum,
-                        reshape, rms_norm, scatter, softmax, softplus, sqrt, square, stack, sum, transpose)
+from .functions import (argmax, broadcast_to, concatenate, cross_entropy, einsum, gather, log_softmax, max,
+                        maximum, mean, minimum, reshape, rms_norm, scatter, softmax, softplus, sqrt, square,
+                        stack, sum, transpose)
 from .errors import CircuitError, DomainError, InputError, ShapeError
 from .gates.gate import GATES, Gate, find_gate
 from .ir import Circuit, Entry, Input

@@ -1,4 +1,5 @@
-"""What a circuit's outputs can depend on, and where it branches: read off its gates without calculating anything."""
+"""What a circuit's outputs can depend on, and where it branches: read off its gates without calculating
+anything."""
 import numpy as np
 
 from .gates.gate import same_shape
@@ -75,7 +76,8 @@ JUMPS = ("step", "one_hot_max", "constant_part")
 
 
 def only_jump(circuit):
-    """Of each element of the circuit's first output: whether its inputs reach it, but only through gates that jump."""
+    """Of each element of the circuit's first output: whether its inputs reach it, but only through gates that
+    jump."""
     every = [np.ones(x.shape) for x in circuit.inputs]
     return reached(circuit, every)[0] & ~reached(circuit, every, JUMPS)[0]
 
@@ -85,9 +87,11 @@ WINNER = {"max", "one_hot_max"}
 
 
 def branch_points(circuit, moving):
-    """[(wire, axis or None)]: what decides a branch in a circuit: the sign of a wire, or its largest element along an axis.
+    """[(wire, axis or None)]: what decides a branch in a circuit: the sign of a wire, or its largest element
+    along an axis.
 
-    Only where it matters: gates that something moving enters, and whose result reaches an output other than as a constant.
+    Only where it matters: gates that something moving enters, and whose result reaches an output other than
+    as a constant.
     """
     first = len(circuit.inputs)
     moved = [i in moving for i in range(first)]
@@ -101,5 +105,6 @@ def branch_points(circuit, moving):
     points = []
     for wire, entry in enumerate(circuit.entries, first):
         if wire in needed and entry.gate.name in SIGN | WINNER and moved[entry.inputs[0]]:
-            points.append((entry.inputs[0], entry.parameters.get("axis") if entry.gate.name in WINNER else None))
+            points.append((entry.inputs[0], entry.parameters.get("axis") if entry.gate.name in WINNER
+                           else None))
     return sorted(set(points), key=str)

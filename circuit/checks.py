@@ -1,15 +1,17 @@
-"""What users give, checked once and in one way: every function returns what it was given, ready for use, or raises LearnerError."""
+"""What users give, checked once and in one way: every function returns what it was given, ready for use, or
+raises LearnerError."""
 import inspect
 import os
 
 import numpy as np
 
-from . import CircuitError
+from .errors import LearnerError
 from .gates.gate import first_bad
 
 
 def array_of(x, what, kinds, wanted, finite=True):
-    """x as a new array, of finite numbers unless the caller looks at that.   kinds: NumPy's letters of types;   wanted: in words."""
+    """x as a new array, of finite numbers unless the caller looks at that.   kinds: NumPy's letters of types;
+    wanted: in words."""
     try:
         array = np.array(x)
     except ValueError:
@@ -39,7 +41,8 @@ def real_number(x, what, low=-np.inf, high=np.inf, below=np.inf, above=-np.inf):
     if number.ndim or not (low <= number <= high and above < number < below):
         limits = [f">= {low:g}"] * (low > -np.inf) + [f"> {above:g}"] * (above > -np.inf)
         limits += [f"<= {high:g}"] * (high < np.inf) + [f"< {below:g}"] * (below < np.inf)
-        raise LearnerError(f"{what}: one number{' ' * bool(limits)}{' and '.join(limits)} is wanted, not {x!r:.60}")
+        raise LearnerError(
+            f"{what}: one number{' ' * bool(limits)}{' and '.join(limits)} is wanted, not {x!r:.60}")
     return float(number)
 
 
@@ -62,7 +65,8 @@ def checked_function(function, what, arguments):
     try:
         inspect.signature(function).bind(*[None] * arguments)
     except TypeError as error:
-        raise LearnerError(f"{what} cannot be called with {arguments} argument{'s' * (arguments != 1)}: {error}") from None
+        raise LearnerError(
+            f"{what} cannot be called with {arguments} argument{'s' * (arguments != 1)}: {error}") from None
     except ValueError:      # what is written in C has no signature
         pass
     return function
@@ -78,7 +82,8 @@ def one_of(x, what, known):
 def checked_learner(learner):
     """A Learner."""
     if not hasattr(learner, "unit_of") or isinstance(learner, type):
-        raise LearnerError(f"a Learner is wanted, as Learner(parameters, examples, loss, optimizer, schedule) makes it, not {learner!r:.60}")
+        raise LearnerError("a Learner is wanted, as Learner(parameters, examples, loss, optimizer, "
+                           f"schedule) makes it, not {learner!r:.60}")
     return learner
 
 
@@ -108,7 +113,8 @@ def checked_labels(labels, what):
     labels = [x.item() if isinstance(x, np.generic) else x for x in labels]
     for i, label in enumerate(labels):
         if label is None or not hashable(label) or label != label:
-            raise LearnerError(f"{what}: a label is a text, a number or a tuple of them; label {i} is {label!r:.60}")
+            raise LearnerError(
+                f"{what}: a label is a text, a number or a tuple of them; label {i} is {label!r:.60}")
     return labels
 
 

@@ -1,4 +1,5 @@
-"""Every error of the library: what was given cannot be used, and the message says where it is, what was seen and what to do.
+"""Every error of the library: what was given cannot be used, and the message says where it is, what was seen
+and what to do.
 
 All of them are InputErrors, and so ValueErrors. A bug in the library itself is none of these.
 """
@@ -21,7 +22,8 @@ class DomainError(CircuitError):
 
 
 class LearnerError(InputError):
-    """A learner that cannot be recorded, that breaks a promise, or that is asked something without an answer."""
+    """A learner that cannot be recorded, that breaks a promise, or that is asked something without an
+    answer."""
 
 
 class DoesNotApply(LearnerError):
@@ -29,7 +31,8 @@ class DoesNotApply(LearnerError):
 
 
 class StoreError(InputError):
-    """A sketch's folder that cannot be written, or whose content is damaged, contradicts itself or belongs to something else."""
+    """A sketch's folder that cannot be written, or whose content is damaged, contradicts itself or belongs to
+    something else."""
 
 
 class DocumentError(InputError):

@@ -1,4 +1,5 @@
-"""Plain evaluation on NumPy arrays: real or complex, one input at a time or a batch of them along a leading axis."""
+"""Plain evaluation on NumPy arrays: real or complex, one input at a time or a batch of them along a leading
+axis."""
 from functools import lru_cache
 
 import numpy as np
@@ -10,11 +11,13 @@ from .gates.gate import first_bad
 def evaluate(circuit, inputs):
     """The outputs of a circuit, as a tuple of arrays.
 
-    inputs   one array per input: real (float64 or complex128) or whole numbers, of the recorded shape; any of them may carry
-             one leading batch axis, the same length for all that do. Outputs that depend on those carry it too.
+    inputs   one array per input: real (float64 or complex128) or whole numbers, of the recorded shape; any of
+             them may carry one leading batch axis, the same length for all that do. Outputs that depend on
+             those carry it too.
 
-    Complex inputs are calculated with as they are; branches (relu, abs, max) and "constant part of" go by the real part.
-    Raises CircuitError for inputs that do not fit, and DomainError, naming the gate, wherever a NaN or infinity appears.
+    Complex inputs are calculated with as they are; branches (relu, abs, max) and "constant part of" go by the
+    real part. Raises CircuitError for inputs that do not fit, and DomainError, naming the gate, wherever a
+    NaN or infinity appears.
     """
     arrays = [checked_input(x, want) for x, want in zip(listed_inputs(circuit, inputs), circuit.inputs)]
     if len({len(x) for x, want in zip(arrays, circuit.inputs) if x.ndim > len(want.shape)}) > 1:
@@ -33,13 +36,16 @@ def evaluate(circuit, inputs):
 def listed_inputs(circuit, inputs):
     """The inputs as a list, one per input of the circuit."""
     if not hasattr(circuit, "entries"):
-        raise CircuitError(f"a circuit is wanted, not {circuit!r:.60}: record(function, real(...), ...) makes one")
+        raise CircuitError(
+            f"a circuit is wanted, not {circuit!r:.60}: record(function, real(...), ...) makes one")
     try:
         inputs = list(inputs)
     except TypeError:
-        raise CircuitError(f"the inputs are a sequence, one per input of the circuit, not {inputs!r:.60}") from None
+        raise CircuitError(
+            f"the inputs are a sequence, one per input of the circuit, not {inputs!r:.60}") from None
     if len(inputs) != len(circuit.inputs):
-        raise CircuitError(f"{len(inputs)} inputs given; the circuit takes {len(circuit.inputs)}: {circuit.signature()}")
+        raise CircuitError(
+            f"{len(inputs)} inputs given; the circuit takes {len(circuit.inputs)}: {circuit.signature()}")
     return inputs
 
 
@@ -58,7 +64,8 @@ def checked_input(x, want):
         array = array.astype(np.complex128 if np.iscomplexobj(array) else np.float64)
     lead = array.ndim - len(want.shape)
     if not 0 <= lead <= 1 or array.shape[lead:] != want.shape:
-        raise ShapeError(f"input {want.name} has shape {want.shape} (one batch axis may come before it), not {array.shape}")
+        raise ShapeError(f"input {want.name} has shape {want.shape} (one batch axis may come before it), "
+                         f"not {array.shape}")
     if not np.isfinite(array).all():
         raise DomainError(f"input {want.name} holds {first_bad(array)}")
     return array

@@ -1,7 +1,7 @@
 """Sugar: the functions a user calls, each a few gates.
 
-Every function takes wires, and gives wires; given plain arrays only, it calculates at once, so the same code is a recording
-and a NumPy program. Axes may be counted from either end.
+Every function takes wires, and gives wires; given plain arrays only, it calculates at once, so the same code
+is a recording and a NumPy program. Axes may be counted from either end.
 """
 import numpy as np
 
@@ -90,7 +90,8 @@ def _beside(a, b):
     try:
         return stack(np.broadcast_arrays(plain_array(a), plain_array(b)))
     except ValueError as error:
-        raise error if isinstance(error, CircuitError) else ShapeError(f"shapes {np.shape(a)} and {np.shape(b)} do not broadcast together") from None
+        raise error if isinstance(error, CircuitError) else ShapeError(
+            f"shapes {np.shape(a)} and {np.shape(b)} do not broadcast together") from None
 
 
 def sqrt(x):
@@ -143,15 +144,18 @@ def rms_norm(x, eps=1e-5, axis=-1):
 
 
 def cross_entropy(logits, targets):
-    """-log softmax(logits)[target] for each row: logits (rows, classes), whole-number targets (rows,); returns (rows,), nats."""
+    """-log softmax(logits)[target] for each row: logits (rows, classes), whole-number targets (rows,);
+    returns (rows,), nats."""
     logits = tensor(logits)
     if logits.ndim != 2 or tensor(targets).ndim != 1:
-        raise ShapeError(f"cross_entropy takes logits (rows, classes) and targets (rows,), not {logits.shape} and {tensor(targets).shape}")
+        raise ShapeError("cross_entropy takes logits (rows, classes) and targets (rows,), not "
+                         f"{logits.shape} and {tensor(targets).shape}")
     wanted = gather(np.eye(logits.shape[1]), targets)
     return -einsum("tv,tv->t", log_softmax(logits), wanted)
 
 
 def argmax(*arguments, **more):
     """Refused: a choice has no derivative, so nothing can be predicted from its Taylor series."""
-    raise CircuitError("argmax and accuracy jump and are flat in between: no Taylor series predicts them. Measure a loss, a "
+    raise CircuitError(
+        "argmax and accuracy jump and are flat in between: no Taylor series predicts them. Measure a loss, a "
                        "log-probability, a logit or a margin instead, and threshold the prediction")

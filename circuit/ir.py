@@ -1,7 +1,7 @@
 """The circuit itself: a frozen list of gates in evaluation order.
 
-Wires are numbered: first the inputs, then one per gate. Each entry names its gate, the wires it reads and its constant
-parameters, and writes one wire of known shape. Print a circuit to read it as a table.
+Wires are numbered: first the inputs, then one per gate. Each entry names its gate, the wires it reads and its
+constant parameters, and writes one wire of known shape. Print a circuit to read it as a table.
 """
 from collections import Counter
 from dataclasses import dataclass
@@ -25,7 +25,8 @@ class Input:
 
 @dataclass(frozen=True, eq=False)
 class Entry:
-    """One line of a circuit: a gate, the wires it reads, its constant parameters, and the shape and kind it writes."""
+    """One line of a circuit: a gate, the wires it reads, its constant parameters, and the shape and kind it
+    writes."""
     gate: Gate
     inputs: tuple
     parameters: dict
@@ -37,8 +38,8 @@ class Entry:
 class Circuit:
     """A function as gates.   inputs: tuple of Input;   entries: tuple of Entry;   outputs: wire numbers.
 
-    Calling it on arrays evaluates it (see evaluate); calling it on wires records it into the circuit being recorded.
-    One output is returned as it is, several as a tuple.
+    Calling it on arrays evaluates it (see evaluate); calling it on wires records it into the circuit being
+    recorded. One output is returned as it is, several as a tuple.
     """
     inputs: tuple
     entries: tuple
@@ -67,14 +68,18 @@ class Circuit:
         return [x.kind for x in self.inputs] + [e.kind for e in self.entries]
 
     def check(self):
-        """Every gate reads wires written before it, and every shape is what the gate's own rule says. Returns self."""
+        """Every gate reads wires written before it, and every shape is what the gate's own rule says. Returns
+        self."""
         shapes, kinds, first = self.shapes, self.kinds, len(self.inputs)
         for number, entry in enumerate(self.entries, first):
             if any(not 0 <= i < number for i in entry.inputs):
-                raise CircuitError(f"gate {entry.gate.name} at wire %{number} reads {entry.inputs}: not all written before it")
-            result = gate_result(entry.gate, [shapes[i] for i in entry.inputs], [kinds[i] for i in entry.inputs], entry.parameters)
+                raise CircuitError(f"gate {entry.gate.name} at wire %{number} reads {entry.inputs}: not all "
+                                   "written before it")
+            result = gate_result(entry.gate, [shapes[i] for i in entry.inputs],
+                                 [kinds[i] for i in entry.inputs], entry.parameters)
             if result != (entry.shape, entry.kind):
-                raise ShapeError(f"gate {entry.gate.name} at wire %{number} writes {result}, but {(entry.shape, entry.kind)} is noted")
+                raise ShapeError(f"gate {entry.gate.name} at wire %{number} writes {result}, but "
+                                 f"{(entry.shape, entry.kind)} is noted")
         if any(not 0 <= i < len(shapes) for i in self.outputs):
             raise CircuitError(f"outputs {self.outputs} of a circuit with {len(shapes)} wires")
         return self
@@ -82,7 +87,8 @@ class Circuit:
     def check_inputs(self, given):
         """The (shape, kind) pairs given fit the inputs."""
         if len(given) != len(self.inputs):
-            raise CircuitError(f"{len(given)} inputs given; the circuit takes {len(self.inputs)}: {self.signature()}")
+            raise CircuitError(
+                f"{len(given)} inputs given; the circuit takes {len(self.inputs)}: {self.signature()}")
         for want, (shape, kind) in zip(self.inputs, given):
             if shape != want.shape or kind != want.kind:
                 raise ShapeError(f"input {want.name}: {kind} {shape} given, {want.kind} {want.shape} wanted")
@@ -101,7 +107,8 @@ class Circuit:
         for number, entry in enumerate(self.entries, first):
             if number in needed:
                 place[number] = first + len(entries)
-                entries.append(Entry(entry.gate, tuple(place[i] for i in entry.inputs), entry.parameters, entry.shape, entry.kind))
+                entries.append(Entry(entry.gate, tuple(place[i] for i in entry.inputs), entry.parameters,
+                                     entry.shape, entry.kind))
         return Circuit(self.inputs, tuple(entries), tuple(place[i] for i in self.outputs))
 
     def gate_counts(self):
@@ -109,7 +116,8 @@ class Circuit:
         return dict(Counter(e.gate.name for e in self.entries).most_common())
 
     def entry_flops(self, entry):
-        """Floating-point operations of one entry in a plain evaluation (a transcendental function counts about 20)."""
+        """Floating-point operations of one entry in a plain evaluation (a transcendental function counts
+        about 20)."""
         shapes = self.shapes
         if entry.gate.name == "einsum":
             return 2 * multiply_adds(entry, shapes)
@@ -127,7 +135,8 @@ class Circuit:
         for e in self.entries:
             digest.update(repr((e.gate.name, e.inputs, e.shape)).encode())
             for name, value in sorted(e.parameters.items()):
-                digest.update(name.encode() + (value.tobytes() if isinstance(value, np.ndarray) else repr(value).encode()))
+                digest.update(name.encode()
+                              + (value.tobytes() if isinstance(value, np.ndarray) else repr(value).encode()))
         return digest.hexdigest()
 
     def __str__(self):
@@ -158,6 +167,8 @@ def table(circuit):
         rows.append((f"%{i}", str(e.shape), e.gate.name, " ".join(f"%{j}" for j in e.inputs),
                      " ".join(f"{name}={shown(value)}" for name, value in e.parameters.items())))
     widths = [max(len(row[k]) for row in rows) for k in range(4)]
-    lines = ["  ".join([cell.ljust(width) for cell, width in zip(row, widths)] + [row[4]]).rstrip() for row in rows]
+    lines = ["  ".join([cell.ljust(width) for cell, width in zip(row, widths)] + [row[4]]).rstrip()
+             for row in rows]
     outputs = " ".join(f"%{i}" for i in circuit.outputs)
-    return "\n".join(lines + [f"outputs {outputs}   {len(circuit.entries)} gates   {circuit.flops():,} flops"])
+    return "\n".join(lines
+                     + [f"outputs {outputs}   {len(circuit.entries)} gates   {circuit.flops():,} flops"])

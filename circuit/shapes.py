@@ -1,4 +1,5 @@
-"""Sums and shapes: the few functions that wires also offer as methods, and the checks of their axes and lengths.
+"""Sums and shapes: the few functions that wires also offer as methods, and the checks of their axes and
+lengths.
 
 Axes may be counted from either end."""
 import math
@@ -74,7 +75,8 @@ def reshape(x, shape):
     x = tensor(x)
     shape = tuple(whole(n, "the length of an axis") for n in several(shape))
     if any(n < -1 for n in shape) or shape.count(-1) > 1:
-        raise ShapeError(f"shape {x.shape} does not reshape to {shape}: lengths are whole numbers >= 0, and one may be -1")
+        raise ShapeError(
+            f"shape {x.shape} does not reshape to {shape}: lengths are whole numbers >= 0, and one may be -1")
     if -1 in shape:
         rest = math.prod(n for n in shape if n != -1)
         if rest == 0 or x.size % rest:

@@ -1,8 +1,9 @@
 """Wires, and recording: running an ordinary Python function once over wires to get its circuit.
 
-A wire stands for the tensor that an input or a gate will hold; it knows its shape and whether it is real or integer.
-Arithmetic on wires follows NumPy's broadcasting and is written out as gates: numbers become scale and shift gates, arrays
-become constants, and operands of unlike shape pass through reshape and broadcast first.
+A wire stands for the tensor that an input or a gate will hold; it knows its shape and whether it is real or
+integer. Arithmetic on wires follows NumPy's broadcasting and is written out as gates: numbers become scale
+and shift gates, arrays become constants, and operands of unlike shape pass through reshape and broadcast
+first.
 """
 from dataclasses import dataclass
 from math import prod
@@ -30,7 +31,8 @@ def integer(*shape, name=""):
 
 
 def operand(x):
-    """What stands beside a wire in a formula: another wire, a float, or an array of floats; all numbers finite."""
+    """What stands beside a wire in a formula: another wire, a float, or an array of floats; all numbers
+    finite."""
     if isinstance(x, Wire):
         return x
     if not isinstance(x, Real):
@@ -97,9 +99,11 @@ class Wire:
 
     def __pow__(self, exponent):
         if not isinstance(exponent, Real) or not np.isfinite(exponent):
-            raise CircuitError(f"the exponent of a power is a constant number, not {exponent!r}; for x**y write exp(y * log(x))")
+            raise CircuitError(f"the exponent of a power is a constant number, not {exponent!r}; for x**y "
+                               "write exp(y * log(x))")
         if abs(exponent) > LARGEST_EXPONENT:
-            raise CircuitError(f"the exponent {exponent!r:.60} is too large: up to 2^53 it is known whether an exponent is whole")
+            raise CircuitError(f"the exponent {exponent!r:.60} is too large: up to 2^53 it is known whether "
+                               "an exponent is whole")
         exponent = int(exponent) if float(exponent).is_integer() else float(exponent)
         return self if exponent == 1 else power(self, exponent=exponent)
 
@@ -169,8 +173,10 @@ class Wire:
     __hash__ = object.__hash__
 
     def _no_gate(self, *arguments):
-        raise CircuitError("wires have + - * / @ and ** with a constant exponent; //, %, 2 ** x and x[i] = y are not among them. For "
-                           "2 ** x write exp(x * np.log(2)); in place of an assignment concatenate or scatter")
+        raise CircuitError("wires have + - * / @ and ** with a constant exponent; //, %, 2 ** x and "
+                           "x[i] " "= " "y are not among them. For "
+                           "2 ** x write exp(x * np.log(2)); in place of an assignment concatenate "
+                           "or scatter")
 
     __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = __divmod__ = __rdivmod__ = __rpow__ = __setitem__ = _no_gate
 
@@ -192,8 +198,9 @@ class Wire:
         return f"<wire %{self.index} {self.kind} {self.shape}>"
 
 
-REFLECTED = {np.add: Wire.__radd__, np.subtract: Wire.__rsub__, np.multiply: Wire.__rmul__, np.true_divide: Wire.__rtruediv__,
-             np.matmul: Wire.__rmatmul__, np.power: Wire.__rpow__, np.floor_divide: Wire.__rfloordiv__, np.remainder: Wire.__rmod__}
+REFLECTED = {np.add: Wire.__radd__, np.subtract: Wire.__rsub__, np.multiply: Wire.__rmul__,
+             np.true_divide: Wire.__rtruediv__, np.matmul: Wire.__rmatmul__, np.power: Wire.__rpow__,
+             np.floor_divide: Wire.__rfloordiv__, np.remainder: Wire.__rmod__}
 """What an array asks of the wire to its right."""
 
 
@@ -243,7 +250,8 @@ def numbers(x):
     array = plain_array(x)
     if array.dtype.kind not in "iuf":
         advice = "; write x.astype(float) for 0 and 1" if array.dtype == bool else ""
-        raise CircuitError(f"a constant is made of real or whole numbers, not {array.dtype}: {x!r:.60}{advice}")
+        raise CircuitError(
+            f"a constant is made of real or whole numbers, not {array.dtype}: {x!r:.60}{advice}")
     if not np.all(np.isfinite(array)):
         raise CircuitError("a constant holds NaN or infinity")
     return array
@@ -336,7 +344,8 @@ def _checked_index(i):
     if i is None or i is Ellipsis:
         return i
     if isinstance(i, slice):
-        i = slice(*(end if end is None else shapes.whole(end, "the end of a slice") for end in (i.start, i.stop, i.step)))
+        i = slice(*(end if end is None else shapes.whole(end, "the end of a slice")
+                    for end in (i.start, i.stop, i.step)))
         if i.step == 0:
             raise ShapeError("a slice with step 0")
         return i
@@ -350,7 +359,8 @@ LARGEST_EXPONENT = 2 ** 53
 def record(function, *inputs):
     """The circuit of an ordinary Python function.
 
-    function   takes one wire per input and returns a wire, or a tuple or list of them (a number or array becomes a constant)
+    function   takes one wire per input and returns a wire, or a tuple or list of them (a number or array
+               becomes a constant)
     inputs     real(...) and integer(...) inputs; an unnamed one is called x0, x1, ...
 
         norm = record(lambda x: (x * x).sum(), real(3))
@@ -363,5 +373,6 @@ def record(function, *inputs):
     outputs = function(*recorder.wires)
     outputs = outputs if isinstance(outputs, (tuple, list)) else (outputs,)
     if any(x is None or isinstance(x, (tuple, list, dict, str)) for x in outputs):
-        raise CircuitError(f"a recorded function returns a wire, or a flat tuple or list of them, not {outputs!r:.100}")
+        raise CircuitError(
+            f"a recorded function returns a wire, or a flat tuple or list of them, not {outputs!r:.100}")
     return recorder.circuit([lifted(x, recorder) for x in outputs]).pruned()

@@ -1,7 +1,7 @@
 """Deletion: learning algorithms as circuits of their example weights, sketches of them, and predictions.
 
-Twelve rooms, each of which uses only those before it: learner, directions, storage, trust, gradients, sketch (a newcomer may
-stop here), curvature, methods, studies, influence, unlearning, cli.
+Twelve rooms, each of which uses only those before it: learner, directions, storage, trust, gradients, sketch
+(a newcomer may stop here), curvature, methods, studies, influence, unlearning, cli.
 """
 import os
 import sys

@@ -1,6 +1,7 @@
 """microgpt: the model and the data that everything is tried on.
 
-Reading order: scalar (the whole algorithm, one number at a time), model (the same in tensors), data, learner, sample.
+Reading order: scalar (the whole algorithm, one number at a time), model (the same in tensors), data, learner,
+sample.
 """
 from .data import DocumentError, Tokenizer, read_names
 from .learner import NameLearner, first_letter, names

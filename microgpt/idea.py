@@ -1,16 +1,20 @@
-"""python -m microgpt.idea: the whole idea in one file of plain Python; the rest of the project is this, fast and in tensors.
+"""python -m microgpt.idea: the whole idea in one file of plain Python; the rest of the project is this, fast
+and in tensors.
 
-A model is trained on n examples. What would it say had example 2 and example 5 not been there? Give every example i the weight
-1 - h_i: h = 0 is the training as it was, h = 1 on a set D deletes D. Whatever we measure of the trained model is then a function f(h),
-and f is built of additions, products and a few analytic functions. So its Taylor series around h = 0 can be computed without
-knowing D: along a direction psi, train once with the weights 1 - t psi_i, every number being a polynomial in t cut off after t^p.
+A model is trained on n examples. What would it say had example 2 and example 5 not been there? Give every
+example i the weight 1 - h_i: h = 0 is the training as it was, h = 1 on a set D deletes D. Whatever we measure
+of the trained model is then a function f(h), and f is built of additions, products and a few analytic
+functions. So its Taylor series around h = 0 can be computed without knowing D: along a direction psi, train
+once with the weights 1 - t psi_i, every number being a polynomial in t cut off after t^p.
 
     f(t psi) = c_0 + c_1(psi) t + ... + c_p(psi) t^p,      c_r(psi) = T_r(psi), the part of degree r of f
 
-Do this along a few hundred random complex directions and keep the coefficients: that is the sketch. The paper's estimator (Gunn,
-How to sketch a learning algorithm, arXiv 2604.07328) turns them into T_r(1_D) for any set D, chosen later:
+Do this along a few hundred random complex directions and keep the coefficients: that is the sketch. The
+paper's estimator (Gunn, How to sketch a learning algorithm, arXiv 2604.07328) turns them into T_r(1_D) for
+any set D, chosen later:
 
-    T_r(h) = C(n + r - 1, r) E[ s(psi)^r c_r(psi) ],      s(psi) = sum_i conj(psi_i) h_i,      psi uniform on |psi| = 1 in C^n
+    T_r(h) = C(n + r - 1, r) E[ s(psi)^r c_r(psi) ],      s(psi) = sum_i conj(psi_i) h_i,      psi uniform on
+    |psi| = 1 in C^n
 """
 import cmath
 import math
@@ -19,10 +23,11 @@ import random
 DEGREE = 3
 
 
-# a truncated polynomial --------------------------------------------------------------------------------------------------
+# a truncated polynomial -------------------------------------------------------------------------------------
 
 class Series:
-    """c[0] + c[1] t + ... + c[DEGREE] t^DEGREE. Every operation is exact, term by term, up to the degree that is kept."""
+    """c[0] + c[1] t + ... + c[DEGREE] t^DEGREE. Every operation is exact, term by term, up to the degree that
+    is kept."""
 
     def __init__(self, *coefficients):
         self.c = [complex(x) for x in coefficients] + [0j] * (DEGREE + 1 - len(coefficients))
@@ -92,7 +97,7 @@ def tanh(x):
     return Series(*y)
 
 
-# a training, in numbers or in series -------------------------------------------------------------------------------------
+# a training, in numbers or in series ------------------------------------------------------------------------
 
 EXAMPLES = [(-1.6, -1), (-1.1, -1), (-0.4, 1), (-0.2, -1), (0.3, 1), (0.7, -1), (1.2, 1), (1.9, 1)]
 """Eight examples: a number x and its class y, -1 or 1."""
@@ -101,9 +106,11 @@ STEPS = 40
 
 
 def train(weights):
-    """The three parameters after training with these example weights, which may be numbers, complex numbers or Series.
+    """The three parameters after training with these example weights, which may be numbers, complex numbers
+    or Series.
 
-    The score of x is a tanh(b x + c), the loss log(1 + exp(-y score)); a step uses one example, and its gradient is clipped smoothly.
+    The score of x is a tanh(b x + c), the loss log(1 + exp(-y score)); a step uses one example, and its
+    gradient is clipped smoothly.
     """
     a, b, c = 0.5, 0.5, 0.0
     for step in range(STEPS):
@@ -122,7 +129,7 @@ def measure(parameters):
     return log(1.0 / (1.0 + exp(a * tanh(b * 0.5 + c) * -1.0)))
 
 
-# the sketch, and what it predicts ----------------------------------------------------------------------------------------
+# the sketch, and what it predicts ---------------------------------------------------------------------------
 
 def push(psi):
     """[c_0, ..., c_p]: the measurement along a direction."""
@@ -130,7 +137,8 @@ def push(psi):
 
 
 def contour(psi, points=32, radius=0.3):
-    """The same by Cauchy's integral of whole trainings at complex weights: it knows nothing of the rules above."""
+    """The same by Cauchy's integral of whole trainings at complex weights: it knows nothing of the rules
+    above."""
     around = [cmath.exp(2j * math.pi * k / points) for k in range(points)]
     values = [measure(train([1.0 - radius * u * x for x in psi])) for u in around]
     return [sum(v / u ** r for v, u in zip(values, around)) / points / radius ** r for r in range(DEGREE + 1)]

@@ -36,10 +36,11 @@ class DocumentProbability:
 
 
 class NameLearner(Learner):
-    """A Learner of names.   documents: the training names, one a step;   held_out: the others;   tokenizer, shape."""
+    """A Learner of names.   documents: the training names, one a step;   held_out: the others;   tokenizer,
+                             shape."""
 
-    def __init__(self, documents, tokenizer, parameters, *, steps=None, units=None, all_units=None, held_out=(), activation=gelu,
-                 optimizer=OPTIMIZER):
+    def __init__(self, documents, tokenizer, parameters, *, steps=None, units=None, all_units=None,
+                 held_out=(), activation=gelu, optimizer=OPTIMIZER):
         if not iterable(documents):
             raise LearnerError(f"documents are a sequence of names, not {documents!r:.60}")
         self.documents, self.tokenizer, self.shape = list(documents), tokenizer, model_shape(tokenizer)
@@ -48,15 +49,19 @@ class NameLearner(Learner):
         steps = len(self.documents) if steps is None else steps
         super().__init__(parameters, [tokenizer.encode(name) for name in self.documents],
                          ModelLoss(partial(predictions, shape=self.shape, activation=activation), mean_loss),
-                         optimizer, np.arange(steps) % len(self.documents), units=units, all_units=all_units, labels=self.documents)
+                         optimizer, np.arange(steps) % len(self.documents), units=units, all_units=all_units,
+                         labels=self.documents)
 
     def _check_parameters(self, parameters):
         """The tensors are those of the model: one more would be trained on nothing."""
         wanted = self.shape.parameters()
-        found = {name: np.shape(x) for name, x in parameters.items()} if isinstance(parameters, dict) else None
+        found = {name: np.shape(x) for name,
+                 x in parameters.items()} if isinstance(parameters, dict) else None
         if found != wanted:
-            wrong = [name for name in {**wanted, **(found or {})} if not found or found.get(name) != wanted.get(name)]
-            raise LearnerError(f"parameter {wrong[0]!r} has shape {found and found.get(wrong[0])}, not {wanted.get(wrong[0])}: the model's "
+            wrong = [name for name in {**wanted, **(found or {})} if not found
+                     or found.get(name) != wanted.get(name)]
+            raise LearnerError(f"parameter {wrong[0]!r} has shape {found and found.get(wrong[0])}, not "
+                               f"{wanted.get(wrong[0])}: the model's "
                                "parameters are those of shape.parameters(), by name")
 
     def loss_on(self, name):
@@ -64,7 +69,8 @@ class NameLearner(Learner):
         return DocumentLoss(self.shape, tuple(self.tokenizer.encode(name).tolist()))
 
     def probability_of(self, name):
-        """A measurement: the probability of a whole name (of its first letters, where it is longer than the context)."""
+        """A measurement: the probability of a whole name (of its first letters, where it is longer than the
+        context)."""
         return DocumentProbability(self.shape, tuple(self.tokenizer.encode(name).tolist()))
 
     measurements = {"loss": loss_on, "probability": probability_of}
@@ -94,9 +100,10 @@ def names(path=None, steps=1000, seed=42, units=None, optimizer=OPTIMIZER):
     documents, generator = shuffled(every, seed)
     parameters = initial_parameters(model_shape(tokenizer), generator)
     used = documents[:steps]
-    labels = {} if units is None else {"units": [units(name) for name in used],
-                                       "all_units": in_order(checked_labels([units(name) for name in every], "units"))}
-    return NameLearner(used, tokenizer, parameters, steps=steps, held_out=documents[steps:], optimizer=optimizer, **labels)
+    labels = {} if units is None else {"units": [units(name) for name in used], "all_units": in_order(
+        checked_labels([units(name) for name in every], "units"))}
+    return NameLearner(used, tokenizer, parameters, steps=steps, held_out=documents[steps:],
+                       optimizer=optimizer, **labels)
 
 
 def first_letter(name):

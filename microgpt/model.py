@@ -1,7 +1,8 @@
 """microgpt as a circuit: the model of the paper's experiments, in tensors.
 
-Karpathy's microgpt with one change that makes every gate analytic: GELU in place of ReLU. One layer, four heads, embedding 16,
-context 16; RMSNorm without gain; no biases. The same function is recorded for every document length, and run on arrays.
+Karpathy's microgpt with one change that makes every gate analytic: GELU in place of ReLU. One layer, four
+heads, embedding 16, context 16; RMSNorm without gain; no biases. The same function is recorded for every
+document length, and run on arrays.
 """
 from dataclasses import dataclass
 
@@ -25,7 +26,8 @@ class Shape:
         for name in ("vocabulary", "embedding", "heads", "layers", "context"):
             whole_number(getattr(self, name), f"the model's {name}", 1)
         if self.embedding % self.heads:
-            raise LearnerError(f"an embedding of {self.embedding} cannot be shared by {self.heads} heads: it is a multiple of them")
+            raise LearnerError(f"an embedding of {self.embedding} cannot be shared by {self.heads} heads: "
+                               "it is a multiple of them")
 
     def parameters(self):
         """Name and shape of every parameter, in the order in which they are initialised and stored."""
@@ -40,7 +42,8 @@ class Shape:
 def logits(parameters, tokens, shape, activation=gelu):
     """Next-token scores: tokens (T,) whole numbers -> (T, vocabulary)."""
     if len(tokens.shape) != 1 or not 1 <= tokens.shape[0] <= shape.context:
-        raise ShapeError(f"the model reads 1 to {shape.context} tokens in a row, not tokens of shape {tokens.shape}")
+        raise ShapeError(
+            f"the model reads 1 to {shape.context} tokens in a row, not tokens of shape {tokens.shape}")
     count = tokens.shape[0]
     x = rms_norm(gather(parameters["wte"], tokens) + parameters["wpe"][:count])
     for layer in range(shape.layers):
@@ -54,7 +57,8 @@ def logits(parameters, tokens, shape, activation=gelu):
 def attention(x, weights, shape):
     """Causal self-attention: each position reads itself and what came before."""
     count, size = x.shape[0], shape.embedding // shape.heads
-    q, k, v = ((x @ weights[name].T).reshape(count, shape.heads, size) for name in ("attn_wq", "attn_wk", "attn_wv"))
+    q, k, v = ((x @ weights[name].T).reshape(count, shape.heads, size)
+               for name in ("attn_wq", "attn_wk", "attn_wv"))
     scores = einsum("thd,shd->hts", q, k) * size ** -0.5
     future = np.where(np.arange(count)[:, None] >= np.arange(count), 0.0, -1e30)
     read = einsum("hts,shd->thd", softmax(scores + future), v)
@@ -62,7 +66,8 @@ def attention(x, weights, shape):
 
 
 def predictions(parameters, tokens, shape, activation=gelu):
-    """The scores of tokens[1:], each predicted from those before it: tokens (T + 1,) whole numbers -> (T, vocabulary)."""
+    """The scores of tokens[1:], each predicted from those before it: tokens (T + 1,) whole numbers -> (T,
+    vocabulary)."""
     return logits(parameters, tokens[:-1], shape, activation)
 
 
@@ -72,5 +77,6 @@ def mean_loss(scores, tokens):
 
 
 def loss(parameters, tokens, shape, activation=gelu):
-    """Mean loss of predicting tokens[1:], each from those before it, in nats.   tokens: (T + 1,) whole numbers."""
+    """Mean loss of predicting tokens[1:], each from those before it, in nats.   tokens: (T + 1,) whole
+    numbers."""
     return mean_loss(predictions(parameters, tokens, shape, activation), tokens)

@@ -10,12 +10,13 @@ from .model import logits
 
 def checked_options(count, temperature, seed):
     """The three settings of sampling."""
-    return (whole_number(count, "the number of samples", 0), real_number(temperature, "a temperature", above=0.0),
-            whole_number(seed, "a seed", 0))
+    return (whole_number(count, "the number of samples", 0),
+            real_number(temperature, "a temperature", above=0.0), whole_number(seed, "a seed", 0))
 
 
 def sample(parameters, tokenizer, shape, count=10, temperature=0.5, seed=0):
-    """`count` new names, letter by letter, from parameters by name.   temperature: below 1 for likelier letters."""
+    """`count` new names, letter by letter, from parameters by name.   temperature: below 1 for likelier
+    letters."""
     count, temperature, seed = checked_options(count, temperature, seed)
     if not isinstance(parameters, dict):
         raise LearnerError("parameters are wanted by name, as learner.layout.split(theta) gives them")

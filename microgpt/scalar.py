@@ -1,7 +1,9 @@
-"""microgpt, one number at a time: the whole algorithm in plain Python, with nothing imported but the standard library.
+"""microgpt, one number at a time: the whole algorithm in plain Python, with nothing imported but the standard
+library.
 
-This is the teaching twin of the tensor circuits, and the independent oracle they are tested against: it shares no code with
-them. A `Value` remembers how it was calculated; `backward` walks that history once, in reverse, by the chain rule. Run
+This is the teaching twin of the tensor circuits, and the independent oracle they are tested against: it
+shares no code with them. A `Value` remembers how it was calculated; `backward` walks that history once, in
+reverse, by the chain rule. Run
 
     python -m microgpt.scalar --steps 20
 
@@ -81,7 +83,7 @@ def lift(x):
     return x if isinstance(x, Value) else Value(float(x))
 
 
-# the model: lists of Values ------------------------------------------------------------------------------------------
+# the model: lists of Values ---------------------------------------------------------------------------------
 
 EMBEDDING, HEADS, CONTEXT = 16, 4, 16
 HEAD = EMBEDDING // HEADS
@@ -111,7 +113,8 @@ def normalised(x):
 
 
 def next_token_scores(model, token, position, keys, values):
-    """Scores of every next token, given one token and the keys and values of those before it, which grow by one."""
+    """Scores of every next token, given one token and the keys and values of those before it, which grow by
+    one."""
     x = normalised([a + b for a, b in zip(model["wte"][token], model["wpe"][position])])
     z = normalised(x)
     query = apply(model["attn_wq"], z)
@@ -139,19 +142,21 @@ def document_loss(model, tokens):
 
 def shapes(vocabulary):
     n = EMBEDDING
-    return {"wte": (vocabulary, n), "wpe": (CONTEXT, n), "lm_head": (vocabulary, n), "attn_wq": (n, n), "attn_wk": (n, n),
-            "attn_wv": (n, n), "attn_wo": (n, n), "mlp_fc1": (4 * n, n), "mlp_fc2": (n, 4 * n)}
+    return {"wte": (vocabulary, n), "wpe": (CONTEXT, n), "lm_head": (vocabulary, n), "attn_wq": (n, n),
+            "attn_wk": (n, n), "attn_wv": (n, n), "attn_wo": (n, n), "mlp_fc1": (4 * n, n),
+            "mlp_fc2": (n, 4 * n)}
 
 
 def build(numbers, vocabulary):
-    """The model with parameters from a list of numbers: (matrices of Values by name, all of them in order)."""
+    """The model with parameters from a list of numbers: (matrices of Values by name, all of them in
+    order)."""
     source = iter(numbers)
     model = {name: [[Value(next(source)) for _ in range(columns)] for _ in range(rows)]
              for name, (rows, columns) in shapes(vocabulary).items()}
     return model, [value for matrix in model.values() for row in matrix for value in row]
 
 
-# training ------------------------------------------------------------------------------------------------------------
+# training ---------------------------------------------------------------------------------------------------
 
 def encode(name, alphabet):
     """BOS, letters, BOS, cut to the context."""
@@ -160,7 +165,8 @@ def encode(name, alphabet):
 
 
 def train(numbers, documents, vocabulary, steps, weights=None, report=lambda step, loss: None):
-    """Adam with eps inside the root, one document a step, its loss times its weight. Returns the trained numbers."""
+    """Adam with eps inside the root, one document a step, its loss times its weight. Returns the trained
+    numbers."""
     model, parameters = build(numbers, vocabulary)
     rate, beta1, beta2, eps = 0.01, 0.85, 0.99, 1e-3
     first, second = [0.0] * len(parameters), [0.0] * len(parameters)
@@ -180,7 +186,8 @@ def train(numbers, documents, vocabulary, steps, weights=None, report=lambda ste
 
 def main():
     parser = argparse.ArgumentParser(description="Train microgpt in plain Python, one number at a time.")
-    parser.add_argument("--names", default=Path(__file__).parent / "census_names.txt", help="file of names, one a line")
+    parser.add_argument("--names", default=Path(__file__).parent / "census_names.txt",
+                        help="file of names, one a line")
     parser.add_argument("--steps", type=int, default=20)
     options = parser.parse_args()
     names = [line.strip() for line in open(options.names, encoding="utf-8") if line.strip()]
@@ -190,7 +197,8 @@ def main():
     count = sum(rows * columns for rows, columns in shapes(len(alphabet) + 1).values())
     numbers = [random.gauss(0.0, 0.08) for _ in range(count)]
     train(numbers, [encode(name, alphabet) for name in names], len(alphabet) + 1, options.steps,
-          report=lambda step, loss: print(f"step {step + 1:4d}   {names[step % len(names)]:12s} loss {loss:.4f}", flush=True))
+          report=lambda step,
+          loss: print(f"step {step + 1:4d}   {names[step % len(names)]:12s} loss {loss:.4f}", flush=True))
 
 
 if __name__ == "__main__":

@@ -1,11 +1,13 @@
-"""Where polynomials live, as a type of numba: pointers into a block's memory, or at the stack. You may skip this file.
+"""Where polynomials live, as a type of numba: pointers into a block's memory, or at the stack. You may skip
+this file.
 
-`u.constant` is the constant part of a Polynomial - a float that all directions share, or Reals, one per lane - and `u[r]`,
-r = 1..degree, the Lanes of order r.
+`u.constant` is the constant part of a Polynomial - a float that all directions share, or Reals, one per lane
+- and `u[r]`, r = 1..degree, the Lanes of order r.
 
-Layout: element e of a block keeps its coefficients at coefficients[e * 2 p lanes:], as (order, real/imaginary, direction) with
-the directions innermost and contiguous: one order of one element is one or two machine registers. Its constant part is
-constants[e], or, where lanes do not share it, constants[e * lanes:].
+Layout: element e of a block keeps its coefficients at coefficients[e * 2 p lanes:], as (order,
+real/imaginary, direction) with the directions innermost and contiguous: one order of one element is one or
+two machine registers. Its constant part is constants[e], or, where lanes do not share it, constants[e *
+lanes:].
 """
 import operator
 
@@ -45,7 +47,8 @@ def at(context, form, memory, element):
         pointers = []
         for name, stride in strides.items():
             field = memory.fields.index(name)
-            data = context.make_array(memory.types[field])(context, builder, builder.extract_value(block, field)).data
+            data = context.make_array(memory.types[field])(context, builder,
+                                                           builder.extract_value(block, field)).data
             pointers.append(builder.gep(data, [builder.mul(element, element.type(stride))]))
         u.constant, u.coefficients = pointers
         return u._getvalue()
@@ -79,7 +82,8 @@ def _slots(context, builder, kind, polynomial, r):
 @intrinsic
 def _coefficient(context, u, r):
     def generate(context, builder, signature, arguments):
-        return pair(builder, *(builder.load(slot, align=8) for slot in _slots(context, builder, u, *arguments)))
+        return pair(builder,
+                    *(builder.load(slot, align=8) for slot in _slots(context, builder, u, *arguments)))
     return u.lanes(u, types.intp), generate
 
 
@@ -108,7 +112,8 @@ def _overload_setitem(u, r, value):
 def _constant_slot(context, builder, kind, polynomial):
     """Pointer to the constant part, as a number or as a vector."""
     pointer = cgutils.create_struct_proxy(kind)(context, builder, value=polynomial).constant
-    return pointer if kind.constant == types.float64 else builder.bitcast(pointer, kind.constant.vector.as_pointer())
+    return pointer if kind.constant == types.float64 else builder.bitcast(pointer,
+                                                                          kind.constant.vector.as_pointer())
 
 
 @intrinsic

@@ -1,7 +1,8 @@
 """How much arithmetic a circuit is in truncated polynomials: useful floating-point operations per direction.
 
-The constant parts are shared by all directions and not counted. A product of two polynomials costs, at order r, two products
-of a real and a complex number and r - 1 complex ones: 4 p^2 + 2 p operations in all, and 2 p more to add it to a sum.
+The constant parts are shared by all directions and not counted. A product of two polynomials costs, at order
+r, two products of a real and a complex number and r - 1 complex ones: 4 p^2 + 2 p operations in all, and 2 p
+more to add it to a sum.
 """
 from math import prod
 
@@ -25,15 +26,17 @@ def whole_power(p, exponent):
     return max(int(exponent).bit_length() + bin(int(exponent)).count("1") - 2, 0) * product(p)
 
 
-FUNCTIONS = {"exp": lambda p: chain(p), "log": lambda p: chain(p) + 4 * p, "tanh": lambda p: chain(p) + product(p),
-             "sigmoid": lambda p: chain(p) + product(p), "sin": lambda p: 2 * chain(p), "cos": lambda p: 2 * chain(p),
-             "erf": lambda p: product(p) + 2 * chain(p), "gelu": lambda p: 2 * product(p) + 2 * chain(p),
-             "add": lambda p: 2 * p, "scale": lambda p: 2 * p, "relu": lambda p: 2 * p, "abs": lambda p: 2 * p}
+FUNCTIONS = {"exp": lambda p: chain(p), "log": lambda p: chain(p) + 4 * p, "tanh": lambda p: chain(p)
+             + product(p), "sigmoid": lambda p: chain(p) + product(p), "sin": lambda p: 2 * chain(p),
+             "cos": lambda p: 2 * chain(p), "erf": lambda p: product(p) + 2 * chain(p),
+             "gelu": lambda p: 2 * product(p) + 2 * chain(p), "add": lambda p: 2 * p,
+             "scale": lambda p: 2 * p, "relu": lambda p: 2 * p, "abs": lambda p: 2 * p}
 """Operations per element of gates with one input, or two that both move."""
 
 
 def flops(circuit, degree, moving):
-    """Useful operations of one evaluation, per direction.   moving: numbers of the inputs that are polynomials."""
+    """Useful operations of one evaluation, per direction.   moving: numbers of the inputs that are
+    polynomials."""
     shapes, p, total = circuit.shapes, degree, 0
     active = [i in moving for i in range(len(circuit.inputs))]
     for entry in circuit.entries:

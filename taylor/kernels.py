@@ -1,8 +1,10 @@
-"""Loops over elements: a rule applied to whole tensors. A program is a tape of such loops (see program.py, machine.py).
+"""Loops over elements: a rule applied to whole tensors. A program is a tape of such loops (see program.py,
+machine.py).
 
-One instruction is a row of whole numbers, `word`. Every operand is addressed through a table: element e of operand a is
-number `word[A] + tables[word[A_TABLE] + e]` of the block's memory. So transposes, slices, broadcasts and concatenations cost
-nothing - they are only other tables - and equal tables are shared between instructions.
+One instruction is a row of whole numbers, `word`. Every operand is addressed through a table: element e of
+operand a is number `word[A] + tables[word[A_TABLE] + e]` of the block's memory. So transposes, slices,
+broadcasts and concatenations cost nothing - they are only other tables - and equal tables are shared between
+instructions.
 """
 import math
 from typing import NamedTuple
@@ -22,7 +24,8 @@ else:
 class Memory(NamedTuple):
     """A block's memory, and what is shared between blocks.
 
-    constants     (elements,) float64: the constant part of every element; (elements * lanes,) where lanes do not share it
+    constants     (elements,) float64: the constant part of every element; (elements * lanes,) where lanes do
+                  not share it
     coefficients  (active elements * 2 p lanes,) float64: the rest, for elements that are not only constants
     integers      (whole numbers,) int64: token ids and the like
     tables        (entries,) int64: addresses, relative to an operand's base
@@ -35,24 +38,29 @@ class Memory(NamedTuple):
     numbers: np.ndarray
 
 
-# Columns of an instruction. ACTIVE: it has coefficients to write; SMOOTH: the operand has coefficients, so it must not sit on a
-# kink; Y, A, B: bases of the operands, each followed by its table.
+# Columns of an instruction. ACTIVE: it has coefficients to write; SMOOTH: the operand has coefficients, so it
+# must not sit on a kink; Y, A, B: bases of the operands, each followed by its table.
 OPERATION, ACTIVE, SMOOTH, COUNT, Y, Y_TABLE, A, A_TABLE, B, B_TABLE = range(10)
 # einsum has no table per operand but one per role of axis and operand:
 BATCH, BATCH_Y, BATCH_A, BATCH_B, ROWS, ROWS_Y, ROWS_A, COLUMNS, COLUMNS_Y, COLUMNS_B, INNER, INNER_A, INNER_B = range(10, 23)
-# sum and max reduce LENGTH elements to one; gather and scatter move rows of LENGTH elements, of a table with LIMIT rows.
+# sum and max reduce LENGTH elements to one; gather and scatter move rows of LENGTH elements, of a table with
+# LIMIT rows.
 LENGTH, LIMIT = 10, 11
 # A strip runs the next LENGTH instructions together, CHUNK elements at a time.
 CHUNK = 11
 WIDTH = 23
 
 # Operations.
-OPERATIONS = ("strip lift combine combine_constant multiply multiply_constant scale shift power power_whole exp log tanh sigmoid "
-              "sin cos erf gelu relu abs step einsum einsum_constant sum max one_hot_max gather scatter").split()
-(STRIP, LIFT, COMBINE, COMBINE_CONSTANT, MULTIPLY, MULTIPLY_CONSTANT, SCALE, SHIFT, POWER, POWER_WHOLE, EXP, LOG, TANH, SIGMOID,
- SIN, COS, ERF, GELU, RELU, ABS, STEP, EINSUM, EINSUM_CONSTANT, SUM, MAX, ONE_HOT_MAX, GATHER, SCATTER) = range(len(OPERATIONS))
+OPERATIONS = (
+    ("strip lift combine combine_constant multiply multiply_constant scale shift power power_whole "
+     "exp log tanh sigmoid "
+     "sin cos erf gelu relu abs step einsum einsum_constant sum max one_hot_max gather scatter").split())
+(STRIP, LIFT, COMBINE, COMBINE_CONSTANT, MULTIPLY, MULTIPLY_CONSTANT, SCALE, SHIFT, POWER, POWER_WHOLE, EXP,
+ LOG, TANH, SIGMOID, SIN, COS, ERF, GELU, RELU, ABS, STEP, EINSUM, EINSUM_CONSTANT, SUM, MAX, ONE_HOT_MAX,
+ GATHER, SCATTER) = range(len(OPERATIONS))
 
-# What can be wrong: the second is a value outside the gate's domain, the third a row that a table does not have.
+# What can be wrong: the second is a value outside the gate's domain, the third a row that a table does not
+# have.
 FINE, NOT_FINITE, OUTSIDE, NO_ROW = range(4)
 
 
@@ -80,7 +88,8 @@ def einsum(product, form, memory, word):
     tables = memory.tables
     y, y2 = local(form), local(form)
     for i in range(word[BATCH]):
-        y_i, a_i, b_i = (word[Y] + tables[word[BATCH_Y] + i], word[A] + tables[word[BATCH_A] + i], word[B] + tables[word[BATCH_B] + i])
+        y_i, a_i, b_i = (word[Y] + tables[word[BATCH_Y] + i], word[A] + tables[word[BATCH_A] + i],
+                         word[B] + tables[word[BATCH_B] + i])
         for j in range(word[ROWS]):
             y_ij, a_ij = y_i + tables[word[ROWS_Y] + j], a_i + tables[word[ROWS_A] + j]
             for k in range(0, word[COLUMNS] - 1, 2):
@@ -99,7 +108,8 @@ def einsum(product, form, memory, word):
                 b_k = b_i + tables[word[COLUMNS_B] + k]
                 rules.clear(form, y)
                 for m in range(word[INNER]):
-                    product(form, y, at(form, memory, a_ij + tables[word[INNER_A] + m]), at(form, memory, b_k + tables[word[INNER_B] + m]))
+                    product(form, y, at(form, memory, a_ij + tables[word[INNER_A] + m]),
+                            at(form, memory, b_k + tables[word[INNER_B] + m]))
                 rules.copy(form, at(form, memory, y_ij + tables[word[COLUMNS_Y] + k]), y)
 
 
@@ -122,7 +132,8 @@ def winner(memory, word, e):
     base, table = word[A], word[A_TABLE] + e * length
     best, tie = 0, False
     for m in range(1, length):
-        there, here = memory.constants[base + memory.tables[table + best]], memory.constants[base + memory.tables[table + m]]
+        there, here = (memory.constants[base + memory.tables[table + best]],
+                       memory.constants[base + memory.tables[table + m]])
         if here > there:
             best, tie = m, False
         elif here == there:
@@ -153,7 +164,8 @@ def one_hot_groups(form, memory, word):
             y = y_at(form, memory, word, e * length + m)
             y.constant = 1.0
             for other in range(length):
-                ahead = a_at(form, memory, word, e * length + other).constant - a_at(form, memory, word, e * length + m).constant
+                ahead = a_at(form, memory, word,
+                             e * length + other).constant - a_at(form, memory, word, e * length + m).constant
                 y.constant = y.constant * (1.0 - positive(ahead))
                 if other < m:      # an equal one before it wins
                     y.constant = y.constant * positive(0.0 - ahead)
@@ -169,7 +181,8 @@ def gather(form, memory, word):
     """y = rows of a, chosen by whole numbers."""
     length = word[LENGTH]
     for e in range(word[COUNT]):
-        rules.copy(form, y_at(form, memory, word, e), a_at(form, memory, word, row_id(memory, word, e // length) * length + e % length))
+        rules.copy(form, y_at(form, memory, word, e),
+                   a_at(form, memory, word, row_id(memory, word, e // length) * length + e % length))
 
 
 @rule
@@ -179,15 +192,16 @@ def scatter(form, memory, word):
     for e in range(word[LIMIT] * length):
         rules.clear(form, y_at(form, memory, word, e))
     for e in range(word[COUNT]):
-        rules.accumulate(form, y_at(form, memory, word, row_id(memory, word, e // length) * length + e % length),
-                         a_at(form, memory, word, e))
+        rules.accumulate(form, y_at(form, memory, word, row_id(memory, word, e // length) * length
+                                    + e % length), a_at(form, memory, word, e))
 
 
-# checks --------------------------------------------------------------------------------------------------------------
+# checks -----------------------------------------------------------------------------------------------------
 
 @rule
 def outside_domain(form, memory, word, numbers, begin, end):
-    """The first element whose value the gate cannot take, or -1. Kinks matter only where there are coefficients."""
+    """The first element whose value the gate cannot take, or -1. Kinks matter only where there are
+    coefficients."""
     operation, smooth = word[OPERATION], word[SMOOTH] != 0
     not_negative = operation == LOG or (operation == POWER and numbers[0] != math.floor(numbers[0]))
     not_zero = operation == LOG or (operation == POWER and (smooth or numbers[0] < 0.0)) or (
@@ -230,12 +244,13 @@ def not_finite(form, memory, word, begin, end, look_closely):
     each, width = 1 if form.shared else form.lanes, 2 * form.degree * form.lanes
     for e in range(begin, end):
         y = word[Y] + memory.tables[word[Y_TABLE] + e]
-        if not finite(memory.constants, y * each, each) or (look_closely and not finite(memory.coefficients, y * width, width)):
+        if not finite(memory.constants, y * each,
+                      each) or (look_closely and not finite(memory.coefficients, y * width, width)):
             return e
     return -1
 
 
-# one instruction -----------------------------------------------------------------------------------------------------
+# one instruction --------------------------------------------------------------------------------------------
 
 @rule
 def elementwise(form, memory, word, numbers, begin, end):
@@ -246,22 +261,27 @@ def elementwise(form, memory, word, numbers, begin, end):
             rules.lift(form, y_at(form, memory, word, e), a_at(form, memory, word, e))
     elif operation == COMBINE:
         for e in range(begin, end):
-            rules.combine(form, y_at(form, memory, word, e), a_at(form, memory, word, e), b_at(form, memory, word, e), numbers[0], numbers[1])
+            rules.combine(form, y_at(form, memory, word, e), a_at(form, memory, word, e),
+                          b_at(form, memory, word, e), numbers[0], numbers[1])
     elif operation == COMBINE_CONSTANT:
         for e in range(begin, end):
-            rules.combine_constant(form, y_at(form, memory, word, e), a_at(form, memory, word, e), b_at(form, memory, word, e), numbers[0], numbers[1])
+            rules.combine_constant(form, y_at(form, memory, word, e), a_at(form, memory, word, e),
+                                   b_at(form, memory, word, e), numbers[0], numbers[1])
     elif operation == MULTIPLY:
         for e in range(begin, end):
-            rules.multiply(form, y_at(form, memory, word, e), a_at(form, memory, word, e), b_at(form, memory, word, e))
+            rules.multiply(form, y_at(form, memory, word, e), a_at(form, memory, word, e),
+                           b_at(form, memory, word, e))
     elif operation == MULTIPLY_CONSTANT:
         for e in range(begin, end):
-            rules.multiply_constant(form, y_at(form, memory, word, e), a_at(form, memory, word, e), b_at(form, memory, word, e))
+            rules.multiply_constant(form, y_at(form, memory, word, e), a_at(form, memory, word, e),
+                                    b_at(form, memory, word, e))
     elif operation == SCALE:
         for e in range(begin, end):
             rules.scale(form, y_at(form, memory, word, e), a_at(form, memory, word, e), numbers[0])
     elif operation == SHIFT:
         for e in range(begin, end):
-            rules.shift(form, y_at(form, memory, word, e), a_at(form, memory, word, e), numbers[0], numbers[1])
+            rules.shift(form, y_at(form, memory, word, e), a_at(form, memory, word, e), numbers[0],
+                        numbers[1])
     elif operation == POWER:
         for e in range(begin, end):
             rules.power(form, y_at(form, memory, word, e), a_at(form, memory, word, e), numbers[0])

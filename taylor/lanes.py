@@ -1,12 +1,13 @@
-"""The numbers that the compiled rules calculate with, as types of numba. You may skip this file and elements.py: rules.py reads
-without them, and plain.py says the same in a page of NumPy.
+"""The numbers that the compiled rules calculate with, as types of numba. You may skip this file and
+elements.py: rules.py reads without them, and plain.py says the same in a page of NumPy.
 
 Lanes  one complex number per direction of a block: two machine vectors, real and imaginary parts
-Reals  one real number per lane: constant parts that differ from lane to lane, when whole trainings run side by side
+Reals  one real number per lane: constant parts that differ from lane to lane, when whole trainings run side
+       by side
 
-They add and multiply like numbers, and each operation is one or a few vector instructions, whatever the compiler's heuristics
-think. A `Form` fixes degree and number of lanes; they are part of its *type*, so every kernel is compiled for exactly them:
-loops over orders unroll, accumulators stay in registers.
+They add and multiply like numbers, and each operation is one or a few vector instructions, whatever the
+compiler's heuristics think. A `Form` fixes degree and number of lanes; they are part of its *type*, so every
+kernel is compiled for exactly them: loops over orders unroll, accumulators stay in registers.
 """
 import math
 import operator
@@ -22,7 +23,8 @@ from numba.extending import NativeValue, intrinsic, models, overload, overload_a
 _FREE = ("contract", "reassoc", "nsz", "arcp")
 _DOUBLE, _INDEX = ir.DoubleType(), ir.IntType(32)
 
-# The shared constant parts are ordinary floats without such freedom: their bits depend on neither degree nor lanes nor block.
+# The shared constant parts are ordinary floats without such freedom: their bits depend on neither degree nor
+# lanes nor block.
 rule = njit(error_model="numpy", nogil=True, no_cfunc_wrapper=True, _nrt=False, forceinline=True)
 
 
@@ -30,12 +32,13 @@ rule = njit(error_model="numpy", nogil=True, no_cfunc_wrapper=True, _nrt=False, 
 def ticks(context):
     """The processor's clock."""
     def generate(context, builder, signature, arguments):
-        counter = builder.module.declare_intrinsic("llvm.readcyclecounter", fnty=ir.FunctionType(ir.IntType(64), []))
+        counter = builder.module.declare_intrinsic("llvm.readcyclecounter",
+                                                   fnty=ir.FunctionType(ir.IntType(64), []))
         return builder.call(counter, [])
     return types.int64(), generate
 
 
-# Form: degree and lanes as compile-time constants -------------------------------------------------------------------
+# Form: degree and lanes as compile-time constants -----------------------------------------------------------
 
 class Form:
     """The form of a block's polynomials.
@@ -51,7 +54,8 @@ class Form:
 
 @lru_cache(maxsize=None)
 def _sources():
-    """A hash of this folder's code: compiled kernels on disk are found again only by the sources they came from."""
+    """A hash of this folder's code: compiled kernels on disk are found again only by the sources they came
+    from."""
     digest = sha256()
     for path in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(path.read_bytes())
@@ -95,7 +99,7 @@ def _form_lanes(form):
     return lambda form: lanes
 
 
-# Lanes and Reals: vectors that behave like numbers ------------------------------------------------------------------
+# Lanes and Reals: vectors that behave like numbers ----------------------------------------------------------
 
 class LanesType(types.Type):
     def __init__(self, lanes):
@@ -138,7 +142,8 @@ def spread(builder, number, vector):
     """A vector with the same number in every lane."""
     undefined = ir.Constant(vector, ir.Undefined)
     first = builder.insert_element(undefined, number, _INDEX(0))
-    return builder.shuffle_vector(first, undefined, ir.Constant(ir.VectorType(_INDEX, vector.count), [0] * vector.count))
+    return builder.shuffle_vector(first, undefined,
+                                  ir.Constant(ir.VectorType(_INDEX, vector.count), [0] * vector.count))
 
 
 @intrinsic
@@ -189,19 +194,22 @@ def _scale_lanes(context, factor, lanes):
 
 
 def _on_reals(operation, flags=()):
-    """An instruction on Reals; a number among the operands stands for all lanes. Strict, like the arithmetic of single floats."""
+    """An instruction on Reals; a number among the operands stands for all lanes. Strict, like the arithmetic
+    of single floats."""
     @intrinsic
     def calculate(context, a, b):
         reals = a if isinstance(a, RealsType) else b
 
         def generate(context, builder, signature, arguments):
-            x, y = (v if isinstance(t, RealsType) else spread(builder, v, reals.vector) for t, v in zip((a, b), arguments))
+            x, y = (v if isinstance(t, RealsType) else spread(builder, v, reals.vector) for t,
+                    v in zip((a, b), arguments))
             return getattr(builder, operation)(x, y)
         return reals(a, b), generate
     return calculate
 
 
-_add_reals, _subtract_reals, _multiply_reals, _divide_reals = (_on_reals(name) for name in ("fadd", "fsub", "fmul", "fdiv"))
+_add_reals, _subtract_reals, _multiply_reals, _divide_reals = (_on_reals(name)
+                                                               for name in ("fadd", "fsub", "fmul", "fdiv"))
 
 
 def _overload_arithmetic(python, on_lanes, on_reals):
@@ -215,7 +223,8 @@ def _overload_arithmetic(python, on_lanes, on_reals):
         if isinstance(b, LanesType):
             if python is not operator.mul:
                 return None
-            return (lambda a, b: _scale_lanes(a, b)) if isinstance(a, RealsType) else (lambda a, b: _scale_lanes(float(a), b))
+            return (lambda a, b: _scale_lanes(a, b)) if isinstance(a, RealsType) else (
+                lambda a, b: _scale_lanes(float(a), b))
         if isinstance(a, types.Number):
             return lambda a, b: on_reals(float(a), b)
         if isinstance(b, types.Number):
@@ -229,11 +238,12 @@ _overload_arithmetic(operator.mul, _multiply_lanes, _multiply_reals)
 _overload_arithmetic(operator.truediv, None, _divide_reals)
 
 
-# functions of constant parts: one number, or one per lane -----------------------------------------------------------
+# functions of constant parts: one number, or one per lane ---------------------------------------------------
 
 @intrinsic
 def _lane(context, reals, i):
-    return types.float64(reals, types.intp), lambda context, builder, signature, a: builder.extract_element(a[0], a[1])
+    return types.float64(reals, types.intp), lambda context, builder, signature, a: builder.extract_element(
+        a[0], a[1])
 
 
 @intrinsic

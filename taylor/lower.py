@@ -1,14 +1,16 @@
 """From circuit to instructions: where every tensor's elements live, and which loops calculate them.
 
-A tensor is an array of element ids. Structural gates only rearrange ids - the gate's own NumPy value, applied to ids instead
-of numbers, is the whole implementation - so transposes, slices and the like cost nothing when the program runs. Every other
-gate becomes one instruction that writes a buffer of fresh ids.
+A tensor is an array of element ids. Structural gates only rearrange ids - the gate's own NumPy value, applied
+to ids instead of numbers, is the whole implementation - so transposes, slices and the like cost nothing when
+the program runs. Every other gate becomes one instruction that writes a buffer of fresh ids.
 
-Multiplication by a constant is not calculated either: a tensor carries a factor that travels on through products, sums and moves
-until a gate must write it. So x - y, a mean, or Adam's 0.85 m + 0.15 g is a single instruction.
+Multiplication by a constant is not calculated either: a tensor carries a factor that travels on through
+products, sums and moves until a gate must write it. So x - y, a mean, or Adam's 0.85 m + 0.15 g is a single
+instruction.
 
-An element is *active* if it depends on the polynomial inputs, else *constant*: only its constant part exists, and whatever
-reads constants alone is calculated in degree 0. Products and sums of an active and a constant operand have rules of their own.
+An element is *active* if it depends on the polynomial inputs, else *constant*: only its constant part exists,
+and whatever reads constants alone is calculated in degree 0. Products and sums of an active and a constant
+operand have rules of their own.
 """
 from dataclasses import dataclass, field
 from math import prod
@@ -27,13 +29,14 @@ ZERO = 0
 """The id of an element that is always zero, active."""
 
 MODERATE = 1e6
-"""Factors beyond this, either way, are multiplied out at once, so that no product overflows for want of its factor."""
+"""Factors beyond this, either way, are multiplied out at once, so that no product overflows for want of its
+factor."""
 
 
 @dataclass
 class Tensor:
-    """factor times the elements with these ids, in the tensor's shape.   active: whether coefficients exist (else only constant
-    parts may be read)."""
+    """factor times the elements with these ids, in the tensor's shape.   active: whether coefficients exist
+    (else only constant parts may be read)."""
     ids: np.ndarray
     active: bool = False
     factor: float = 1.0
@@ -44,7 +47,8 @@ class Tensor:
 
 @dataclass
 class Buffer:
-    """Consecutive ids first..first + size - 1 written by one instruction, or given (`lasting`) when the program starts."""
+    """Consecutive ids first..first + size - 1 written by one instruction, or given (`lasting`) when the
+    program starts."""
     first: int
     size: int
     active: bool
@@ -54,9 +58,9 @@ class Buffer:
 
 @dataclass
 class Instruction:
-    """One loop. y, a, b: element ids of the operands, flat; columns: further entries of the instruction's row;
-    axes: for einsum, relative ids by column in place of y, a and b; moving: a has coefficients, so that kinks matter; wire: the
-    gate it came from."""
+    """One loop. y, a, b: element ids of the operands, flat; columns: further entries of the instruction's
+    row; axes: for einsum, relative ids by column in place of y, a and b; moving: a has coefficients, so that
+    kinks matter; wire: the gate it came from."""
     operation: int
     active: bool
     wire: int
@@ -88,7 +92,8 @@ def renamed(ids, old, new):
 class Lowering:
     """Lowers circuits one after the other into one space of ids.
 
-    buffers, instructions, whole (the buffers of whole numbers: (first, array or None)) grow as circuits are lowered.
+    buffers, instructions, whole (the buffers of whole numbers: (first, array or None)) grow as circuits are
+    lowered.
     """
 
     def __init__(self):
@@ -146,7 +151,8 @@ class Lowering:
         """An elementwise gate with one input."""
         name, parameters = entry.gate.name, entry.parameters
         if name == "shift":
-            return self.emit(k.SHIFT, entry.shape, wire, x, active=x.active, numbers=(x.factor, float(parameters["by"])))
+            return self.emit(k.SHIFT, entry.shape, wire, x, active=x.active,
+                             numbers=(x.factor, float(parameters["by"])))
         x = self.plain(x, wire)
         if name == "step":
             return self.emit(k.STEP, entry.shape, wire, x, active=False)
@@ -161,8 +167,8 @@ class Lowering:
     def emit(self, operation, shape, wire, a, b=None, *, active, **fields):
         """Append an instruction that writes a fresh buffer."""
         y = self.new(shape, active)
-        self.instructions.append(Instruction(operation, active, wire, y.ids.ravel(), a.ids.ravel(), None if b is None else b.ids.ravel(),
-                                             moving=a.active, **fields))
+        self.instructions.append(Instruction(operation, active, wire, y.ids.ravel(), a.ids.ravel(),
+                                             None if b is None else b.ids.ravel(), moving=a.active, **fields))
         return y
 
     def constant(self, value):
@@ -204,18 +210,20 @@ class Lowering:
             ids = np.full(entry.shape, ZERO)
             ids[tuple(slice(*triple) for triple in entry.parameters["index"])] = x.ids
             return Tensor(ids, True, x.factor)
-        return Tensor(entry.gate.value(*[x.ids for x in inputs], **entry.parameters), inputs[0].active, inputs[0].factor)
+        return Tensor(entry.gate.value(*[x.ids for x in inputs], **entry.parameters), inputs[0].active,
+                      inputs[0].factor)
 
     def add(self, shape, a, b, wire):
         if a.active != b.active and not a.active:
             a, b = b, a
-        return self.emit(k.COMBINE if a.active == b.active else k.COMBINE_CONSTANT, shape, wire, a, b, active=a.active,
-                         numbers=(a.factor, b.factor))
+        return self.emit(k.COMBINE if a.active == b.active else k.COMBINE_CONSTANT, shape, wire, a, b,
+                         active=a.active, numbers=(a.factor, b.factor))
 
     def multiply(self, shape, a, b, wire):
         if a.active != b.active and not a.active:
             a, b = b, a
-        y = self.emit(k.MULTIPLY if a.active == b.active else k.MULTIPLY_CONSTANT, shape, wire, a, b, active=a.active)
+        y = self.emit(k.MULTIPLY if a.active == b.active else k.MULTIPLY_CONSTANT, shape, wire, a, b,
+                      active=a.active)
         return self.scaled(self.scaled(y, a.factor, wire), b.factor, wire)
 
     def groups(self, entry, x, wire):
@@ -230,10 +238,11 @@ class Lowering:
         columns = {k.LENGTH: length}
         if name == "one_hot_max":
             y = self.new(x.ids.shape, False)
-            self.instructions.append(Instruction(k.ONE_HOT_MAX, False, wire, y.ids.transpose(order).ravel(), grouped.ids.ravel(),
-                                                 moving=x.active, columns=columns))
+            self.instructions.append(Instruction(k.ONE_HOT_MAX, False, wire, y.ids.transpose(order).ravel(),
+                                                 grouped.ids.ravel(), moving=x.active, columns=columns))
             return y
-        y = self.emit(k.SUM if name == "sum" else k.MAX, entry.shape, wire, grouped, active=x.active, columns=columns)
+        y = self.emit(k.SUM if name == "sum" else k.MAX, entry.shape, wire, grouped, active=x.active,
+                      columns=columns)
         return self.scaled(y, x.factor, wire)
 
     def rows(self, entry, x, ids, wire):
@@ -241,8 +250,8 @@ class Lowering:
         limit = entry.parameters.get("count", x.ids.shape[0])
         length = prod(entry.shape[1:])
         scatter = entry.gate.name == "scatter"
-        y = self.emit(k.SCATTER if scatter else k.GATHER, entry.shape, wire, x, active=x.active, whole=ids.ids,
-                      count=ids.ids.size * length, columns={k.LENGTH: length, k.LIMIT: limit})
+        y = self.emit(k.SCATTER if scatter else k.GATHER, entry.shape, wire, x, active=x.active,
+                      whole=ids.ids, count=ids.ids.size * length, columns={k.LENGTH: length, k.LIMIT: limit})
         return self.scaled(y, x.factor, wire)
 
     def einsum(self, entry, a, b, wire):
@@ -251,7 +260,8 @@ class Lowering:
         batch, row, column, inner = einsum_letters(spec)
         sizes = einsum_sizes(spec, a.ids.shape, b.ids.shape)
         rows, columns = prod(sizes[c] for c in row), prod(sizes[c] for c in column)
-        # Columns go two by two, so they are the larger operand's axes: less is left over. A constant operand is always b.
+        # Columns go two by two, so they are the larger operand's axes: less is left over. A constant operand
+        # is always b.
         if (b.active and not a.active) or (a.active == b.active and rows > columns):
             a, b, letters_a, letters_b, row, column = b, a, letters_b, letters_a, column, row
         roles = {"y": (batch, row, column), "a": (batch, row, inner), "b": (batch, column, inner)}
@@ -265,10 +275,10 @@ class Lowering:
                 operands[name] = (x, letters)
                 parts = self.separated(x.ids, letters, roles[name])
             axes[name] = parts
-        instruction = Instruction(
-            k.EINSUM if a.active == b.active else k.EINSUM_CONSTANT, a.active, wire, y.ids.ravel(), operands["a"][0].ids.ravel(),
-            operands["b"][0].ids.ravel())
-        names = {"y": (k.BATCH_Y, k.ROWS_Y, k.COLUMNS_Y), "a": (k.BATCH_A, k.ROWS_A, k.INNER_A), "b": (k.BATCH_B, k.COLUMNS_B, k.INNER_B)}
+        instruction = Instruction(k.EINSUM if a.active == b.active else k.EINSUM_CONSTANT, a.active, wire,
+                                  y.ids.ravel(), operands["a"][0].ids.ravel(), operands["b"][0].ids.ravel())
+        names = {"y": (k.BATCH_Y, k.ROWS_Y, k.COLUMNS_Y), "a": (k.BATCH_A, k.ROWS_A, k.INNER_A),
+                 "b": (k.BATCH_B, k.COLUMNS_B, k.INNER_B)}
         for name, columns_of in names.items():
             instruction.axes.update(zip(columns_of, axes[name]))
         for column_of, letters in ((k.BATCH, batch), (k.ROWS, row), (k.COLUMNS, column), (k.INNER, inner)):

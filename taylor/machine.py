@@ -1,7 +1,8 @@
 """The machine: runs programs on a block's memory, without Python and without its global lock.
 
-`repeat` is the one function that Python calls. It executes a program per step, loading each step's data and example weights
-before it; state is fed back by the program's own last instructions. A plain evaluation is one step with nothing to load.
+`repeat` is the one function that Python calls. It executes a program per step, loading each step's data and
+example weights before it; state is fed back by the program's own last instructions. A plain evaluation is one
+step with nothing to load.
 """
 from typing import NamedTuple
 
@@ -9,8 +10,9 @@ import numpy as np
 from numba import config
 
 from .compiling import compiled
-from .kernels import (ACTIVE, CHUNK, COUNT, EINSUM, FINE, LENGTH, LIMIT, NO_ROW, NOT_FINITE, OPERATION, OUTSIDE, SCATTER, STRIP,
-                      WIDTH, Memory, elementwise, missing_row, not_finite, outside_domain, whole)
+from .kernels import (ACTIVE, CHUNK, COUNT, EINSUM, FINE, LENGTH, LIMIT, NO_ROW, NOT_FINITE, OPERATION,
+                      OUTSIDE, SCATTER, STRIP, WIDTH, Memory, elementwise, missing_row, not_finite,
+                      outside_domain, whole)
 
 if config.DISABLE_JIT:
     from .plain import Form, at, rule, ticks, zero
@@ -25,7 +27,8 @@ PROGRAM, REAL_START, INTEGER_START, WEIGHT_START = range(4)
 
 
 class Forms(NamedTuple):
-    """The three forms a block needs: its own, that of constants, and that of example weights, which are linear in t."""
+    """The three forms a block needs: its own, that of constants, and that of example weights, which are
+    linear in t."""
     block: Form
     constant: Form
     linear: Form
@@ -40,7 +43,8 @@ class Schedule(NamedTuple):
 
     programs   (programs, 8) int64: see the columns above
     steps      (steps, 4) int64
-    reals      real data of all steps, end to end;   integers: whole data;   weights: which example's weight enters
+    reals      real data of all steps, end to end;   integers: whole data;   weights: which example's weight
+               enters
     """
     programs: np.ndarray
     steps: np.ndarray
@@ -77,8 +81,8 @@ def dispatch(forms, memory, word, numbers, begin, end, look_closely):
 
 @rule
 def tape_between(forms, memory, tape, first, last, look_closely, clock):
-    """Instructions first..last. A strip takes its elementwise instructions through a chunk of elements at a time, so that
-    intermediate results stay in the nearest cache."""
+    """Instructions first..last. A strip takes its elementwise instructions through a chunk of elements at a
+    time, so that intermediate results stay in the nearest cache."""
     i = first
     while i < last:
         head = tape[i]
@@ -128,7 +132,8 @@ def described(forms, *others):
 def repeat(forms, memory, weights, tape, schedule, begin, end, look_closely, clock):
     """Steps begin..end of a schedule.
 
-    memory    the block's Memory, holding the state;   weights: a Memory of linear polynomials, one per example weight
+    memory    the block's Memory, holding the state;   weights: a Memory of linear polynomials, one per
+              example weight
     tape      (instructions, WIDTH) int64
     clock     (operations,) int64, to which each operation's time is added; or empty
 
@@ -137,7 +142,8 @@ def repeat(forms, memory, weights, tape, schedule, begin, end, look_closely, clo
     for s in range(begin, end):
         load(forms, memory, weights, schedule, schedule.steps[s])
         program = schedule.programs[schedule.steps[s, PROGRAM]]
-        wrong, i, element = tape_between(forms, memory, tape, program[FIRST], program[LAST], look_closely, clock)
+        wrong, i, element = tape_between(forms, memory, tape, program[FIRST], program[LAST], look_closely,
+                                         clock)
         if wrong:
             return wrong, s, i, element
     return FINE, 0, 0, 0

@@ -1,5 +1,6 @@
-"""What lanes.py and elements.py define, in plain NumPy: used when numba's compiler is switched off (NUMBA_DISABLE_JIT=1), to step
-through the rules in a debugger or to read what they mean. Lanes are complex arrays, Reals real ones; a polynomial is a pair of views.
+"""What lanes.py and elements.py define, in plain NumPy: used when numba's compiler is switched off
+(NUMBA_DISABLE_JIT=1), to step through the rules in a debugger or to read what they mean. Lanes are complex
+arrays, Reals real ones; a polynomial is a pair of views.
 """
 import time
 import types
@@ -7,7 +8,8 @@ import types
 import numpy as np
 from scipy import special
 
-math = types.SimpleNamespace(exp=np.exp, log=np.log, tanh=np.tanh, sin=np.sin, cos=np.cos, sqrt=np.sqrt, erf=special.erf, erfc=special.erfc, pi=np.pi)
+math = types.SimpleNamespace(exp=np.exp, log=np.log, tanh=np.tanh, sin=np.sin, cos=np.cos, sqrt=np.sqrt,
+                             erf=special.erf, erfc=special.erfc, pi=np.pi)
 
 
 class Form:
@@ -44,7 +46,8 @@ def at(form, memory, element):
     width, each = 2 * form.degree * form.lanes, 1 if form.shared else form.lanes
     parts = memory.coefficients[element * width:(element + 1) * width]
     # an element that is only ever a constant has no coefficients, and nobody asks for them
-    return Polynomial(memory.constants[element * each:(element + 1) * each], parts.reshape(-1, 2, form.lanes) if parts.size else parts)
+    return Polynomial(memory.constants[element * each:(element + 1) * each],
+                      parts.reshape(-1, 2, form.lanes) if parts.size else parts)
 
 
 def local(form):

@@ -1,8 +1,8 @@
 """A program: circuits made ready for the machine, as arrays of numbers.
 
-A `Builder` takes circuits that share a state (parameters, optimiser's moments) and lays them out in one memory; the result
-is a `Program`, which holds for any directions. It knows where inputs and outputs lie, and which gate each instruction came
-from, so that an error can name it.
+A `Builder` takes circuits that share a state (parameters, optimiser's moments) and lays them out in one
+memory; the result is a `Program`, which holds for any directions. It knows where inputs and outputs lie, and
+which gate each instruction came from, so that an error can name it.
 """
 from dataclasses import dataclass
 
@@ -16,15 +16,16 @@ from .machine import Form
 from .storage import Storage
 
 ORDER_BY_ORDER = (k.COMBINE, k.COMBINE_CONSTANT, k.SCALE, k.SHIFT)
-"""Operations whose result of an order needs only that order, and which may therefore write over what they read."""
+"""Operations whose result of an order needs only that order, and which may therefore write over what they
+read."""
 
 ROLES = ("state", "weights", "polynomial", "real", "integer")
 
 
 @dataclass
 class Part:
-    """One circuit of a program: where its inputs and outputs lie (element numbers), which outputs have coefficients, and its
-    row for the machine (see machine.py)."""
+    """One circuit of a program: where its inputs and outputs lie (element numbers), which outputs have
+    coefficients, and its row for the machine (see machine.py)."""
     circuit: object
     inputs: list
     outputs: list
@@ -62,10 +63,12 @@ class Program:
     def memory(self):
         """A block's memory, its coefficients zero, each order of an element on whole cache lines."""
         size = self.active * 2 * self.form.degree * self.form.lanes
-        return k.Memory(aligned(np.repeat(self.constants, self.each)), aligned(np.zeros(size)), self.integers.copy(), self.tables, self.numbers)
+        return k.Memory(aligned(np.repeat(self.constants, self.each)), aligned(np.zeros(size)),
+                        self.integers.copy(), self.tables, self.numbers)
 
     def explain(self, memory, instruction, element, wrong, first_direction=0):
-        """A sentence about what went wrong at an element of an instruction: gate, wire, index, order, direction, value."""
+        """A sentence about what went wrong at an element of an instruction: gate, wire, index, order,
+        direction, value."""
         row, (number, wire) = self.tape[instruction], self.origins[instruction]
         circuit = self.parts[number].circuit
         first = len(circuit.inputs)
@@ -84,14 +87,16 @@ class Program:
                 with np.errstate(all="ignore"):
                     lane = int(np.argmin(np.isfinite(entry.gate.value(seen[0], **entry.parameters))))
                 seen, which = seen[:, lane], f", training {first_direction + lane}"
-            shape = entry.shape if entry.gate.name != "one_hot_max" else np.delete(entry.shape, entry.parameters["axis"])
+            shape = entry.shape if entry.gate.name != "one_hot_max" else np.delete(entry.shape,
+                                                                                   entry.parameters["axis"])
             index = tuple(int(i) for i in np.unravel_index(element, shape))
             return f"{where}: {', '.join(map(str, seen.ravel()[:8]))} at {index}{which}; {entry.gate.outside}"
         spot = row[k.Y] + self.tables[row[k.Y_TABLE] + element]
         index = tuple(int(i) for i in np.unravel_index(element, entry.shape))
         if not np.isfinite(constants[spot]).all():
             lane = int(np.argmin(np.isfinite(constants[spot])))
-            return f"{where} gives {constants[spot, lane]} at {index}" + f", training {first_direction + lane}" * (not self.form.shared)
+            return (f"{where} gives {constants[spot, lane]} at {index}"
+                    + f", training {first_direction + lane}" * (not self.form.shared))
         orders = memory.coefficients.reshape(self.active, self.form.degree, 2, self.form.lanes)[spot]
         order, _, lane = np.argwhere(~np.isfinite(orders))[0]
         return f"{where} gives {complex(*orders[order, :, lane])} at {index}, order {order + 1}, direction {first_direction + lane}"
@@ -115,7 +120,8 @@ class Builder:
     """Builds a Program.
 
     form     of the polynomials
-    state    shapes of the state tensors: the first inputs of every circuit, and what its first outputs replace
+    state    shapes of the state tensors: the first inputs of every circuit, and what its first outputs
+             replace
     """
 
     def __init__(self, form, state=()):
@@ -125,11 +131,13 @@ class Builder:
         self.pending = []
 
     def add(self, circuit, roles):
-        """Append a circuit. roles: per input 'state', 'weights' (one tensor of example weights), 'polynomial' (given with
-        coefficients), 'real' or 'integer' (data)."""
+        """Append a circuit. roles: per input 'state', 'weights' (one tensor of example weights), 'polynomial'
+        (given with coefficients), 'real' or 'integer' (data)."""
         lowering, inputs = self.lowering, list(self.state)
-        if [role for role in roles if role == "state"] != ["state"] * len(self.state) or len(roles) != len(circuit.inputs):
-            raise CircuitError(f"{len(self.state)} state tensors and roles {roles} for inputs ({circuit.signature()})")
+        if [role for role in roles
+            if role == "state"] != ["state"] * len(self.state) or len(roles) != len(circuit.inputs):
+            raise CircuitError(
+                f"{len(self.state)} state tensors and roles {roles} for inputs ({circuit.signature()})")
         for x, role in list(zip(circuit.inputs, roles))[len(self.state):]:
             if (role == "integer") != (x.kind == "integer"):
                 raise CircuitError(f"input {x.name} is {x.kind} and given as {role}")
@@ -137,7 +145,8 @@ class Builder:
                           else lowering.new(x.shape, role in ("weights", "polynomial"), lasting=True))
         first = len(lowering.instructions)
         outputs = lowering.lower(circuit, inputs)
-        outputs = [x if i < len(self.state) else lowering.plain(x, wire) for i, (x, wire) in enumerate(zip(outputs, circuit.outputs))]
+        outputs = [x if i < len(self.state) else lowering.plain(x, wire) for i,
+                   (x, wire) in enumerate(zip(outputs, circuit.outputs))]
         if self.state:
             self.feed_back(outputs, first, len(circuit.inputs) + len(circuit.entries))
         self.pending.append((circuit, roles, inputs, outputs, first, len(lowering.instructions)))
@@ -148,7 +157,8 @@ class Builder:
         old = np.concatenate([s.ids.ravel() for s in self.state])
         for i, state in enumerate(self.state):
             new = lowering.lifted(outputs[i], wire)
-            if new.factor != 1.0 or np.isin(new.ids, old).any():      # (part of) the old state must be read before it is replaced
+            # (part of) the old state must be read before it is replaced
+            if new.factor != 1.0 or np.isin(new.ids, old).any():
                 new = lowering.written(new, wire)
             outputs[i] = new
         for i, state in enumerate(self.state):
@@ -161,11 +171,13 @@ class Builder:
         outputs[:len(self.state)] = self.state
 
     def in_place(self, new, old, first):
-        """Whether the instruction that calculates a new state may write it over the old one at once: it takes order by order, reads
-        the old state, if at all, element by element, and nobody reads the old state after it."""
+        """Whether the instruction that calculates a new state may write it over the old one at once: it takes
+        order by order, reads the old state, if at all, element by element, and nobody reads the old state
+        after it."""
         later = self.lowering.instructions[first:]
         at = next((i for i, x in enumerate(later) if np.array_equal(x.y, new)), None)
-        if at is None or later[at].operation not in ORDER_BY_ORDER or any(np.isin(new, s.ids).any() for s in self.state):
+        if at is None or later[at].operation not in ORDER_BY_ORDER or any(np.isin(new, s.ids).any()
+                                                                          for s in self.state):
             return False      # the last: it is already another state's place
         return all(np.array_equal(ids, old) and i == 0 or not np.isin(ids, old).any()
                    for i, x in enumerate(later[at:]) for ids in x.reads)
@@ -182,7 +194,8 @@ class Builder:
         for buffer in self.lowering.buffers:
             if not buffer.active:
                 place[buffer.first:buffer.first + buffer.size] += offset
-        for number, ((circuit, roles, inputs, outputs, first, last), runs) in enumerate(zip(self.pending, placed)):
+        for number, ((circuit, roles, inputs, outputs, first, last),
+                     runs) in enumerate(zip(self.pending, placed)):
             begin, heads = len(words), {run.first: run for run in runs}
             for i in range(first, last):
                 if i in heads:
@@ -193,7 +206,8 @@ class Builder:
                 numbers.append(self.lowering.instructions[i].numbers)
                 origins.append((number, self.lowering.instructions[i].wire))
             spots = [x.ids if role == "integer" else place[x.ids] for x, role in zip(inputs, roles)]
-            row = [begin, len(words), *span(spots, roles, "real"), *span(spots, roles, "integer"), *span(spots, roles, "weights")]
+            row = [begin, len(words), *span(spots, roles, "real"), *span(spots, roles, "integer"),
+                   *span(spots, roles, "weights")]
             parts.append(Part(circuit, spots, [place[x.ids] for x in outputs], [x.active for x in outputs],
                               np.array(row, np.int64)))
         constants = np.zeros(offset + storage.sizes[False])
@@ -205,7 +219,8 @@ class Builder:
             if content is not None:
                 integers[start:start + content.size] = content.ravel()
         tape = np.array(words, np.int64).reshape(-1, k.WIDTH)
-        return Program(self.form, tape, tables.array(), np.array(numbers).reshape(-1, 2), parts, constants, integers, offset, origins)
+        return Program(self.form, tape, tables.array(), np.array(numbers).reshape(-1, 2), parts, constants,
+                       integers, offset, origins)
 
 
 def span(spots, roles, role):
@@ -245,7 +260,8 @@ def strip_word(run, count, chunk):
 def word(instruction, place, tables, smooth):
     """The machine's row for an instruction."""
     row = np.zeros(k.WIDTH, np.int64)
-    row[k.OPERATION], row[k.ACTIVE], row[k.SMOOTH] = instruction.operation, instruction.active, smooth and instruction.moving
+    row[k.OPERATION], row[k.ACTIVE], row[
+        k.SMOOTH] = instruction.operation, instruction.active, smooth and instruction.moving
     row[k.COUNT] = instruction.y.size if instruction.count is None else instruction.count
     bases = ((k.Y, instruction.y), (k.A, instruction.a), (k.B, instruction.b))
     for column, ids in bases:

@@ -1,8 +1,10 @@
-"""Circuits applied again and again to a state: a training, pushed through in polynomials one block of directions at a time.
+"""Circuits applied again and again to a state: a training, pushed through in polynomials one block of
+directions at a time.
 
-Every circuit of a recurrence has the inputs (state..., weights, data...) and the outputs (state..., anything else). Step s
-takes the state and replaces it. Example weights are linear in t: weight i is base_i + t line_i, line_i complex, one number
-per direction. Everything else in a step is data: real or whole numbers that no direction moves.
+Every circuit of a recurrence has the inputs (state..., weights, data...) and the outputs (state..., anything
+else). Step s takes the state and replaces it. Example weights are linear in t: weight i is base_i + t line_i,
+line_i complex, one number per direction. Everything else in a step is data: real or whole numbers that no
+direction moves.
 """
 from dataclasses import dataclass
 
@@ -24,7 +26,8 @@ NO_CLOCK = np.zeros(0, np.int64)
 
 @dataclass(frozen=True)
 class Step:
-    """circuit: which of the circuits;   weights: the number of each example weight that enters;   data: the other inputs."""
+    """circuit: which of the circuits;   weights: the number of each example weight that enters;   data: the
+    other inputs."""
     circuit: int
     weights: np.ndarray
     data: tuple
@@ -39,7 +42,8 @@ class Recurrence:
 
     def __init__(self, circuits, steps, states, degree):
         plain = degree is None
-        self.forms = Forms.of(0, TRAININGS, shared=False) if plain else Forms.of(checked_degree(degree), LANES)
+        self.forms = Forms.of(0, TRAININGS,
+                              shared=False) if plain else Forms.of(checked_degree(degree), LANES)
         self.form, self.states = self.forms.block, states
         ready(self.forms)
         builder = Builder(self.form, [x.shape for x in circuits[0].inputs[:states]])
@@ -56,18 +60,21 @@ class Recurrence:
         for step in steps:
             inputs = circuits[step.circuit].inputs[self.states + 1:]
             if len(step.data) != len(inputs):
-                raise CircuitError(f"{len(step.data)} data for the {len(inputs)} data inputs of circuit {step.circuit}")
-            given = {kind: [x for x, want in zip(step.data, inputs) if want.kind == kind] for kind in ("real", "integer")}
-            starts.append((step.circuit, data["real"].add(given["real"]), data["integer"].add(given["integer"]),
-                           data["weights"].add([step.weights])))
-        return Schedule(rows, np.array(starts, np.int64).reshape(-1, 4), data["real"].array(), data["integer"].array(),
-                        data["weights"].array())
+                raise CircuitError(
+                    f"{len(step.data)} data for the {len(inputs)} data inputs of circuit {step.circuit}")
+            given = {kind: [x for x, want in zip(step.data, inputs) if want.kind == kind]
+                     for kind in ("real", "integer")}
+            starts.append((step.circuit, data["real"].add(given["real"]),
+                           data["integer"].add(given["integer"]), data["weights"].add([step.weights])))
+        return Schedule(rows, np.array(starts, np.int64).reshape(-1, 4), data["real"].array(),
+                        data["integer"].array(), data["weights"].array())
 
     def block(self, state, base, lines=None, first=0):
         """A Block at the start of the recurrence.
 
         state   arrays, the state's constant parts
-        base    constant parts of the weights: (n,), or, for trainings in plain numbers, (trainings <= lanes, n)
+        base    constant parts of the weights: (n,), or, for trainings in plain numbers, (trainings <= lanes,
+                n)
         lines   what multiplies t in the weights: (directions <= lanes, n) complex
         first   the number of its first direction or training, for messages
         """
@@ -83,7 +90,8 @@ class Ribbon:
     def add(self, arrays):
         key = tuple(id(x) for x in arrays)
         if key not in self.starts:
-            piece = np.concatenate([np.zeros(0, self.dtype)] + [np.ravel(x).astype(self.dtype) for x in arrays])
+            piece = np.concatenate([np.zeros(0, self.dtype)]
+                                   + [np.ravel(x).astype(self.dtype) for x in arrays])
             self.starts[key] = (self.size, arrays)      # holding the arrays keeps their ids from being reused
             self.pieces.append(piece)
             self.size += piece.size
@@ -94,14 +102,16 @@ class Ribbon:
 
 
 class Block:
-    """The state of one block of directions, or of trainings in plain numbers, on its way through a recurrence."""
+    """The state of one block of directions, or of trainings in plain numbers, on its way through a
+    recurrence."""
 
     def __init__(self, recurrence, state, base, lines, first):
         self.recurrence, self.program, self.first = recurrence, recurrence.program, first
         form, base = recurrence.form, np.asarray(base, float)
         self.count = len(lines) if form.shared else len(base)
         if not 1 <= self.count <= form.lanes:
-            raise CircuitError(f"{self.count} {'directions' if form.shared else 'trainings'} for a block of {form.lanes} lanes")
+            raise CircuitError(f"{self.count} {'directions' if form.shared else 'trainings'} for a block of "
+                               f"{form.lanes} lanes")
         self.memory = self.program.memory()
         self.spots = [spots.ravel() for spots in self.program.parts[0].inputs[:recurrence.states]]
         for spots, value in zip(self.spots, state):
@@ -114,7 +124,8 @@ class Block:
         self.weights = k.Memory(np.ascontiguousarray(constants).ravel(), stored, *self.memory[2:])
 
     def constant(self, i):
-        """The constant part of state tensor i: (elements,), or (trainings, elements) where each has its own."""
+        """The constant part of state tensor i: (elements,), or (trainings, elements) where each has its
+        own."""
         constants = self.memory.constants.reshape(-1, self.program.each)[self.spots[i]]
         return constants[:, 0] if self.recurrence.form.shared else constants[:, :self.count].T
 
@@ -125,12 +136,14 @@ class Block:
         return every[spots[0]:spots[0] + len(spots)] if len(spots) else every[:0]
 
     def run(self, begin, end, look_closely=False, clock=NO_CLOCK):
-        """Steps begin..end. Raises DomainError naming step, gate and direction; `error.step` is the step's number.
+        """Steps begin..end. Raises DomainError naming step, gate and direction; `error.step` is the step's
+        number.
 
         clock   (number of operations,) int64: each operation's time, in the processor's ticks, is added to it
         """
-        wrong, step, instruction, element = repeat(self.recurrence.forms, self.memory, self.weights, self.program.tape,
-                                                   self.recurrence.schedule, begin, end, look_closely, clock)
+        wrong, step, instruction, element = repeat(self.recurrence.forms, self.memory, self.weights,
+                                                   self.program.tape, self.recurrence.schedule, begin, end,
+                                                   look_closely, clock)
         if wrong:
             error = DomainError(self.program.explain(self.memory, instruction, element, wrong, self.first))
             error.step = step

@@ -1,11 +1,14 @@
-"""Taylor arithmetic on single polynomials: what each gate does to the coefficients u_0 + u_1 t + ... + u_p t^p.
+"""Taylor arithmetic on single polynomials: what each gate does to the coefficients u_0 + u_1 t + ... + u_p
+t^p.
 
-Coefficients, never derivatives. u.constant is u_0: real, and the same for every direction. u[r], r = 1..p, holds the
-complex coefficient of order r of every direction of the block (see lanes.py), so each line below is the textbook formula.
+Coefficients, never derivatives. u.constant is u_0: real, and the same for every direction. u[r], r = 1..p,
+holds the complex coefficient of order r of every direction of the block (see lanes.py), so each line below is
+the textbook formula.
 
-Three kinds of rule: linear (order by order), bilinear (the truncated convolution), and functions given by a differential
-equation y' = s x', whose coefficients follow from the slope series s by one recurrence, `chain`
-(Griewank & Walther, Evaluating Derivatives, 2nd ed., ch. 13). Every rule writes y and reads the others; y is no alias of them.
+Three kinds of rule: linear (order by order), bilinear (the truncated convolution), and functions given by a
+differential equation y' = s x', whose coefficients follow from the slope series s by one recurrence, `chain`
+(Griewank & Walther, Evaluating Derivatives, 2nd ed., ch. 13). Every rule writes y and reads the others; y is
+no alias of them.
 """
 from numba import config
 
@@ -24,12 +27,12 @@ UNROLLED = 8
 
 @rule
 def stop(form, r):
-    """Where a loop over j < r may stop. At low degrees a fixed count, so that the compiler writes the loop out and keeps every
-    coefficient in a register; the caller skips j >= r, which costs nothing then."""
+    """Where a loop over j < r may stop. At low degrees a fixed count, so that the compiler writes the loop
+    out and keeps every coefficient in a register; the caller skips j >= r, which costs nothing then."""
     return form.degree if form.degree <= UNROLLED else r
 
 
-# linear -------------------------------------------------------------------------------------------------------------
+# linear -----------------------------------------------------------------------------------------------------
 
 @rule
 def lift(form, y, x):
@@ -95,7 +98,7 @@ def shift(form, y, x, alpha, by):
         y[r] = alpha * x[r]
 
 
-# bilinear: the truncated convolution --------------------------------------------------------------------------------
+# bilinear: the truncated convolution ------------------------------------------------------------------------
 
 @rule
 def convolve(form, total, a, b, r):
@@ -109,11 +112,13 @@ def convolve(form, total, a, b, r):
 
 @rule
 def convolve_four(y, a, b, r):
-    """y_{r+i} += sum_{j=0..r+i} a_j b_{r+i-j} for i = 0..3, r >= 1: four orders share every coefficient they load."""
+    """y_{r+i} += sum_{j=0..r+i} a_j b_{r+i-j} for i = 0..3, r >= 1: four orders share every coefficient they
+    load."""
     y0 = y[r] + a.constant * b[r] + b.constant * a[r]
     y1 = y[r + 1] + a.constant * b[r + 1] + b.constant * a[r + 1] + a[r] * b[1]
     y2 = y[r + 2] + a.constant * b[r + 2] + b.constant * a[r + 2] + a[r] * b[2] + a[r + 1] * b[1]
-    y3 = y[r + 3] + a.constant * b[r + 3] + b.constant * a[r + 3] + a[r] * b[3] + a[r + 1] * b[2] + a[r + 2] * b[1]
+    y3 = (y[r + 3] + a.constant * b[r + 3] + b.constant * a[r + 3] + a[r] * b[3] + a[r + 1] * b[2]
+          + a[r + 2] * b[1])
     b1, b2, b3 = b[r], b[r + 1], b[r + 2]
     for j in range(1, r):
         a_j, b0 = a[j], b[r - j]
@@ -182,7 +187,7 @@ def power_whole(form, y, x, exponent):
             copy(form, base, spare)
 
 
-# functions given by y' = s x' ---------------------------------------------------------------------------------------
+# functions given by y' = s x' -------------------------------------------------------------------------------
 
 @rule
 def chain(form, x, s, r):
@@ -305,7 +310,7 @@ def gelu(form, y, x):
     multiply(form, y, x, cumulative)
 
 
-# piecewise: the branch goes by the constant part --------------------------------------------------------------------
+# piecewise: the branch goes by the constant part ------------------------------------------------------------
 
 @rule
 def relu(form, y, x):

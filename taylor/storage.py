@@ -1,8 +1,9 @@
-"""Where buffers lie in a block's memory: as few elements as possible, reused as soon as nobody reads them any more.
+"""Where buffers lie in a block's memory: as few elements as possible, reused as soon as nobody reads them any
+more.
 
-Consecutive elementwise instructions of equal length become a strip: they run together, a chunk of elements at a time, and a
-buffer that lives only within the strip needs just one chunk of memory, which stays in the nearest cache. That is what makes
-an optimiser's update of all parameters one pass over memory.
+Consecutive elementwise instructions of equal length become a strip: they run together, a chunk of elements at
+a time, and a buffer that lives only within the strip needs just one chunk of memory, which stays in the
+nearest cache. That is what makes an optimiser's update of all parameters one pass over memory.
 """
 from bisect import bisect_right
 from dataclasses import dataclass
@@ -24,7 +25,8 @@ def elementwise(instruction):
 
 
 def strips(instructions, first, chunk):
-    """Maximal runs, from number `first` on, of two or more active elementwise instructions with equal counts above a chunk."""
+    """Maximal runs, from number `first` on, of two or more active elementwise instructions with equal counts
+    above a chunk."""
     found, start = [], first
     for i in range(first, len(instructions) + 1):
         if i < len(instructions) and joins(instructions[start:i], instructions[i], chunk):
@@ -48,7 +50,8 @@ def joins(run, new, chunk):
         return True
     if not turns(run[0], chunk) or run[0].y.size != new.y.size:
         return False
-    # In turns, element by element: what one writes another may read (or, the state, have read) in the same order only.
+    # In turns, element by element: what one writes another may read (or, the state, have read) in the same
+    # order only.
     return all(np.array_equal(ids, other.y) or not overlap(ids, other.y) for other in run for ids in new.reads) \
         and all(np.array_equal(ids, new.y) or not overlap(ids, new.y) for other in run for ids in other.reads)
 
@@ -58,10 +61,12 @@ def overlap(a, b):
     return a.min() <= b.max() and b.min() <= a.max() and bool(np.isin(b, a).any())
 
 
+# a strip runs in turns: what lives beyond one turn must not share memory with anything in the strip
 class Storage:
     """Assigns every buffer of a Lowering a place.
 
-    place    (ids,) int64: physical element of each id, active ones from 0, constant ones from 0 in a range of their own
+    place    (ids,) int64: physical element of each id, active ones from 0, constant ones from 0 in a range of
+             their own
     chunked  ids of buffers that exist one chunk at a time
     sizes    {active: elements}
     """
@@ -91,7 +96,8 @@ class Storage:
         return np.unique(np.searchsorted(self.firsts, ids, side="right") - 1).tolist()
 
     def program(self, first, last, outputs):
-        """Place the buffers written by instructions first..last; `outputs` (ids) are read after them. Returns the strips."""
+        """Place the buffers written by instructions first..last; `outputs` (ids) are read after them. Returns
+        the strips."""
         instructions = self.lowering.instructions[:last]
         runs = strips(instructions, first, self.chunk)
         run_of = {i: run for run in runs for i in range(run.first, run.last)}
@@ -108,7 +114,8 @@ class Storage:
                     used[number] = max(used.get(number, i), i)
                     if run_of.get(i) is None or run_of.get(i) is not run_of.get(written.get(number)) \
                             or not np.array_equal(ids, inside[number]):
-                        inside[number] = None      # read elsewhere, or in another order: it must exist as a whole
+                        # read elsewhere, or in another order: it must exist as a whole
+                        inside[number] = None
         for number in self.touched(outputs):
             used[number], inside[number] = last, None
         spans = []
@@ -118,7 +125,7 @@ class Storage:
                 continue
             if start in run_of and inside[number] is not None:
                 size = self.chunk
-            else:      # a strip runs in turns: what lives beyond one turn must not share memory with anything in the strip
+            else:
                 start = run_of[start].first if start in run_of else start
                 end = run_of[end].last - 1 if end in run_of else end
             spans.append((start, end, size, buffer))

@@ -1,5 +1,6 @@
-"""The checks that every gate must pass. Each takes a Subject - the gate, or something deliberately wrong in its place - and raises
-AssertionError. Coefficients are compared order by order, relative to the largest of that order; NaN never passes.
+"""The checks that every gate must pass. Each takes a Subject - the gate, or something deliberately wrong in
+its place - and raises AssertionError. Coefficients are compared order by order, relative to the largest of
+that order; NaN never passes.
 """
 from dataclasses import dataclass
 from typing import Callable
@@ -33,8 +34,8 @@ def subject_of(row, degree):
 
 
 def assert_close(found, wanted, tolerance, what):
-    """found and wanted: (..., orders, elements...), the order on axis 1; each order relative to its own largest coefficient,
-    so an order that vanishes must vanish exactly."""
+    """found and wanted: (..., orders, elements...), the order on axis 1; each order relative to its own
+    largest coefficient, so an order that vanishes must vanish exactly."""
     found, wanted = np.asarray(found), np.asarray(wanted)
     assert found.shape == wanted.shape, f"{what}: shape {found.shape}, wanted {wanted.shape}"
     assert np.isfinite(found).all(), f"{what}: not finite"
@@ -46,15 +47,18 @@ def assert_close(found, wanted, tolerance, what):
 
 
 def contour(subject, inputs, degree, tolerance=1e-11, points=128):
-    """Coefficients are the contour integral of the value on the unit circle: independent of every recurrence."""
+    """Coefficients are the contour integral of the value on the unit circle: independent of every
+    recurrence."""
     t = np.exp(2j * np.pi * np.arange(points) / points)
     found = subject.taylor(inputs).all_orders()
     for j in range(len(found)):
-        along = [sum(c * t.reshape((-1,) + (1,) * len(x.shape)) ** r for r, c in enumerate(x.all_orders()[j])) for x in inputs]
+        along = [sum(c * t.reshape((-1,) + (1,) * len(x.shape)) ** r for r, c in enumerate(x.all_orders()[j]))
+                 for x in inputs]
         values = subject.value(*along)
         values = np.broadcast_to(values, (points,) + found.shape[2:])
         wanted = np.fft.fft(values, axis=0)[:degree + 1] / points
-        wanted[np.abs(wanted).reshape(degree + 1, -1).max(axis=1, initial=0.0) < 1e-15 * np.abs(values).max(initial=0.0)] = 0.0
+        wanted[np.abs(wanted).reshape(degree + 1, -1).max(axis=1, initial=0.0) < 1e-15 * np.abs(values).max(
+            initial=0.0)] = 0.0
         assert_close(found[j:j + 1], wanted[None], tolerance, f"contour integral, direction {j}")
 
 
@@ -73,7 +77,8 @@ def against_mpmath(function, subject, inputs, degree, tolerance=1e-11, elements=
         for i in range(min(elements, x.shape[1])):
             series = [mpmath.mpc(c) for c in x[:, i]]
             wanted = mpmath.taylor(lambda t: function(horner(series, t)), 0, degree)
-            assert_close(found[:, i][None], np.array([complex(c) for c in wanted])[None], tolerance, f"mpmath, element {i}")
+            assert_close(found[:, i][None], np.array([complex(c) for c in wanted])[None], tolerance,
+                         f"mpmath, element {i}")
 
 
 def horner(series, t):
@@ -84,7 +89,8 @@ def horner(series, t):
 
 
 def chain(subject, inputs, degree, rng, tolerance=1e-11):
-    """d/dt <g, f(x(t))> = sum_i <vjp_i(x(t); g), x_i'(t)> as truncated series: value, reverse rule and Taylor rule in one identity."""
+    """d/dt <g, f(x(t))> = sum_i <vjp_i(x(t); g), x_i'(t)> as truncated series: value, reverse rule and Taylor
+    rule in one identity."""
     y = subject.taylor(inputs).all_orders()
     g = rng.normal(size=y.shape[2:])
     left = derivative(np.tensordot(y, g, axes=g.ndim))
@@ -104,7 +110,8 @@ def derivative(series):
 
 
 def adjoint(subject, inputs, rng, tolerance=1e-11):
-    """<g, J v> = <J^T g, v>, with J v the first coefficient along v: for linear gates the whole matrix and its transpose."""
+    """<g, J v> = <J^T g, v>, with J v the first coefficient along v: for linear gates the whole matrix and
+    its transpose."""
     first = subject.taylor(inputs).coefficients[:, 0]
     for _ in range(3):
         g = rng.normal(size=first.shape[1:])

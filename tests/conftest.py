@@ -3,7 +3,8 @@ import os
 import shutil
 from pathlib import Path
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")      # before NumPy: small matrix products on busy cores wait for their threads longer than they take
+# before NumPy: small matrix products on busy cores wait for their threads longer than they take
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import pytest

@@ -1,4 +1,5 @@
-"""Small learners that tests share. Functions stand at the top of the module, so that learners can be pickled."""
+"""Small learners that tests share. Functions stand at the top of the module, so that learners can be
+pickled."""
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +37,8 @@ def data(n, d, seed=0):
 def logistic(n=30, d=3, steps=40, optimizer=SGD(1.0), **fields):
     """Logistic regression by full-batch steps."""
     x, y = data(n, d)
-    return Learner(np.zeros(d), list(zip(x, y)), logistic_loss, optimizer, np.tile(np.arange(n), (steps, 1)), **fields)
+    return Learner(np.zeros(d), list(zip(x, y)), logistic_loss, optimizer, np.tile(np.arange(n), (steps, 1)),
+                   **fields)
 
 
 def margins(w, x, y):
@@ -51,13 +53,15 @@ def converged(n=30, d=3, steps=400):
     """Logistic regression with rows no longer than 1 and a ridge, by full-batch steps to its minimum."""
     x, y = data(n, d)
     x /= np.linalg.norm(x, axis=1).max()
-    return Learner(np.zeros(d), list(zip(x, y)), ModelLoss(margins, margin_cost), SGD(1.0), np.tile(np.arange(n), (steps, 1)), regularizer=ridge)
+    return Learner(np.zeros(d), list(zip(x, y)), ModelLoss(margins, margin_cost), SGD(1.0),
+                   np.tile(np.arange(n), (steps, 1)), regularizer=ridge)
 
 
 def least_squares(n=12, d=3, steps=2000, regularizer=ridge, **fields):
     """Ridge regression by full-batch gradient descent, to convergence."""
     x, y = data(n, d, 1)
-    return Learner(np.zeros(d), list(zip(x, y)), squared_loss, SGD(0.3), np.tile(np.arange(n), (steps, 1)), regularizer=regularizer, **fields)
+    return Learner(np.zeros(d), list(zip(x, y)), squared_loss, SGD(0.3), np.tile(np.arange(n), (steps, 1)),
+                   regularizer=regularizer, **fields)
 
 
 def network(n=20, steps=30, optimizer=Momentum(0.05), **fields):
@@ -72,7 +76,8 @@ def network(n=20, steps=30, optimizer=Momentum(0.05), **fields):
 def tiny(n=6, steps=12):
     """One example a step, two parameters, Adam: small enough to enumerate."""
     x, y = data(n, 2, 4)
-    return Learner(np.array([0.3, -0.2]), list(zip(x, y)), logistic_loss, Adam(0.3, eps=0.1), np.arange(steps) % n)
+    return Learner(np.array([0.3, -0.2]), list(zip(x, y)), logistic_loss, Adam(0.3, eps=0.1),
+                   np.arange(steps) % n)
 
 
 def contents(folder):
@@ -85,7 +90,7 @@ def of_weights(p):
     return p["w1"].sum() + p["w2"].mean()
 
 
-# logistic regression at its minimum, found in plain NumPy -------------------------------------------------------------------
+# logistic regression at its minimum, found in plain NumPy ---------------------------------------------------
 
 def half_square_of(penalty, count):
     """On the sum scale: the learner multiplies its regulariser by the number of examples."""
@@ -102,10 +107,12 @@ def logistic_hessian(w, x, y, weights, penalty):
 
 
 def logistic_minimiser(x, y, weights, penalty):
-    """argmin of sum_i weight_i log(1 + exp(-y_i x_i w)) + penalty/2 |w|^2, by Newton's method in NumPy until nothing moves."""
+    """argmin of sum_i weight_i log(1 + exp(-y_i x_i w)) + penalty/2 |w|^2, by Newton's method in NumPy until
+    nothing moves."""
     w = np.zeros(x.shape[1])
     for _ in range(50):
-        step = np.linalg.solve(logistic_hessian(w, x, y, weights, penalty), penalty * w - x.T @ (weights * y * sigmoid(-y * (x @ w))))
+        step = np.linalg.solve(logistic_hessian(w, x, y, weights, penalty),
+                               penalty * w - x.T @ (weights * y * sigmoid(-y * (x @ w))))
         w = w - step
         if np.abs(step).max() < 1e-15:
             return w
@@ -116,4 +123,5 @@ def at_minimum(penalty, units=None, loss=ModelLoss(margins, margin_cost), n=40):
     """Logistic regression that starts at its minimum, where training leaves it: (learner, x, y)."""
     x, y = data(n, 3)
     theta = logistic_minimiser(x, y, np.ones(n), penalty)
-    return Learner(theta, list(zip(x, y)), loss, SGD(0.5), np.tile(np.arange(n), (3, 1)), regularizer=half_square_of(penalty, n), units=units), x, y
+    return Learner(theta, list(zip(x, y)), loss, SGD(0.5), np.tile(np.arange(n), (3, 1)),
+                   regularizer=half_square_of(penalty, n), units=units), x, y

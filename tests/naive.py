@@ -1,7 +1,8 @@
-"""The slow twin of Taylor arithmetic: every gate on lists of coefficients, by definitions that share nothing with the kernels.
+"""The slow twin of Taylor arithmetic: every gate on lists of coefficients, by definitions that share nothing
+with the kernels.
 
-A series is an array (p + 1,) + S of complex coefficients. Functions are composed, f(x_0 + u) = sum_k f^(k)(x_0)/k! u^k with the
-powers of u multiplied out, where the kernels solve differential equations.
+A series is an array (p + 1,) + S of complex coefficients. Functions are composed, f(x_0 + u) = sum_k
+f^(k)(x_0)/k! u^k with the powers of u multiplied out, where the kernels solve differential equations.
 """
 import math
 
@@ -40,7 +41,8 @@ def reciprocal(x):
 
 
 def log(x):
-    return compose(lambda k, x0: np.log(x0) if k == 0 else (-1) ** (k - 1) * math.factorial(k - 1) / x0 ** k, x)
+    return compose(lambda k, x0: np.log(x0) if k == 0 else (-1) ** (k - 1) * math.factorial(k - 1) / x0 ** k,
+                   x)
 
 
 def power(x, exponent):
@@ -156,7 +158,8 @@ RULES = {
 
 
 def circuit(gates, inputs, degree):
-    """A whole circuit by the slow rules: inputs are series (p + 1,) + S, or arrays of whole numbers. Returns the outputs."""
+    """A whole circuit by the slow rules: inputs are series (p + 1,) + S, or arrays of whole numbers. Returns
+    the outputs."""
     wires = list(inputs)
     for entry in gates.entries:
         name, parameters = entry.gate.name, dict(entry.parameters)

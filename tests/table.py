@@ -1,6 +1,8 @@
-"""The table of gates: one row per gate and set of parameters, with where to sample it. Every check of checks.py runs on every row.
+"""The table of gates: one row per gate and set of parameters, with where to sample it. Every check of
+checks.py runs on every row.
 
-The rows must cover the registry exactly. `mpmath` is the gate as a function of one mpmath number, or the reason why there is none.
+The rows must cover the registry exactly. `mpmath` is the gate as a function of one mpmath number, or the
+reason why there is none.
 """
 from dataclasses import dataclass, field
 from typing import Callable, Union
@@ -18,11 +20,12 @@ BRANCH = "a constant on each branch"
 
 @dataclass(frozen=True)
 class Row:
-    """gate, parameters;   shapes of the real inputs;   low, high: range of the constant parts;   ids: whole-number input;
+    """gate, parameters;   shapes of the real inputs;   low, high: range of the constant parts;   ids:
+                           whole-number input;
     mpmath: one-variable function, or the reason for having none;
-    contour: the reason for having no contour integral;   kink: a constant part at which degree >= 1 must raise;
-    span: how far a series moves from its constant part on the unit circle - about half the way to the nearest singularity or
-    kink, so that at t = 1 high orders count as much as low ones."""
+    contour: the reason for having no contour integral;   kink: a constant part at which degree >= 1 must
+    raise; span: how far a series moves from its constant part on the unit circle - about half the way to the
+    nearest singularity or kink, so that at t = 1 high orders count as much as low ones."""
     gate: str
     parameters: dict = field(default_factory=dict)
     shapes: tuple = ((2, 3),)
@@ -36,7 +39,8 @@ class Row:
 
     @property
     def name(self):
-        return self.gate + "".join(f" {k}={v}" for k, v in self.parameters.items() if not isinstance(v, np.ndarray))
+        return self.gate + "".join(f" {k}={v}" for k,
+                                   v in self.parameters.items() if not isinstance(v, np.ndarray))
 
     def function(self, *x):
         """The gate as a function of its real inputs, whole numbers filled in."""
@@ -52,10 +56,12 @@ class Row:
                 constant += np.where(constant > 0, 0.3, -0.3)
             if self.gate in ("max", "one_hot_max"):       # away from ties
                 constant = rng.permuted(np.arange(np.prod(shape)).reshape(shape) * 0.5, axis=-1)
-            coefficients = rng.normal(size=(directions, degree) + shape) + 1j * rng.normal(size=(directions, degree) + shape)
+            coefficients = rng.normal(size=(directions, degree)
+                                      + shape) + 1j * rng.normal(size=(directions, degree) + shape)
             decay = 0.5 ** np.arange(1, degree + 1).reshape((degree,) + (1,) * len(shape))
             size = np.abs(coefficients * decay).sum(axis=1, keepdims=True)
-            inputs.append(Polynomial(constant, coefficients * decay * self.span / np.where(size > 0, size, 1.0)))
+            inputs.append(Polynomial(constant,
+                                     coefficients * decay * self.span / np.where(size > 0, size, 1.0)))
         return inputs
 
 TABLE = [

@@ -1,8 +1,9 @@
 """The peers in JAX: microgpt trained in double precision, jitted once per document length and vmapped.
 
-`Trainings` is plain training, many side by side. `Contour` makes Taylor coefficients out of it: trainings at complex points on
-a circle and a discrete Fourier transform. `Jet` is JAX's own Taylor mode, jax.experimental.jet, of the whole step: gradient and
-Adam. Each has a batch in one call of XLA, and one such batch per thread, because XLA runs arrays this small on one core.
+`Trainings` is plain training, many side by side. `Contour` makes Taylor coefficients out of it: trainings at
+complex points on a circle and a discrete Fourier transform. `Jet` is JAX's own Taylor mode,
+jax.experimental.jet, of the whole step: gradient and Adam. Each has a batch in one call of XLA, and one such
+batch per thread, because XLA runs arrays this small on one core.
 """
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -78,16 +79,19 @@ class Step:
     def __call__(self, weight, tokens, rate, correction, *state):
         n, b1, b2 = len(state) // 3, self.adam.beta1, self.adam.beta2
         parameters, first, second = state[:n], state[n:2 * n], state[2 * n:]
-        slope = jax.grad(lambda p: weight * self.loss(p, tokens), holomorphic=jnp.iscomplexobj(parameters[0]))(parameters)
+        slope = jax.grad(lambda p: weight * self.loss(p, tokens),
+                         holomorphic=jnp.iscomplexobj(parameters[0]))(parameters)
         first = [m * b1 + g * (1.0 - b1) for m, g in zip(first, slope)]
         second = [v * b2 + g * g * (1.0 - b2) for v, g in zip(second, slope)]
-        moved = [p - rate * m * lax.rsqrt(v * correction + self.adam.eps) for p, m, v in zip(parameters, first, second)]
+        moved = [p - rate * m * lax.rsqrt(v * correction + self.adam.eps) for p, m,
+                 v in zip(parameters, first, second)]
         return (*moved, *first, *second)
 
 
 @partial(jax.jit, static_argnums=0, donate_argnums=5)
 def train_step(step, weights, tokens, rate, correction, states):
-    """A step of a batch of trainings.   weights: (batch,);   states: matrices with a leading axis (batch,)."""
+    """A step of a batch of trainings.   weights: (batch,);   states: matrices with a leading axis
+    (batch,)."""
     return jax.vmap(lambda weight, state: step(weight, tokens, rate, correction, *state))(weights, states)
 
 
@@ -96,12 +100,13 @@ def jet_step(step, weights, tokens, rate, correction, states):
     """A step of a batch of directions.
 
     weights   (batch,): what multiplies t in the example's weight 1 + weights t
-    states    (constant parts, coefficients): matrices; for each, its p coefficients with a leading axis (batch,)
+    states    (constant parts, coefficients): matrices; for each, its p coefficients with a leading axis
+              (batch,)
     """
     def one(line, constants, series):
         lines = [line] + [jnp.zeros(())] * (len(series[0]) - 1)
-        return jet(lambda weight, *state: step(weight, tokens, rate, correction, *state), (jnp.ones(()), *constants),
-                   (lines, *series), factorial_scaled=False)
+        return jet(lambda weight, *state: step(weight, tokens, rate, correction, *state),
+                   (jnp.ones(()), *constants), (lines, *series), factorial_scaled=False)
     return jax.vmap(one, in_axes=(0, None, 0), out_axes=(None, 0))(weights, *states)
 
 
@@ -122,12 +127,13 @@ class Trainings:
         """A step's inputs: for each thread (batch,) weights; tokens; learning rate and Adam's correction."""
         example = self.learner.schedule[number]
         numbers = self.learner.optimizer.constants(number, len(self.learner.schedule))
-        return [jnp.array(w[:, example]) for w in weights], (jnp.array(self.learner.examples[example][0]), *map(jnp.array, numbers))
+        return [jnp.array(w[:, example]) for w in weights], (jnp.array(self.learner.examples[example][0]),
+                                                             *map(jnp.array, numbers))
 
     def start(self):
         """The state before the first step."""
-        matrices = [x.reshape(shape) for state in self.learner.states
-                    for x, shape in zip(self.learner.layout.pieces(state), self.learner.layout.shapes.values())]
+        matrices = [x.reshape(shape) for state in self.learner.states for x,
+                    shape in zip(self.learner.layout.pieces(state), self.learner.layout.shapes.values())]
         return tuple(jnp.array(np.broadcast_to(x, (self.batch,) + x.shape), self.dtype) for x in matrices)
 
     def push(self, thread, numbers):
@@ -138,14 +144,17 @@ class Trainings:
         return jax.block_until_ready(state)
 
     def run(self, numbers=None):
-        """The result of some steps, by default all: what `result` makes of the states, for every thread's batch."""
+        """The result of some steps, by default all: what `result` makes of the states, for every thread's
+        batch."""
         numbers = range(len(self.steps)) if numbers is None else numbers
         with ThreadPoolExecutor(self.threads) as pool:
-            return np.concatenate(list(pool.map(lambda thread: self.result(self.push(thread, numbers)), range(self.threads))))
+            return np.concatenate(list(pool.map(lambda thread: self.result(self.push(thread, numbers)),
+                                                range(self.threads))))
 
     def flat(self, matrices):
         """The parameters among a state's matrices, end to end: (batch, parameters)."""
-        return np.concatenate([np.asarray(x).reshape(self.batch, -1) for x in matrices[:len(self.learner.layout.shapes)]], axis=1)
+        return np.concatenate([np.asarray(x).reshape(self.batch, -1)
+                               for x in matrices[:len(self.learner.layout.shapes)]], axis=1)
 
     def result(self, state):
         """(batch, parameters)"""
@@ -153,12 +162,14 @@ class Trainings:
 
 
 class Contour(Trainings):
-    """Coefficients of orders 0 to degree from trainings at t = R e^(2 pi i k / 5): c_r = (1/5) sum_k theta(t_k) t_k^-r.
+    """Coefficients of orders 0 to degree from trainings at t = R e^(2 pi i k / 5): c_r = (1/5) sum_k
+    theta(t_k) t_k^-r.
 
     psi   (directions, examples) complex: the example weights are 1 - t psi
 
-    What comes out is c_r + c_{r+5} R^5 + ...; rounding contributes 1e-16 / (R^r |c_r|). R = 0.05 suits directions of length one:
-    over 4 to 100 steps both stay below 1e-7 of the largest coefficient of their order.
+    What comes out is c_r + c_{r+5} R^5 + ...; rounding contributes 1e-16 / (R^r |c_r|). R = 0.05 suits
+    directions of length one: over 4 to 100 steps both stay below 1e-7 of the largest coefficient of their
+    order.
     """
     dtype = complex
 
@@ -170,11 +181,13 @@ class Contour(Trainings):
     def result(self, state):
         """(directions, parameters, degree + 1)"""
         values = self.flat(state).reshape(self.batch // POINTS, POINTS, -1)
-        return np.einsum("dkn,kr->dnr", values, self.points[:, None] ** -np.arange(self.degree + 1.0) / POINTS, optimize=True)
+        return np.einsum("dkn,kr->dnr", values,
+                         self.points[:, None] ** -np.arange(self.degree + 1.0) / POINTS, optimize=True)
 
 
 class Jet(Trainings):
-    """Coefficients by jax.experimental.jet, whose numbers are real: psi (directions, examples) real, example weights 1 - t psi."""
+    """Coefficients by jax.experimental.jet, whose numbers are real: psi (directions, examples) real, example
+    weights 1 - t psi."""
     advance = staticmethod(jet_step)
 
     def __init__(self, learner, psi, threads, degree):

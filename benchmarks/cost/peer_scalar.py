@@ -1,14 +1,16 @@
-"""The peer in pure Python: a training in truncated polynomials, one object per number, as microgpt/scalar.py is for plain numbers.
+"""The peer in pure Python: a training in truncated polynomials, one object per number, as microgpt/scalar.py
+is for plain numbers.
 
-A `Value` holds a list of p + 1 coefficients - the constant part a float, the others complex - and the polynomials it came
-from. The model is that of microgpt/scalar.py, run on these objects; what differs is the arithmetic. Standard library only.
+A `Value` holds a list of p + 1 coefficients - the constant part a float, the others complex - and the
+polynomials it came from. The model is that of microgpt/scalar.py, run on these objects; what differs is the
+arithmetic. Standard library only.
 """
 import gc
 import math
 
 from microgpt import scalar
 
-# series: lists of p + 1 coefficients, never changed in place --------------------------------------------------------------
+# series: lists of p + 1 coefficients, never changed in place ------------------------------------------------
 
 
 def product(a, b):
@@ -50,7 +52,8 @@ def power(x, exponent):
 
 
 class Value:
-    """A polynomial with its derivative, and the polynomials it came from: pairs of (operand, local derivative).
+    """A polynomial with its derivative, and the polynomials it came from: pairs of (operand, local
+    derivative).
 
     series    p + 1 coefficients;   slope: the same, or None where nothing has arrived
     parents   the local derivative is a series, or a number where it does not move
@@ -75,7 +78,8 @@ class Value:
         return Value(scaled(self.series, other), ((self, other),))
 
     def __pow__(self, exponent):
-        return Value(power(self.series, exponent), ((self, scaled(power(self.series, exponent - 1), exponent)),))
+        return Value(power(self.series, exponent),
+                     ((self, scaled(power(self.series, exponent - 1), exponent)),))
 
     def exp(self):
         y = exponential(self.series)
@@ -108,7 +112,8 @@ class Value:
         for value in reversed(scalar.ancestors(self)):
             slope = value.slope
             for parent, local in value.parents:
-                more = product(local, slope) if isinstance(local, list) else slope if local == 1.0 else scaled(slope, local)
+                more = (product(local, slope) if isinstance(local, list) else slope if local == 1.0
+                        else scaled(slope, local))
                 parent.slope = more if parent.slope is None else added(parent.slope, more)
 
 
@@ -116,7 +121,8 @@ def document_loss(model, tokens):
     """Mean loss of predicting every token from those before it, in nats."""
     keys, values, losses = [], [], []
     for position, (token, target) in enumerate(zip(tokens, tokens[1:])):
-        losses.append(-scalar.softmax(scalar.next_token_scores(model, token, position, keys, values))[target].log())
+        losses.append(-scalar.softmax(scalar.next_token_scores(model, token, position, keys,
+                                                               values))[target].log())
     return sum(losses[1:], losses[0]) * (1.0 / len(losses))
 
 
@@ -130,8 +136,9 @@ class Training:
     def __init__(self, learner, psi, degree):
         self.learner, self.psi, self.degree = learner, psi, degree
         source = iter(learner.layout.initial.tolist())
-        self.model = {name.removeprefix("layer0."): [[Value(self.constant(next(source))) for _ in range(columns)] for _ in range(rows)]
-                      for name, (rows, columns) in learner.layout.shapes.items()}
+        self.model = {name.removeprefix("layer0."): [[Value(self.constant(next(source)))
+                                                      for _ in range(columns)] for _ in range(rows)] for name,
+                      (rows, columns) in learner.layout.shapes.items()}
         self.parameters = [value for matrix in self.model.values() for row in matrix for value in row]
         self.first = [self.constant(0.0)] * len(self.parameters)
         self.second = [self.constant(0.0)] * len(self.parameters)
@@ -144,13 +151,15 @@ class Training:
         weight = self.constant(1.0)
         weight[1:2] = [-complex(self.psi[example])] * min(self.degree, 1)
         document_loss(self.model, self.learner.examples[example][0].tolist()).backward(weight)
-        adam, numbers = self.learner.optimizer, self.learner.optimizer.constants(number, len(self.learner.schedule))
+        adam, numbers = self.learner.optimizer, self.learner.optimizer.constants(number,
+                                                                                 len(self.learner.schedule))
         for i, p in enumerate(self.parameters):
             self.update(i, p, p.slope or self.constant(0.0), adam, *numbers)
 
     def update(self, i, p, slope, adam, rate, correction):
         self.first[i] = added(scaled(self.first[i], adam.beta1), scaled(slope, 1.0 - adam.beta1))
-        self.second[i] = added(scaled(self.second[i], adam.beta2), scaled(product(slope, slope), 1.0 - adam.beta2))
+        self.second[i] = added(scaled(self.second[i], adam.beta2),
+                               scaled(product(slope, slope), 1.0 - adam.beta2))
         root = scaled(self.second[i], correction)
         root[0] += adam.eps
         p.series = added(p.series, scaled(product(self.first[i], power(root, -0.5)), -rate))
@@ -160,7 +169,8 @@ class Training:
 def train(learner, psi, degree, steps):
     """The parameters' coefficients after the first steps: lists of p + 1 numbers.
 
-    Python's cycle collector is off meanwhile: these objects form no cycles, and looking for them takes half of the time.
+    Python's cycle collector is off meanwhile: these objects form no cycles, and looking for them takes half
+    of the time.
     """
     training, collecting = Training(learner, psi, degree), gc.isenabled()
     gc.disable()

@@ -1,10 +1,11 @@
 """python -m benchmarks.peers: this library and other ways to the same numbers, side by side.
 
-The training is microgpt's on first names, the degree 3. The peers: polynomials in pure Python, one object per number; JAX's
-Taylor mode; Taylor coefficients from JAX trainings at complex points on a circle; and, for exact retraining, this library's own
-plain evaluator and JAX. Each must first reproduce this library's numbers. Then every repetition runs the library and the peer
-one after the other; a ratio is peer's seconds / library's seconds of one repetition: median, lowest and highest are reported.
-JAX's batch sizes and threads are swept and the fastest is taken; compiling is never timed.
+The training is microgpt's on first names, the degree 3. The peers: polynomials in pure Python, one object per
+number; JAX's Taylor mode; Taylor coefficients from JAX trainings at complex points on a circle; and, for
+exact retraining, this library's own plain evaluator and JAX. Each must first reproduce this library's
+numbers. Then every repetition runs the library and the peer one after the other; a ratio is peer's seconds /
+library's seconds of one repetition: median, lowest and highest are reported. JAX's batch sizes and threads
+are swept and the fastest is taken; compiling is never timed.
 """
 import os
 from functools import partial
@@ -22,16 +23,18 @@ TYPICAL = 6
 """Letters of a name of average length: 7 predictions a step, where the 1,000 names have 6.96."""
 
 EXACT, CONTOUR = 1e-10, 1e-6
-"""Largest errors allowed, relative to the largest number of the same order: of rounding, and of a contour of five points."""
+"""Largest errors allowed, relative to the largest number of the same order: of rounding, and of a contour of
+five points."""
 
 
-# both sides ----------------------------------------------------------------------------------------------------------
+# both sides -------------------------------------------------------------------------------------------------
 
 def typical(steps):
     """A learner of names of average length only, so that all steps cost the same."""
     every = names(steps=1000)
     documents = [name for name in every.documents if len(name) == TYPICAL]
-    return NameLearner(documents[:steps], every.tokenizer, every.layout.split(every.layout.initial), steps=steps)
+    return NameLearner(documents[:steps], every.tokenizer, every.layout.split(every.layout.initial),
+                       steps=steps)
 
 
 def tanh_gelu(x):
@@ -41,12 +44,14 @@ def tanh_gelu(x):
 
 def with_tanh_gelu(learner):
     """The same learner with tanh-GELU in place of GELU."""
-    return NameLearner(learner.documents, learner.tokenizer, learner.layout.split(learner.layout.initial), activation=tanh_gelu)
+    return NameLearner(learner.documents, learner.tokenizer, learner.layout.split(learner.layout.initial),
+                       activation=tanh_gelu)
 
 
 def coefficients(sketch):
     """All of a sketch's coefficients: (directions, parameters, degree + 1) complex."""
-    stored = np.concatenate([block[:, :, 0] + 1j * block[:, :, 1] for block in sketch.blocks], axis=2)[..., :len(sketch.directions)]
+    stored = np.concatenate([block[:, :, 0] + 1j * block[:, :, 1] for block in sketch.blocks],
+                            axis=2)[..., :len(sketch.directions)]
     constant = np.broadcast_to(sketch.theta[:, None, None], (len(sketch.theta), 1, stored.shape[2]))
     return np.moveaxis(np.concatenate([constant, stored], axis=1), 2, 0)
 
@@ -60,7 +65,8 @@ def verified(name, found, wanted, tolerance):
     error = float(parity.errors(found, wanted).max())
     print(f"{name}: largest relative error {error:.1e}", flush=True)
     if not error <= tolerance:      # a NaN does not pass
-        raise InputError(f"{name}: relative error {error:.1e}, {tolerance:g} allowed; what is not right is not timed")
+        raise InputError(
+            f"{name}: relative error {error:.1e}, {tolerance:g} allowed; what is not right is not timed")
     return error
 
 
@@ -70,13 +76,15 @@ def interleaved(calls, repeats):
 
 
 def row(name, peer, ours, note, equations=1.0, **more):
-    """A result.   peer, ours: seconds per direction-step of each repetition;   equations: per direction, ours over the peer's."""
+    """A result.   peer, ours: seconds per direction-step of each repetition;   equations: per direction, ours
+                   over the peer's."""
     ratios = equations * peer / ours
-    return {"name": name, "seconds_per_direction_step": float(np.median(peer)), "ours": float(np.median(ours)),
-            "ratio": float(np.median(ratios)), "ratio_min": float(ratios.min()), "ratio_max": float(ratios.max()), "note": note, **more}
+    return {"name": name, "seconds_per_direction_step": float(np.median(peer)),
+            "ours": float(np.median(ours)), "ratio": float(np.median(ratios)),
+            "ratio_min": float(ratios.min()), "ratio_max": float(ratios.max()), "note": note, **more}
 
 
-# the peers -----------------------------------------------------------------------------------------------------------
+# the peers --------------------------------------------------------------------------------------------------
 
 def scalar_row(options):
     """Pure Python against one thread of this library."""
@@ -84,14 +92,18 @@ def scalar_row(options):
     learner, ours = typical(few), typical(100)
     psi = sphere(directions, 100, 0).psi
     first = sphere(1, few, 0).psi
-    error = verified("pure Python", np.array(peer_scalar.train(learner, first[0], DEGREE, few)), coefficients(pushed(learner, first))[0], EXACT)
+    error = verified("pure Python", np.array(peer_scalar.train(learner, first[0], DEGREE, few)),
+                     coefficients(pushed(learner, first))[0], EXACT)
     pushed(ours, psi[:1])      # compiles
-    mine, peer = interleaved([lambda: pushed(ours, psi, threads=1), lambda: peer_scalar.train(learner, first[0], DEGREE, few)], options.repeats)
-    return [row("pure Python", peer / few, mine / (100 * directions), f"per core: library on one thread; {few} steps", error=error)]
+    mine, peer = interleaved([lambda: pushed(ours, psi, threads=1),
+                              lambda: peer_scalar.train(learner, first[0], DEGREE, few)], options.repeats)
+    return [row("pure Python", peer / few, mine / (100 * directions),
+                f"per core: library on one thread; {few} steps", error=error)]
 
 
 def swept(make, batches, learner):
-    """The fastest peers, [(batch, threads, peer)]: the fastest of all, and if that has several Python threads, the fastest on one.
+    """The fastest peers, [(batch, threads, peer)]: the fastest of all, and if that has several Python
+    threads, the fastest on one.
 
     make(batch, threads) makes one, for every batch size, on one thread and on all.
 
@@ -113,14 +125,18 @@ def swept(make, batches, learner):
 
 
 def series_row(name, make, batches, learner, twin, psi, tolerance, options, note, equations=1.0):
-    """A peer that makes coefficients.   make(psi, threads);   twin: the learner that calculates as the peer does;   psi: its directions."""
+    """A peer that makes coefficients.   make(psi, threads);   twin: the learner that calculates as the peer
+    does;   psi: its directions."""
     print(f"{name}: seconds per direction-step by batch size and threads")
-    steps, directions, rows = len(learner.steps), sphere(32 if options.quick else 128, learner.unit_count, 0).psi, []
+    steps, directions, rows = len(learner.steps), sphere(32 if options.quick else 128, learner.unit_count,
+                                                         0).psi, []
     pushed(learner, directions[:1])      # compiles
-    for batch, threads, peer in swept(lambda batch, threads: make(psi[:batch * threads], threads), batches, learner):
+    for batch, threads, peer in swept(lambda batch, threads: make(psi[:batch * threads], threads), batches,
+                                      learner):
         error = verified(name, peer.run(), coefficients(pushed(twin, psi[:batch * threads])), tolerance)
         mine, other = interleaved([lambda: pushed(learner, directions), peer.run], options.repeats)
-        rows.append(row(f"{name}, {threads} Python thread{'s' * (threads > 1)}", other / (steps * batch * threads), mine / (steps * len(directions)),
+        rows.append(row(f"{name}, {threads} Python thread{'s' * (threads > 1)}",
+                        other / (steps * batch * threads), mine / (steps * len(directions)),
                         f"{note}; {steps} steps", equations, batch=batch, threads=threads, error=error))
     return rows
 
@@ -130,9 +146,10 @@ def jet_row(options):
     from .peer_jax import Jet
     learner = typical(20) if options.quick else names(steps=100)
     psi = sphere(128, learner.unit_count, 1).psi.real
-    return series_row("JAX jet", partial(Jet, learner, degree=DEGREE), [8] if options.quick else [4, 8, 16, 64], learner, learner, psi, EXACT,
-                      options, "per real equation (library's time halved): real directions only, as JAX has no complex erf; "
-                      "15 operations a product, not 42", equations=2.0)
+    return series_row("JAX jet", partial(Jet, learner, degree=DEGREE),
+                      [8] if options.quick else [4, 8, 16, 64], learner, learner, psi, EXACT,
+                      options, "per real equation (library's time halved): real directions only, as JAX has "
+                      "no complex erf; " "15 operations a product, not 42", equations=2.0)
 
 
 def contour_row(options):
@@ -140,8 +157,9 @@ def contour_row(options):
     from .peer_jax import Contour
     learner = typical(20) if options.quick else names(steps=100)
     psi = sphere(128, learner.unit_count, 1).psi
-    return series_row("JAX contour", partial(Contour, learner, degree=DEGREE), [2, 4] if options.quick else [1, 4, 16, 64], learner,
-                      with_tanh_gelu(learner), psi, CONTOUR, options, "five complex trainings a direction with tanh-GELU (checked against "
+    return series_row("JAX contour", partial(Contour, learner, degree=DEGREE),
+                      [2, 4] if options.quick else [1, 4, 16, 64], learner, with_tanh_gelu(learner), psi,
+                      CONTOUR, options, "five complex trainings a direction with tanh-GELU (checked against "
                       "the library with the same); library timed with its exact GELU")
 
 
@@ -151,20 +169,25 @@ def retraining_rows(options):
     steps, trainings = len(learner.steps), 64
     weights = (np.random.default_rng(0).random((128, learner.unit_count)) > 0.05).astype(float)
     truth = retrain(learner, weights=weights, progress=False)
-    calls, sizes = [lambda: retrain(learner, weights=weights[:trainings], progress=False), lambda: learner.train(weights[0])], [trainings, 1]
-    rows = [("library, batched", {"batch": trainings, "note": "deletion.retrain: what the others are compared with"}),
+    calls, sizes = [lambda: retrain(learner, weights=weights[:trainings], progress=False),
+                    lambda: learner.train(weights[0])], [trainings, 1]
+    rows = [("library, batched",
+             {"batch": trainings, "note": "deletion.retrain: what the others are compared with"}),
             ("library, one at a time", {"note": "learner.train(), NumPy", "error": verified(
                 "library, one at a time", learner.train(weights[0])[0][:, None], truth[0][:, None], EXACT)})]
     if jax_installed():
         from .peer_jax import Trainings
         print("JAX trainings: seconds per training-step by batch size and threads")
-        batch, threads, peer = swept(lambda batch, threads: Trainings(learner, weights[:batch * threads], threads),
+        batch, threads, peer = swept(lambda batch,
+                                     threads: Trainings(learner, weights[:batch * threads], threads),
                                      [8, 32] if options.quick else [4, 8, 16, 64], learner)[0]
         single = Trainings(learner, weights[:1], 1)
-        rows += [("JAX, batched", {"batch": batch, "threads": threads, "note": "jitted, vmapped", "error": verified(
-                     "JAX, batched", peer.run()[..., None], truth[:batch * threads, :, None], EXACT)}),
-                 ("JAX, one at a time", {"batch": 1, "threads": 1, "note": "jitted", "error": verified(
-                     "JAX, one at a time", single.run()[..., None], truth[:1, :, None], EXACT)})]
+        rows += [("JAX, batched", {"batch": batch, "threads": threads, "note": "jitted, vmapped",
+                                   "error": verified("JAX, batched", peer.run()[..., None],
+                                                     truth[:batch * threads, :, None], EXACT)}),
+                 ("JAX, one at a time", {"batch": 1, "threads": 1, "note": "jitted",
+                                         "error": verified("JAX, one at a time", single.run()[..., None],
+                                                           truth[:1, :, None], EXACT)})]
         calls, sizes = calls + [peer.run, single.run], sizes + [batch * threads, 1]
     times = interleaved(calls, options.repeats) / (steps * np.array(sizes))[:, None]
     return [row(f"retraining: {name}", own, times[0], **more) for (name, more), own in zip(rows, times)]
@@ -180,16 +203,19 @@ def jax_installed():
 
 def show(rows):
     """The rows as a table, with their notes below."""
-    cells = [(r["name"], f"{1e6 * r['seconds_per_direction_step']:,.1f}", f"{1e6 * r['ours']:.1f}", f"{r['ratio']:,.2f}", f"{r['ratio_min']:,.2f}",
-              f"{r['ratio_max']:,.2f}", r.get("batch", ""), r.get("threads", ""), f"{r['error']:.0e}" if "error" in r else "") for r in rows]
+    cells = [(r["name"], f"{1e6 * r['seconds_per_direction_step']:,.1f}", f"{1e6 * r['ours']:.1f}",
+              f"{r['ratio']:,.2f}", f"{r['ratio_min']:,.2f}", f"{r['ratio_max']:,.2f}", r.get("batch", ""),
+              r.get("threads", ""), f"{r['error']:.0e}" if "error" in r else "") for r in rows]
     print("\nmicroseconds per direction-step (retrainings: per training-step); ratio = peer / library")
-    print(harness.table(["", "peer", "library", "ratio", "lowest", "highest", "batch", "threads", "error"], cells))
+    print(harness.table(["", "peer", "library", "ratio", "lowest", "highest", "batch", "threads", "error"],
+                        cells))
     print("\n".join(f"{r['name']}: {r['note']}" for r in rows))
 
 
 def main():
     parser = harness.parser("peers", __doc__, quick=False, json=None)
-    parser.add_argument("--repeats", type=int, default=5, help="repetitions of library and peer (default %(default)s)")
+    parser.add_argument("--repeats", type=int, default=5,
+                        help="repetitions of library and peer (default %(default)s)")
     options = parser.parse_args()
     if options.repeats < 1:
         raise InputError(f"--repeats is at least 1, not {options.repeats}")

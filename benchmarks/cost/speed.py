@@ -1,8 +1,9 @@
 """python -m benchmarks.speed: how fast Taylor arithmetic is, beside what the machine can do.
 
-Answers are checked first: the constant part against the float evaluator, coefficients against a contour integral of whole
-trainings. Then, measured in one run: the peak (NumPy's largest matrix product), pushes at several degrees, where their time goes,
-threads, whole jobs, predictions, compilation, memory. "Useful" operations are those of `taylor.flops`: no matter how they are done.
+Answers are checked first: the constant part against the float evaluator, coefficients against a contour
+integral of whole trainings. Then, measured in one run: the peak (NumPy's largest matrix product), pushes at
+several degrees, where their time goes, threads, whole jobs, predictions, compilation, memory. "Useful"
+operations are those of `taylor.flops`: no matter how they are done.
 """
 import os
 import subprocess
@@ -26,7 +27,8 @@ DEGREES = {1: 1000, 2: 600, 3: 400, 6: 150, 16: 16, 32: 6}
 
 
 def check():
-    """The largest errors of a push of degree 3 against plain evaluation and against a contour integral. Raises InputError."""
+    """The largest errors of a push of degree 3 against plain evaluation and against a contour integral.
+    Raises InputError."""
     short = names(steps=12)
     psi = sphere(1, short.unit_count, 5)
     sketch = precompute(short, psi, 3, calibration=0, progress=False)
@@ -36,7 +38,8 @@ def check():
     found = sketch.blocks[0][:, :, 0, 0] + 1j * sketch.blocks[0][:, :, 1, 0]
     error = (np.abs(found - contour).max(axis=0) / np.abs(contour).max(axis=0)).max()
     if not (plain < 1e-12 and error < 1e-9):
-        raise InputError(f"wrong answers are not worth timing: errors {plain:.1e} against plain evaluation, {error:.1e} against a contour")
+        raise InputError(f"wrong answers are not worth timing: errors {plain:.1e} against plain evaluation, "
+                         f"{error:.1e} against a contour")
     return plain, error
 
 
@@ -54,7 +57,8 @@ class Blocks:
         psi = sphere(LANES * threads, learner.unit_count, 1).psi
         ones = np.ones(learner.example_count)
         self.learner, self.degree, self.threads = learner, degree, threads
-        self.blocks = [learner.recurrence(degree).block(learner.states, ones, -psi[i:i + LANES]) for i in range(0, len(psi), LANES)]
+        self.blocks = [learner.recurrence(degree).block(learner.states, ones, -psi[i:i + LANES])
+                       for i in range(0, len(psi), LANES)]
 
     def run(self, begin, end):
         """Seconds that steps begin..end take."""
@@ -71,17 +75,21 @@ class Blocks:
         for k in range(repeats):
             begin = k * steps % max(len(self.learner.steps) - steps, 1)
             seconds, count = self.run(begin, begin + steps), LANES * self.threads
-            found.append((seconds / (steps * count), useful(self.learner, self.degree, begin, begin + steps) * count / seconds * 1e-9))
+            found.append((seconds / (steps * count),
+                          useful(self.learner, self.degree, begin, begin + steps) * count / seconds * 1e-9))
         return [x for x, _ in sorted(found)], sorted((g for _, g in found), reverse=True)
 
 
 def degrees(learner, chosen, cores, repeats):
-    """A row per degree: {'name', 'degree', 'seconds_per_direction_step', 'gflops', ...}; fractions are added when the peak is known."""
+    """A row per degree: {'name', 'degree', 'seconds_per_direction_step', 'gflops', ...}; fractions are added
+    when the peak is known."""
     rows = []
     for degree, steps in chosen.items():
         seconds, rates = Blocks(learner, degree, cores).per_direction_step(steps, repeats)
-        rows.append({"name": f"push, degree {degree}", "degree": degree, "seconds_per_direction_step": seconds[0],
-                     "median_seconds_per_direction_step": seconds[len(seconds) // 2], "gflops": rates[0], "threads": cores})
+        rows.append({"name": f"push, degree {degree}", "degree": degree,
+                     "seconds_per_direction_step": seconds[0],
+                     "median_seconds_per_direction_step": seconds[len(seconds) // 2], "gflops": rates[0],
+                     "threads": cores})
     return rows
 
 
@@ -132,18 +140,21 @@ print(first - demo())
 
 def python(program, **environment):
     """The numbers that a program prints, run by a Python of its own."""
-    done = subprocess.run([sys.executable, "-c", program], env=os.environ | environment, stdout=subprocess.PIPE, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", program], env=os.environ | environment,
+                          stdout=subprocess.PIPE, text=True, check=True)
     return [float(x) for x in done.stdout.split()]
 
 
 def compilation():
-    """(first, cached): seconds that compiling everything the demo needs adds, with an empty cache, and with the one left by that."""
+    """(first, cached): seconds that compiling everything the demo needs adds, with an empty cache, and with
+    the one left by that."""
     with tempfile.TemporaryDirectory() as cache:
         return [python(DEMO, NUMBA_CACHE_DIR=cache)[0] for _ in range(2)]
 
 
 def degree_100(learner, cores, steps):
-    """Seconds of Figure 1's precomputation, 12 directions of degree 100 through 1,000 steps: from a few steps, by their operations."""
+    """Seconds of Figure 1's precomputation, 12 directions of degree 100 through 1,000 steps: from a few
+    steps, by their operations."""
     blocks = Blocks(learner, 100, cores)
     blocks.run(0, 1)
     seconds = blocks.run(1, 1 + steps)
@@ -153,7 +164,8 @@ def degree_100(learner, cores, steps):
 
 def predictions(learner, directions, repeats):
     """[(what, sorted seconds)] of measuring, and of predicting 10,000 deletion sets of 18."""
-    sets = [np.random.default_rng(k).choice(learner.unit_count, min(18, learner.unit_count), replace=False) for k in range(10_000)]
+    sets = [np.random.default_rng(k).choice(learner.unit_count, min(18, learner.unit_count), replace=False)
+            for k in range(10_000)]
     found = []
     for design, decoder in (("sphere", "mean"), ("pairs", "least squares")):
         sketch = precompute(learner, directions, 3, design=design, progress=False)
@@ -161,11 +173,12 @@ def predictions(learner, directions, repeats):
         measured = sketch.measure(measure)
         measured.predict([0], decoder=decoder)      # decoder fitted, code compiled
         if design == "sphere":
-            found.append((f"measuring one document over {directions} directions", harness.seconds(lambda: sketch.measure(measure), repeats)))
+            found.append((f"measuring one document over {directions} directions",
+                          harness.seconds(lambda: sketch.measure(measure), repeats)))
         for what, intervals in (("values", False), ("with intervals and verdicts", True)):
             measured.predict_many(sets[:100], decoder=decoder, intervals=intervals)
-            found.append((f"predicting 10,000 sets of 18, {design}, {decoder}, {what}",
-                          harness.seconds(lambda: measured.predict_many(sets, decoder=decoder, intervals=intervals), repeats)))
+            found.append((f"predicting 10,000 sets of 18, {design}, {decoder}, {what}", harness.seconds(
+                lambda: measured.predict_many(sets, decoder=decoder, intervals=intervals), repeats)))
     return found
 
 
@@ -173,9 +186,12 @@ def report(rows, peak):
     """Print the table of degrees, adding to each row its fraction of the peak."""
     for row in rows:
         row["fraction_of_peak"] = row["gflops"] / peak
-    print(harness.table(["degree", "us a direction-step", "(median)", "direction-steps/s", "GFLOP/s", "of peak"],
-                        [[row["degree"], f"{1e6 * row['seconds_per_direction_step']:.1f}", f"{1e6 * row['median_seconds_per_direction_step']:.1f}",
-                          f"{1 / row['seconds_per_direction_step']:,.0f}", f"{row['gflops']:.1f}", f"{row['fraction_of_peak']:.0%}"] for row in rows]))
+    print(harness.table(["degree", "us a direction-step", "(median)", "direction-steps/s", "GFLOP/s",
+                         "of peak"],
+                        [[row["degree"], f"{1e6 * row['seconds_per_direction_step']:.1f}",
+                          f"{1e6 * row['median_seconds_per_direction_step']:.1f}",
+                          f"{1 / row['seconds_per_direction_step']:,.0f}", f"{row['gflops']:.1f}",
+                          f"{row['fraction_of_peak']:.0%}"] for row in rows]))
 
 
 def line(what, times):
@@ -188,22 +204,25 @@ def main():
     options = parser.parse_args()
     cores, learner, repeats = os.cpu_count(), names(steps=1000), options.repeats
     print(harness.machine())
-    print("errors at degree 3: {:.0e} against plain evaluation, {:.0e} against a contour integral of trainings".format(*check()))
+    print("errors at degree 3: {:.0e} against plain evaluation, {:.0e} against a contour integral of "
+          "trainings".format(*check()))
     peak = harness.peak_gflops()
     chosen = {p: -(-DEGREES[p] // 4) for p in (1, 3, 16)} if options.quick else DEGREES
     rows = degrees(learner, chosen, cores, 3 if options.quick else repeats)
     peak = max(peak, harness.peak_gflops())      # on a shared machine either may have been disturbed
     print(f"\npeak: {peak:.1f} GFLOP/s, NumPy's matrix product on {cores} cores\n")
     report(rows, peak)
-    print("\ntime by operation, degree 3: " + ", ".join(f"{name} {share:.0%}" for name, share in shares(learner) if share >= 0.005))
+    print("\ntime by operation, degree 3: "
+          + ", ".join(f"{name} {share:.0%}" for name, share in shares(learner) if share >= 0.005))
     if cores > 1:
         ratios = threads(learner, repeats)
         print(f"two threads against one: {ratios[-1]:.2f} at best, {ratios[len(ratios) // 2]:.2f} median")
     directions, steps = (64, 200) if options.quick else (500, 1000)
     took, memory = python(FIGURE3.format(directions=directions, steps=steps))
-    print(f"\nprecomputation of {directions} directions x {steps} steps, degree 3: {took:.1f} s, {memory / 1e6:.0f} MB beyond the result")
-    jobs = [{"name": f"precompute {directions} x {steps}", "degree": 3, "seconds": took, "seconds_per_direction_step": took / directions / steps,
-             "memory_beyond_result": memory}]
+    print(f"\nprecomputation of {directions} directions x {steps} steps, degree 3: {took:.1f} s, "
+          f"{memory / 1e6:.0f} MB beyond the result")
+    jobs = [{"name": f"precompute {directions} x {steps}", "degree": 3, "seconds": took,
+             "seconds_per_direction_step": took / directions / steps, "memory_beyond_result": memory}]
     if not options.quick:
         jobs += whole_jobs(learner, cores, repeats)
     harness.write_json(options.json, peak_gflops=peak, rows=rows, jobs=jobs)
@@ -213,7 +232,8 @@ def main():
 def whole_jobs(learner, cores, repeats):
     """What takes longer; printed, and returned as rows."""
     seconds = degree_100(learner, cores, 6)
-    print(f"12 directions of degree 100 through 1,000 steps: {seconds / 60:.1f} min (extrapolated from 6 steps by their operations)")
+    print(f"12 directions of degree 100 through 1,000 steps: {seconds / 60:.1f} min (extrapolated from 6 "
+          "steps by their operations)")
     times = harness.seconds(lambda: retrain(learner, [[i] for i in range(300)], progress=False), 3)
     print(f"300 exact retrainings of 1,000 steps: {times[0]:.1f} s at best, {times[1]:.1f} s median")
     rows = [{"name": "12 directions of degree 100, extrapolated", "degree": 100, "seconds": seconds},
@@ -223,7 +243,8 @@ def whole_jobs(learner, cores, repeats):
         rows.append({"name": what, "degree": 3, "seconds": found[0]})
     first, cached = compilation()
     print(f"compiling what the demo needs: {first:.1f} s at first, {cached:.2f} s from the cache")
-    return rows + [{"name": "compile, first", "degree": 3, "seconds": first}, {"name": "compile, cached", "degree": 3, "seconds": cached}]
+    return rows + [{"name": "compile, first", "degree": 3, "seconds": first},
+                   {"name": "compile, cached", "degree": 3, "seconds": cached}]
 
 
 if __name__ == "__main__":

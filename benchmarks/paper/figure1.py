@@ -1,13 +1,15 @@
 """python -m benchmarks.figure1: how fast the Taylor terms decay, order by order, up to degree 100.
 
-The paper's Figure 1: log2 of the estimated norms |T_r| from random directions of the sphere, E |c_r|^2 = |T_r|^2 / C(n + r - 1, r);
-the root mean square over directions first, then the logarithm. Stability says that sum_r B^r |T_r| converges for a B larger than the
-square root of a set's size; the decay fitted to the norms gives the largest B for which it can. The fit ends where one direction is
-more than half of the mean square: beyond, a dozen directions know the norm from below only.
+The paper's Figure 1: log2 of the estimated norms |T_r| from random directions of the sphere, E |c_r|^2 =
+|T_r|^2 / C(n + r - 1, r); the root mean square over directions first, then the logarithm. Stability says that
+sum_r B^r |T_r| converges for a B larger than the square root of a set's size; the decay fitted to the norms
+gives the largest B for which it can. The fit ends where one direction is more than half of the mean square:
+beyond, a dozen directions know the norm from below only.
 
-That is the worst case over all directions of space. Beside it, the terms along real deletion sets: all names with an 'x', and random
-sets of 1%, 5% and 20% of the names, which fill up the last block of directions and cost nothing more. There the ratio of late terms
-says up to which downweight u the series converges; u = 1 deletes.
+That is the worst case over all directions of space. Beside it, the terms along real deletion sets: all names
+with an 'x', and random sets of 1%, 5% and 20% of the names, which fill up the last block of directions and
+cost nothing more. There the ratio of late terms says up to which downweight u the series converges; u = 1
+deletes.
 """
 import numpy as np
 
@@ -25,7 +27,8 @@ SHOWN = 10
 
 
 def log_norms(coefficients, units):
-    """log2 of C(n + r - 1, r)^(1/2) |c_r(psi_j)|, (m, p): the norm of T_r as each direction alone estimates it."""
+    """log2 of C(n + r - 1, r)^(1/2) |c_r(psi_j)|, (m, p): the norm of T_r as each direction alone estimates
+    it."""
     return log2(coefficients) + 0.5 * figures.log_binomials(units, coefficients.shape[1]) / np.log(2.0)
 
 
@@ -49,9 +52,11 @@ def last_told(logs):
 
 
 def decay(logs, first, last):
-    """(slope, its standard error): of the line fitted to log2 |T_r| over the orders r = first .. last, in bits an order.
+    """(slope, its standard error): of the line fitted to log2 |T_r| over the orders r = first .. last, in
+    bits an order.
 
-    logs (m, p) by direction; the error by leaving out each direction in turn (jackknife), NaN for a single one.
+    logs (m, p) by direction; the error by leaving out each direction in turn (jackknife), NaN for a single
+    one.
     """
     m, orders = len(logs), np.arange(first, last + 1)
 
@@ -63,7 +68,8 @@ def decay(logs, first, last):
 
 
 def allowed(norms, size):
-    """log2 of the largest terms (p,) that norms (their log2, (p,)) allow a set of some size: d^(r/2) |T_r|."""
+    """log2 of the largest terms (p,) that norms (their log2, (p,)) allow a set of some size: d^(r/2)
+    |T_r|."""
     return norms + 0.5 * np.arange(1, len(norms) + 1) * np.log2(size)
 
 
@@ -77,17 +83,20 @@ def found(question):
     learner, n, options = question.learner, question.learner.unit_count, question.options
     sizes = sorted({max(1, round(share * n)) for share in SHARES})
     random = random_sets(learner.units, sizes, 1, np.random.SeedSequence(options.seed, spawn_key=(3,)))
-    sets = {question.said: question.deleted} | {f"a random set of {size}": some for size, (some,) in random.items()}
-    psi = mixture(sphere(options.directions, n, options.seed), given(learner.deletion_sets(list(sets.values())).dense(n)))
+    sets = {question.said: question.deleted} | {f"a random set of {size}": some for size,
+                                                (some,) in random.items()}
+    psi = mixture(sphere(options.directions, n, options.seed),
+                  given(learner.deletion_sets(list(sets.values())).dense(n)))
     measured, seconds = question.pushed(psi, options.degree, calibration=0)
     logs = log_norms(measured.coefficients[:options.directions], n)
     along = log2(measured.coefficients[options.directions:].real)
     if not (np.isfinite(logs).all() and np.isfinite(along).all()):
-        raise InputError(f"a term up to order {options.degree} is exactly zero, and has no logarithm: choose a lower --degree")
+        raise InputError(f"a term up to order {options.degree} is exactly zero, and has no logarithm: "
+                         "choose a lower --degree")
     windows = (1, last_told(logs)), (max(options.degree // 2, 1), options.degree)
     lines = {NORMS: logs} | dict(zip(sets, along[:, None]))
-    return {"logs": logs, "norms": root_mean_square(logs), "windows": windows,
-            "sets": {what: {"size": len(some), "logs": line} for (what, some), line in zip(sets.items(), along)},
+    return {"logs": logs, "norms": root_mean_square(logs), "windows": windows, "sets": {
+        what: {"size": len(some), "logs": line} for (what, some), line in zip(sets.items(), along)},
             "fits": {what: [decay(line, *window) for window in windows] for what, line in lines.items()},
             "pushing_seconds": seconds}
 
@@ -95,12 +104,15 @@ def found(question):
 def report(question, result):
     """The tables."""
     degree, sets = len(result["norms"]), result["sets"]
-    print(f"\nroot mean square over {len(result['logs'])} directions of the estimated norm |T_r|, and |T_r(1_D)| along real sets D, nats per token")
-    rows = [[r, f"{2.0 ** result['norms'][r - 1]:.3g}", f"{result['norms'][r - 1]:.2f}", *(f"{2.0 ** x['logs'][r - 1]:.2g}" for x in sets.values())]
-            for r in range(1, degree + 1) if r <= SHOWN or r % 10 == 0]
+    print(f"\nroot mean square over {len(result['logs'])} directions of the estimated norm |T_r|, and "
+          "|T_r(1_D)| along real sets D, nats per token")
+    rows = [[r, f"{2.0 ** result['norms'][r - 1]:.3g}", f"{result['norms'][r - 1]:.2f}",
+             *(f"{2.0 ** x['logs'][r - 1]:.2g}" for x in sets.values())] for r in range(1, degree + 1)
+            if r <= SHOWN or r % 10 == 0]
     print(harness.table(["order", "norm", "log2 norm", *sets], rows))
     (_, told), (late, _) = result["windows"]
-    print(f"\nratio from order to order, by a line fitted to log2, over the orders 1 to {told} and {late} to {degree}; +- its jackknife error")
+    print(f"\nratio from order to order, by a line fitted to log2, over the orders 1 to {told} and {late} "
+          f"to {degree}; +- its jackknife error")
     rows = []
     for what, ((early, error), (slope, _)) in result["fits"].items():
         ends = f"B < {2.0 ** -early:.3g}" if what == NORMS else f"u < {2.0 ** -slope:.3g}"
@@ -108,15 +120,19 @@ def report(question, result):
         rows.append([what, f"{2.0 ** early:.3f}", spread, f"{2.0 ** slope:.3f}", ends])
     print(harness.table(["", f"1 to {told}", "+-", f"{late} to {degree}", "converges for"], rows))
     largest, size = 2.0 ** -result["fits"][NORMS][0][0], len(question.deleted)
-    print(f"\nsum_r B^r |T_r| with B < {largest:.3g} bounds sets of fewer than B^2 = {largest ** 2:.3g} names, with the paper's B = 4 sqrt(d) of "
-          f"fewer than {(largest / 4.0) ** 2:.2g}." + (" It says nothing of real sets." if largest < 4.0 else ""))
+    print(f"\nsum_r B^r |T_r| with B < {largest:.3g} bounds sets of fewer than B^2 = {largest ** 2:.3g} "
+          "names, with the paper's B = 4 sqrt(d) of " f"fewer than {(largest / 4.0) ** 2:.2g}."
+          + (" It says nothing of real sets." if largest < 4.0 else ""))
     if told < degree:
-        print(f"Beyond order {told} one direction is more than half of the mean square: {len(result['logs'])} directions know the norm from below.")
+        print(f"Beyond order {told} one direction is more than half of the mean square: "
+              f"{len(result['logs'])} directions know the norm from below.")
     real, most = sets[question.said]["logs"], allowed(result["norms"], size)
-    print(f"At order {told} the worst case allows {question.said} a term of {2.0 ** most[told - 1]:.2g} nats; really it is {2.0 ** real[told - 1]:.2g}.")
+    print(f"At order {told} the worst case allows {question.said} a term of {2.0 ** most[told - 1]:.2g} "
+          f"nats; really it is {2.0 ** real[told - 1]:.2g}.")
     beyond = np.flatnonzero(real > most)
     if len(beyond):
-        print(f"From order {beyond[0] + 1} on it is larger than those norms allow: so far from the truth are {len(result['logs'])} directions there.")
+        print(f"From order {beyond[0] + 1} on it is larger than those norms allow: so far from the truth "
+              f"are {len(result['logs'])} directions there.")
 
 
 def columns(result):
@@ -131,23 +147,28 @@ def draw(question, result, pyplot):
     figure, (left, right) = pyplot.subplots(1, 2, figsize=(10.5, 4.6), layout="constrained")
     orders, norms, told = np.arange(1, len(result["norms"]) + 1), result["norms"], result["windows"][0][1]
     for j, line in enumerate(result["logs"]):
-        left.plot(orders, line, color="C1", alpha=0.3, linewidth=0.8, label="each direction" if j == 0 else None)
+        left.plot(orders, line, color="C1", alpha=0.3, linewidth=0.8,
+                  label="each direction" if j == 0 else None)
     left.plot(orders, norms, color="C1", linewidth=2, label=f"root mean square of {len(result['logs'])}")
     slope = result["fits"][NORMS][0][0]
-    left.plot(orders[:told], norms[:told].mean() + slope * (orders[:told] - orders[:told].mean()), "k--", linewidth=1.5,
-              label=f"fit to order {told}: ratio {2.0 ** slope:.2f} an order")
+    left.plot(orders[:told], norms[:told].mean() + slope * (orders[:told] - orders[:told].mean()), "k--",
+              linewidth=1.5, label=f"fit to order {told}: ratio {2.0 ** slope:.2f} an order")
     if told < len(orders):
-        left.axvline(told + 0.5, color="k", linestyle=":", linewidth=0.8, label="beyond, one direction rules the mean")
+        left.axvline(told + 0.5, color="k", linestyle=":", linewidth=0.8,
+                     label="beyond, one direction rules the mean")
     left.set_title("estimated norms: the paper's Figure 1")
     left.set_ylabel(r"$\log_2 \|T_r\|$, nats per token")
     lines, size = [x["logs"] for x in result["sets"].values()], len(question.deleted)
     worst = allowed(norms, size)
-    right.plot(orders[:told], worst[:told], color="C1", linewidth=2, label=f"worst case for {size} names, from the norms")
+    right.plot(orders[:told], worst[:told], color="C1", linewidth=2,
+               label=f"worst case for {size} names, from the norms")
     right.plot(orders[told - 1:], worst[told - 1:], color="C1", linewidth=0.8, linestyle=":")
     for k, (what, line) in enumerate(zip(result["sets"], lines)):
-        right.plot(orders, line, color=("k", *figures.SHADES[::2])[k], linewidth=1.8 if k == 0 else 1.0, label=what)
+        right.plot(orders, line, color=("k", *figures.SHADES[::2])[k], linewidth=1.8 if k == 0 else 1.0,
+                   label=what)
     low = min(line.min() for line in lines)
-    right.set_ylim(1.6 * low, max(6.0, -0.3 * low))      # room for the legend; the worst case may leave the picture
+    # room for the legend; the worst case may leave the picture
+    right.set_ylim(1.6 * low, max(6.0, -0.3 * low))
     right.set_title("terms along real sets of names")
     right.set_ylabel(r"$\log_2 |T_r(1_D)|$, nats per token")
     for axes in (left, right):
@@ -158,7 +179,8 @@ def draw(question, result, pyplot):
     return figure
 
 
-FIGURE = figures.Figure("figure1", __doc__, FULL, QUICK, {"directions": 1, "degree": 2}, found, report, columns, draw)
+FIGURE = figures.Figure("figure1", __doc__, FULL, QUICK, {"directions": 1, "degree": 2}, found, report,
+                        columns, draw)
 
 if __name__ == "__main__":
     harness.run(FIGURE.main)

@@ -1,8 +1,10 @@
-"""python -m benchmarks.figure2: the Taylor series along one deletion set, degree by degree, against exact retraining.
+"""python -m benchmarks.figure2: the Taylor series along one deletion set, degree by degree, against exact
+retraining.
 
-The paper's Figure 2. One real direction, the indicator 1_D of all training names with an 'x', is pushed through the training, and
-gives the exact terms of the loss in u, where the downweight is u 1_D; the truth is retrained at u = 0, 0.1 .. 1. Directions are
-pushed eight at a time, so seven random sets of as many names come along at no cost, to see whether D is a lucky choice.
+The paper's Figure 2. One real direction, the indicator 1_D of all training names with an 'x', is pushed
+through the training, and gives the exact terms of the loss in u, where the downweight is u 1_D; the truth is
+retrained at u = 0, 0.1 .. 1. Directions are pushed eight at a time, so seven random sets of as many names
+come along at no cost, to see whether D is a lucky choice.
 """
 import numpy as np
 
@@ -20,19 +22,24 @@ def found(question):
 
     curves    (11, degree + 1): the series of each degree at every downweight, retrained (11,) the truth
     terms     (degree,): along D;   errors (degree + 1,): of the whole deletion by degree
-    others    (degree + 1,): error of random sets of as many names by degree, sum |series - retrained| / sum |true change|; or None
+    others    (degree + 1,): error of random sets of as many names by degree, sum |series - retrained| / sum
+              |true change|; or None
     """
-    learner, size, directions, degree = question.learner, len(question.deleted), question.options.directions, question.options.degree
-    sets = [question.deleted, *random_sets(learner.units, [size], directions - 1, seed=question.options.seed)[size]]
-    measured, seconds = question.pushed(given(learner.deletion_sets(sets).dense(learner.unit_count)), degree, calibration=0)
+    learner, size, directions, degree = (question.learner, len(question.deleted), question.options.directions,
+                                         question.options.degree)
+    sets = [question.deleted,
+            *random_sets(learner.units, [size], directions - 1, seed=question.options.seed)[size]]
+    measured, seconds = question.pushed(given(learner.deletion_sets(sets).dense(learner.unit_count)), degree,
+                                        calibration=0)
     curves, retrained = measured.along(0, DOWNWEIGHTS).real, question.retrained(DOWNWEIGHTS)
     others = None
     if directions > 1:
         true = question.bank.values(sets[1:], question.measure) - measured.value
         series = np.stack([measured.along(k, 1.0)[0].real for k in range(1, directions)]) - measured.value
         others = [error(series[:, p], true) for p in range(degree + 1)]
-    return {"trained": float(measured.value), "curves": curves, "retrained": retrained, "terms": measured.coefficients[0].real,
-            "errors": curves[-1] - retrained[-1], "others": others, "pushing_seconds": seconds}
+    return {"trained": float(measured.value), "curves": curves, "retrained": retrained,
+            "terms": measured.coefficients[0].real, "errors": curves[-1] - retrained[-1], "others": others,
+            "pushing_seconds": seconds}
 
 
 def report(question, result):
@@ -40,11 +47,14 @@ def report(question, result):
     curves, degrees = result["curves"], range(len(result["errors"]))
     print(f"\nloss on {question.document!r}, nats per token, by the downweight u of {question.said}")
     print(harness.table(["u", "retrained", *(f"degree {p}" for p in degrees[1:])],
-                        [[f"{u:.1f}", f"{true:.4f}", *(f"{x:.4f}" for x in row[1:])] for u, true, row in zip(DOWNWEIGHTS, result["retrained"], curves)]))
+                        [[f"{u:.1f}", f"{true:.4f}", *(f"{x:.4f}" for x in row[1:])] for u, true,
+                         row in zip(DOWNWEIGHTS, result["retrained"], curves)]))
     change = result["retrained"][-1] - result["trained"]
     print(f"\ndeleted (u = 1): {result['trained']:.4f} as trained, {result['retrained'][-1]:.4f} retrained")
-    rows = [[p, f"{curves[-1, p] - (curves[-1, p - 1] if p else 0.0):.4f}", f"{curves[-1, p]:.4f}", f"{wrong:+.4f}", f"{abs(wrong / change):.1%}",
-             *([f"{result['others'][p]:.1%}"] if result["others"] else [])] for p, wrong in enumerate(result["errors"])]
+    rows = [[p, f"{curves[-1, p] - (curves[-1, p - 1] if p else 0.0):.4f}", f"{curves[-1, p]:.4f}",
+             f"{wrong:+.4f}", f"{abs(wrong / change):.1%}",
+             *([f"{result['others'][p]:.1%}"] if result["others"] else [])] for p,
+            wrong in enumerate(result["errors"])]
     others = [f"of {question.options.directions - 1} random sets"] if result["others"] else []
     print(harness.table(["degree", "term", "series", "error", "of the change", *others], rows))
 
@@ -57,9 +67,11 @@ def columns(result):
 
 def draw(question, result, pyplot):
     """Curves of the first degrees beside the truth; the error by degree."""
-    figure, (left, right) = pyplot.subplots(1, 2, figsize=(10.5, 4.4), layout="constrained", width_ratios=(3, 2))
+    figure, (left, right) = pyplot.subplots(1, 2, figsize=(10.5, 4.4), layout="constrained",
+                                            width_ratios=(3, 2))
     for p in range(1, result["curves"].shape[1]):
-        left.plot(DOWNWEIGHTS, result["curves"][:, p], color=figures.SHADES[min(p, len(figures.SHADES)) - 1], label=f"Taylor series, degree {p}")
+        left.plot(DOWNWEIGHTS, result["curves"][:, p], color=figures.SHADES[min(p, len(figures.SHADES)) - 1],
+                  label=f"Taylor series, degree {p}")
     left.plot(DOWNWEIGHTS, result["retrained"], "ko", markersize=4, zorder=3, label="retrained")
     left.set_xlabel(f"downweight of {question.said}  (0: as trained, 1: deleted)")
     left.set_ylabel(f"loss on {question.document!r}, nats per token")
@@ -76,7 +88,8 @@ def draw(question, result, pyplot):
     return figure
 
 
-FIGURE = figures.Figure("figure2", __doc__, FULL, QUICK, {"directions": 1, "degree": 1}, found, report, columns, draw)
+FIGURE = figures.Figure("figure2", __doc__, FULL, QUICK, {"directions": 1, "degree": 1}, found, report,
+                        columns, draw)
 
 if __name__ == "__main__":
     harness.run(FIGURE.main)

@@ -16,11 +16,14 @@ from . import harness
 from .learners import half_squared_error, linear_prediction
 
 HORIZON, ASKED = 0.25, 0.06
-"""When unlearning has to be done, and when it is asked for: the slowest mode of the flow takes about 0.1 to fall to 1/e."""
+"""When unlearning has to be done, and when it is asked for: the slowest mode of the flow takes about 0.1 to
+fall to 1/e."""
 
-TARGETS = {"optimum": "retrained optimum", "trajectory": "leave-one-out trajectory at T", "orbit": "leave-one-out orbit, any time"}
+TARGETS = {"optimum": "retrained optimum", "trajectory": "leave-one-out trajectory at T",
+           "orbit": "leave-one-out orbit, any time"}
 
-STARTS = {"the trained optimum": (0.0, 1.0), "opposite, as far away": (180.0, 1.0), "opposite, three times as far": (180.0, 3.0)}
+STARTS = {"the trained optimum": (0.0, 1.0), "opposite, as far away": (180.0, 1.0),
+          "opposite, three times as far": (180.0, 3.0)}
 """Angle in degrees from the direction retrained optimum -> optimum, and distance in units of theirs."""
 
 REQUEST = (230.0, 5.0)
@@ -34,7 +37,8 @@ better."""
 def around(rng, angle, far):
     """(flow, row): 20 random points, two parameters; the row whose deletion moves the optimum most.
 
-    The flow starts at the retrained optimum plus the vector to the optimum with the row, times `far` and turned by `angle` degrees.
+    The flow starts at the retrained optimum plus the vector to the optimum with the row, times `far` and
+    turned by `angle` degrees.
     """
     x, y = rng.normal(size=(20, 2)), rng.normal(size=20)
     flow = Flow(x, y)
@@ -52,11 +56,13 @@ def unit_of(unlearning):
 def fade(options):
     """(unlearning, {target: {schedule's name: schedule}}): the best of every family after a late request."""
     unlearning = Unlearning(*around(np.random.default_rng(options.seed), *REQUEST), HORIZON, asked=ASKED)
-    families = {"step": STEPS, "line": LINES, "polynomial": polynomials(2 if options.quick else 4), "8 pieces": pieces(8)}
+    families = {"step": STEPS, "line": LINES, "polynomial": polynomials(2 if options.quick else 4),
+                "8 pieces": pieces(8)}
     found = {}
     for to in TARGETS:
         found[to] = {"at once": step(ASKED), "at T": step(HORIZON)}
-        found[to] |= {name: unlearning.best(family, to, 1 if options.quick else 4) for name, family in families.items()}
+        found[to] |= {name: unlearning.best(family, to, 1 if options.quick else 4) for name,
+                      family in families.items()}
     return unlearning, found
 
 
@@ -93,17 +99,18 @@ def switching(options):
 def descending(flow, time, steps):
     """The Learner that goes along a flow for some time, by full batches."""
     n = len(flow.x)
-    return Learner(flow.start, list(zip(flow.x, flow.y)), ModelLoss(linear_prediction, half_squared_error), SGD(n * time / steps),
-                   np.tile(np.arange(n), (steps, 1)))
+    return Learner(flow.start, list(zip(flow.x, flow.y)), ModelLoss(linear_prediction, half_squared_error),
+                   SGD(n * time / steps), np.tile(np.arange(n), (steps, 1)))
 
 
 def descent(flow, options):
     """(steps, errors): |gradient descent - flow| at T."""
     counts = np.array([50, 100, 200, 400] if options.quick else [50, 100, 200, 400, 800, 1600])
-    return counts, np.array([np.linalg.norm(descending(flow, HORIZON, steps).train()[0] - flow.at(HORIZON)) for steps in counts])
+    return counts, np.array([np.linalg.norm(descending(flow, HORIZON, steps).train()[0] - flow.at(HORIZON))
+                             for steps in counts])
 
 
-# pictures ----------------------------------------------------------------------------------------------------------------
+# pictures ---------------------------------------------------------------------------------------------------
 
 def portraits(pyplot, unlearning):
     """Both flows' stream lines, with their optima."""
@@ -112,7 +119,8 @@ def portraits(pyplot, unlearning):
     wide = 1.8 * unit_of(unlearning)
     grid = [np.linspace(c - wide, c + wide, 41) for c in (old + new) / 2.0]
     theta = np.stack(np.meshgrid(*grid), axis=-1)
-    for axes, flow, title in zip(panels, (unlearning.flow, unlearning.retrained), ("with the example", "without it")):
+    for axes, flow, title in zip(panels, (unlearning.flow, unlearning.retrained),
+                                 ("with the example", "without it")):
         velocity = (flow.y - theta @ flow.x.T) @ flow.x      # -H theta + X^T y
         axes.streamplot(*grid, *np.moveaxis(velocity, -1, 0), color="0.6", density=1.1, linewidth=0.8)
         axes.plot(*old, "C3o", markersize=9, label="optimum with the example")
@@ -127,27 +135,33 @@ def portraits(pyplot, unlearning):
 def trajectories(pyplot, unlearning, found):
     """Above where the schedules lead, near their target; below the schedules."""
     figure, panels = pyplot.subplots(2, 3, figsize=(14, 8.4), layout="constrained", height_ratios=[2, 1])
-    past, future, whole = np.linspace(0.0, ASKED, 100), np.linspace(ASKED, HORIZON, 400), np.linspace(0.0, 1.2 * HORIZON, 1000)
+    past, future, whole = (np.linspace(0.0, ASKED, 100), np.linspace(ASKED, HORIZON, 400),
+                           np.linspace(0.0, 1.2 * HORIZON, 1000))
     never = unlearning.retrained
     orbit = never.at(np.linspace(0.0, 8.0 * HORIZON, 2000))
     for (top, bottom), (to, schedules) in zip(panels.T, found.items()):
         shown = {name: s for name, s in schedules.items() if name != "at T"}
         top.plot(*orbit.T, "k--", linewidth=1.0, label="never seen the example")
-        top.plot(*unlearning.follow(step(ASKED), past).T, color="0.5", linewidth=3, label="before the request")
+        top.plot(*unlearning.follow(step(ASKED), past).T, color="0.5", linewidth=3,
+                 label="before the request")
         for number, (name, schedule) in enumerate(shown.items()):
-            path, wide = unlearning.follow(schedule, future), 4.2 - 0.8 * number      # those that coincide show as stripes
+            # those that coincide show as stripes
+            path, wide = unlearning.follow(schedule, future), 4.2 - 0.8 * number
             top.plot(*path.T, f"C{number}", linewidth=wide, label=name)
             top.plot(*path[-1], f"C{number}o", markersize=3.0 + 2.0 * wide)
             bottom.plot(whole, schedule(whole), f"C{number}", linewidth=wide, label=name)
         goal = unlearning.target(unlearning.end(schedules["8 pieces"]), to)
         top.plot(*goal, "k*", markersize=13, label="target (orbit: of 8 pieces)", zorder=3)
-        seen = np.vstack([unlearning.end(step(ASKED)), unlearning.follow(step(ASKED), ASKED), goal, never.limit(), never.at(HORIZON)])
+        seen = np.vstack([unlearning.end(step(ASKED)), unlearning.follow(step(ASKED), ASKED), goal,
+                          never.limit(), never.at(HORIZON)])
         low, high, room = seen.min(axis=0), seen.max(axis=0), 0.15 * np.ptp(seen, axis=0)
-        top.set(title=TARGETS[to], xlabel="parameter 1", ylabel="parameter 2", **dict(zip(("xlim", "ylim"), zip(low - room, high + room))))
+        top.set(title=TARGETS[to], xlabel="parameter 1", ylabel="parameter 2",
+                **dict(zip(("xlim", "ylim"), zip(low - room, high + room))))
         bottom.axvline(ASKED, color="0.5", linestyle=":")
         bottom.set(xlabel="time (learning rate x steps)", ylabel="weight of the example")
     panels[0, 1].legend(loc="upper left")
-    figure.suptitle("The example's best weight after a late request depends on what is to be reached (dots: theta at T)")
+    figure.suptitle(
+        "The example's best weight after a late request depends on what is to be reached (dots: theta at T)")
     return figure
 
 
@@ -157,7 +171,8 @@ def late(pyplot, taus, curves):
     for number, (name, curve) in enumerate(curves.items()):
         axes.semilogy(taus, curve, f"C{number}", label=name)
         axes.plot(taus[curve.argmin()], curve.min(), f"C{number}o")
-    axes.set(xlabel="tau: the example counts until then", ylabel="distance to the retrained optimum at T\n(1: between the optima with and without)",
+    axes.set(xlabel="tau: the example counts until then",
+             ylabel="distance to the retrained optimum at T\n(1: between the optima with and without)",
              title="When it is best to stop learning an example depends on where one is")
     axes.grid(alpha=0.3)
     axes.legend(title="start (dot: the best tau)")
@@ -169,11 +184,15 @@ def main():
     folder = harness.output_folder(options.out)
     unlearning, found = fade(options)
     unit = unit_of(unlearning)
-    near = {name: {to: unlearning.distance(found[to][name], to) / unit for to in TARGETS} for name in found["optimum"]}
-    print(f"asked at {ASKED}, done at {HORIZON}: distance of theta(T) from its target / |optimum with - without the example|")
-    print(harness.table(["best weight schedule", *TARGETS.values()], [[name, *(f"{row[to]:.2g}" for to in TARGETS)] for name, row in near.items()]))
+    near = {name: {to: unlearning.distance(found[to][name], to) / unit for to in TARGETS}
+            for name in found["optimum"]}
+    print(f"asked at {ASKED}, done at {HORIZON}: distance of theta(T) from its target / |optimum with - "
+          "without the example|")
+    print(harness.table(["best weight schedule", *TARGETS.values()],
+                        [[name, *(f"{row[to]:.2g}" for to in TARGETS)] for name, row in near.items()]))
     goal = unlearning.retrained.limit()
-    print(f"(training that never saw the example is {np.linalg.norm(unlearning.retrained.at(HORIZON) - goal) / unit:.2g} from its optimum then)")
+    print("(training that never saw the example is "
+          f"{np.linalg.norm(unlearning.retrained.at(HORIZON) - goal) / unit:.2g} from its optimum then)")
     count = 4 if options.quick else PROBLEMS
     score = won(duels(range(options.seed, options.seed + count), 1 if options.quick else 4))
     print(f"\n{count} such problems, distance to the retrained optimum: the best step is nearer in "
@@ -181,16 +200,21 @@ def main():
     taus, curves = switching(options)
     print("\nkept until tau, asked at 0: distance to the retrained optimum at T, same unit")
     print(harness.table(["start", "tau = 0", "best", "at tau", f"tau = T = {HORIZON}"],
-                        [[name, f"{c[0]:.3f}", f"{c.min():.3f}", f"{taus[c.argmin()]:.3f}", f"{c[-1]:.3f}"] for name, c in curves.items()]))
+                        [[name, f"{c[0]:.3f}", f"{c.min():.3f}", f"{taus[c.argmin()]:.3f}", f"{c[-1]:.3f}"]
+                         for name, c in curves.items()]))
     counts, errors = descent(unlearning.flow, options)
     slope = float(-np.polyfit(np.log(counts), np.log(errors), 1)[0])
-    print("\ngradient descent - flow at T: " + ", ".join(f"{e:.2g} ({k} steps)" for k, e in zip(counts, errors)) + f"; order in the step {slope:.3f}")
-    harness.write_json(folder / "flow.json", horizon=HORIZON, asked=ASKED, unit=unit, distances=near, order=slope,
-                       step_against_line=score,
-                       schedules={to: {name: repr(s) for name, s in schedules.items()} for to, schedules in found.items()},
-                       switching={"tau": taus.tolist(), **{name: curve.tolist() for name, curve in curves.items()}})
+    print("\ngradient descent - flow at T: "
+          + ", ".join(f"{e:.2g} ({k} steps)" for k, e in zip(counts, errors))
+          + f"; order in the step {slope:.3f}")
+    harness.write_json(folder / "flow.json", horizon=HORIZON, asked=ASKED, unit=unit, distances=near,
+                       order=slope, step_against_line=score,
+                       schedules={to: {name: repr(s) for name, s in schedules.items()} for to,
+                                  schedules in found.items()}, switching={"tau": taus.tolist(), **{
+                                      name: curve.tolist() for name, curve in curves.items()}})
     harness.pictures(folder, flow_portraits=lambda pyplot: portraits(pyplot, unlearning),
-                     flow_trajectories=lambda pyplot: trajectories(pyplot, unlearning, found), flow_switching=lambda pyplot: late(pyplot, taus, curves))
+                     flow_trajectories=lambda pyplot: trajectories(pyplot, unlearning, found),
+                     flow_switching=lambda pyplot: late(pyplot, taus, curves))
     return 0
 
 

@@ -1,9 +1,12 @@
-"""python -m benchmarks.path: the weight path theta(eps), from the trained model to the one without an example, and what lies beside it.
+"""python -m benchmarks.path: the weight path theta(eps), from the trained model to the one without an
+example, and what lies beside it.
 
-neurons         a network of three hidden neurons on 20 points, far from convex: the path of its parameters by the homotopy, beside
-                exact minimisation tracked along eps, influence and a Newton step; a picture of one neuron (--out). At this minimum
-                neurons 1 and 2 coincide; without point 13 they part, and the homotopy ends there
-leave-one-out   logistic regression: how far off influence, Newton and the homotopy are, for every example alone
+neurons         a network of three hidden neurons on 20 points, far from convex: the path of its parameters by
+                the homotopy, beside exact minimisation tracked along eps, influence and a Newton step; a
+                picture of one neuron (--out). At this minimum neurons 1 and 2 coincide; without point 13 they
+                part, and the homotopy ends there
+leave-one-out   logistic regression: how far off influence, Newton and the homotopy are, for every example
+                alone
 slopes          logistic regression: the error against the weight removed, in log-log
 """
 import numpy as np
@@ -28,7 +31,7 @@ NEURON = 1
 """Which neuron is drawn."""
 
 
-# three neurons -------------------------------------------------------------------------------------------------------------
+# three neurons ----------------------------------------------------------------------------------------------
 
 def response(p, x):
     """(rows, 1) -> (rows,): sum_j v_j tanh(w_j x + b_j)."""
@@ -59,9 +62,10 @@ def neurons(seed=0):
 
 
 def minimiser(objective, theta, weights=None):
-    """The minimum that scipy's trust region reaches from theta: exact second derivatives, |gradient| below 1e-10."""
-    return minimize(objective.value, theta, args=(weights,), jac=objective.gradient, hess=objective.matrix, method="trust-exact",
-                    options={"gtol": 1e-10}).x
+    """The minimum that scipy's trust region reaches from theta: exact second derivatives, |gradient| below
+    1e-10."""
+    return minimize(objective.value, theta, args=(weights,), jac=objective.gradient, hess=objective.matrix,
+                    method="trust-exact", options={"gtol": 1e-10}).x
 
 
 def tracked(objective, theta, h):
@@ -95,37 +99,46 @@ def first_neuron(p):
 
 
 def three_neurons():
-    """(learner, a row per point: the tracked minima, how far they move, errors relative to that, what was refused)."""
+    """(learner, a row per point: the tracked minima, how far they move, errors relative to that, what was
+    refused)."""
     learner, rows = neurons(), []
     for point, h in enumerate(np.eye(POINTS)):
         exact = tracked(Objective(learner), learner.trained, h)
-        row = {"point": point, "tracked": exact, "moved": float(np.linalg.norm(exact[-1] - learner.trained)), "refused": {}}
+        row = {"point": point, "tracked": exact, "moved": float(np.linalg.norm(exact[-1] - learner.trained)),
+               "refused": {}}
         for method in (Influence(), NewtonStep(), Homotopy()):
             found, reason = alone(method, learner, point)
-            row[method.name] = float("nan") if reason else float(np.linalg.norm(found - exact[-1])) / row["moved"]
+            row[method.name] = float("nan") if reason else float(np.linalg.norm(found
+                                                                                - exact[-1])) / row["moved"]
             row["refused"] |= {method.name: reason} if reason else {}
         rows.append(row)
     return learner, rows
 
 
 def draw(pyplot, learner, rows):
-    """The fit, and one neuron's parameters over eps for the points that move it most and those whose path ends."""
+    """The fit, and one neuron's parameters over eps for the points that move it most and those whose path
+    ends."""
     objective, theta, (x, y) = Objective(learner), learner.trained, stacked(learner.examples)
     ordered = sorted(rows, key=lambda row: ("homotopy" not in row["refused"], -row["moved"]))[:5]
     figure, (data, *panels) = pyplot.subplots(1, 4, figsize=(15, 4.2), layout="constrained")
     line = np.linspace(-2.1, 2.1, 200)
-    data.plot(line, response(learner.layout.split(theta), line[:, None]), "k", linewidth=1.0, label="as trained")
+    data.plot(line, response(learner.layout.split(theta), line[:, None]), "k", linewidth=1.0,
+              label="as trained")
     data.plot(x[:, 0], y, "o", color="0.7")
     for number, row in enumerate(ordered):
         point, colour = row["point"], f"C{number}"
         data.plot(x[point, 0], y[point], "o", color=colour, label=f"without point {point}")
-        data.plot(line, response(learner.layout.split(row["tracked"][-1]), line[:, None]), color=colour, linewidth=0.8)
+        data.plot(line, response(learner.layout.split(row["tracked"][-1]), line[:, None]), color=colour,
+                  linewidth=0.8)
         eps, path = followed(objective, theta, np.eye(POINTS)[point])
-        slope = path[0] - alone(Influence(), learner, point)[0]      # influence is the straight line with the path's slope at eps = 1
-        for panel, name, start in zip(panels, "wbv", range(NEURON, 3 * HIDDEN, HIDDEN)):      # in the order of `neurons`
+        # influence is the straight line with the path's slope at eps = 1
+        slope = path[0] - alone(Influence(), learner, point)[0]
+        # in the order of `neurons`
+        for panel, name, start in zip(panels, "wbv", range(NEURON, 3 * HIDDEN, HIDDEN)):
             panel.plot(eps, path[:, start], color=colour)
             panel.plot(TRACKED, row["tracked"][:, start], "o", color=colour, markersize=4)
-            panel.plot([1.0, 0.0], [theta[start], theta[start] - slope[start]], "--", color=colour, linewidth=0.8)
+            panel.plot([1.0, 0.0], [theta[start], theta[start] - slope[start]], "--", color=colour,
+                       linewidth=0.8)
             if "homotopy" in row["refused"]:
                 panel.plot(eps[-1], path[-1, start], "x", color=colour, markersize=10)
             panel.set_title(f"{name} of neuron {NEURON}")
@@ -140,7 +153,7 @@ def draw(pyplot, learner, rows):
     return figure
 
 
-# logistic regression -------------------------------------------------------------------------------------------------------
+# logistic regression ----------------------------------------------------------------------------------------
 
 STEPS = {"influence": Influence(), "Newton step": NewtonStep(), "Newton step x 2": NewtonStep(steps=2)}
 
@@ -151,13 +164,15 @@ def logistic(penalty):
 
 
 def exact(learner, penalty, weights):
-    """Its minimum under example weights by Newton's method in NumPy, which shares no code with what is tested."""
+    """Its minimum under example weights by Newton's method in NumPy, which shares no code with what is
+    tested."""
     x, y = stacked(learner.examples)
     x, decay = np.column_stack([x, np.ones(len(x))]), np.append(np.full(x.shape[1], penalty), 0.0)
     theta = learner.trained
     for _ in range(50):
         p = expit(-y * (x @ theta))
-        step = np.linalg.solve((x.T * (weights * p * (1.0 - p))) @ x + np.diag(decay), decay * theta - x.T @ (weights * y * p))
+        step = np.linalg.solve((x.T * (weights * p * (1.0 - p))) @ x + np.diag(decay),
+                               decay * theta - x.T @ (weights * y * p))
         theta = theta - step
         if np.abs(step).max() < 1e-14 * np.abs(theta).max():
             break
@@ -169,7 +184,8 @@ def intercept(p):
 
 
 def leave_one_out(penalty, count):
-    """{method: errors of the parameters relative to how far deletion moves them}, and absolute ones of examples that hardly move them."""
+    """{method: errors of the parameters relative to how far deletion moves them}, and absolute ones of
+    examples that hardly move them."""
     learner = logistic(penalty)
     weights = 1.0 - np.eye(learner.example_count)[:count]
     truth = np.array([exact(learner, penalty, w) for w in weights])
@@ -178,31 +194,36 @@ def leave_one_out(penalty, count):
     told = moved > ROUNDED * np.linalg.norm(theta)
     relative, absolute = {}, {}
     for name, method in {**STEPS, "homotopy": Homotopy()}.items():
-        errors = np.linalg.norm(method.answer(learner, [[i] for i in range(count)], intercept).parameters - truth, axis=1)
+        errors = np.linalg.norm(method.answer(learner, [[i] for i in range(count)], intercept).parameters
+                                - truth, axis=1)
         relative[name], absolute[name] = (errors / moved)[told], errors[~told]
     return relative, absolute
 
 
 def slopes(penalty, sets, removed):
-    """{method: (sets, removed) errors of the parameters} for random sets of a twentieth, whose weight falls by `removed`."""
+    """{method: (sets, removed) errors of the parameters} for random sets of a twentieth, whose weight falls
+    by `removed`."""
     learner = logistic(penalty)
-    deleted = [np.random.default_rng(s).choice(learner.example_count, learner.example_count // 20, replace=False) for s in range(sets)]
+    deleted = [np.random.default_rng(s).choice(learner.example_count, learner.example_count // 20,
+                                               replace=False) for s in range(sets)]
     found = {name: np.empty((sets, len(removed))) for name in STEPS}
     for j, share in enumerate(removed):
-        truth = np.array([exact(learner, penalty, 1.0 - share * np.isin(np.arange(learner.example_count), d)) for d in deleted])
+        truth = np.array([exact(learner, penalty, 1.0 - share * np.isin(np.arange(learner.example_count), d))
+                          for d in deleted])
         for name, method in STEPS.items():
             answer = method.answer(learner, deleted, intercept, weight=1.0 - share)
             found[name][:, j] = np.linalg.norm(answer.parameters - truth, axis=1)
     return found
 
 
-# what is printed -------------------------------------------------------------------------------------------------------------
+# what is printed --------------------------------------------------------------------------------------------
 
 def print_neurons(options):
     """Three hidden neurons, far from convex: every point left out, and a picture."""
     learner, rows = three_neurons()
     methods = ("influence", "Newton step", "homotopy")
-    print(f"{HIDDEN} neurons, {POINTS} points: errors of the parameters without a point, relative to how far the tracked minimum moves")
+    print(f"{HIDDEN} neurons, {POINTS} points: errors of the parameters without a point, relative to how "
+          "far the tracked minimum moves")
     print(harness.table(["point", "moves by", *methods], [[row["point"], f"{row['moved']:.3f}", *(
         "refused" if name in row["refused"] else f"{row[name]:.1e}" for name in methods)] for row in rows]))
     for row in rows:
@@ -215,19 +236,24 @@ def print_leave_one_out(options):
     """Logistic regression, every example left out alone: how far off each method is."""
     count = 30 if options.quick else 469
     for penalty in (10.0, 30.0):
-        print(f"\nbreast cancer, penalty {penalty:g} on the sum scale, {count} examples left out one at a time: errors of the parameters")
+        print(f"\nbreast cancer, penalty {penalty:g} on the sum scale, {count} examples left out one at a "
+              "time: errors of the parameters")
         relative, absolute = leave_one_out(penalty, count)
-        print(harness.table(["", "median", "95%", "maximum", "within 1%"], [
-            [name, *(f"{np.quantile(e, q):.1e}" for q in (0.5, 0.95, 1.0)), f"{np.mean(e < 0.01):.1%}"] for name, e in relative.items()]))
+        print(harness.table(["", "median", "95%", "maximum", "within 1%"],
+                            [[name, *(f"{np.quantile(e, q):.1e}" for q in (0.5, 0.95, 1.0)),
+                              f"{np.mean(e < 0.01):.1%}"] for name, e in relative.items()]))
         if len(absolute["homotopy"]):
-            print(f"({len(absolute['homotopy'])} of them, not counted above, move the parameters by less than {ROUNDED:g} of their length, where "
-                  f"rounding decides; absolute errors there: at most {max(e.max() for e in absolute.values()):.0e})")
+            print(f"({len(absolute['homotopy'])} of them, not counted above, move the parameters by "
+                  "less " f"than {ROUNDED:g} of their " "length, "
+                  "where " "rounding decides; absolute errors there: at most "
+                  f"{max(e.max() for e in absolute.values()):.0e})")
 
 
 def print_slopes(options):
     """Logistic regression: the error against the weight removed, in log-log."""
     removed = np.array([0.05, 0.1, 0.2])
-    print("\nbreast cancer, penalty 10: error of the parameters when a random twentieth loses part of its weight, and its slope (medians)")
+    print("\nbreast cancer, penalty 10: error of the parameters when a random twentieth loses part of its "
+          "weight, and its slope (medians)")
     rows = [[name, *(f"{x:.2e}" for x in np.median(e, axis=0)),
              f"{np.median([np.polyfit(np.log(removed), np.log(row), 1)[0] for row in e]):.2f}"]
             for name, e in slopes(10.0, 3 if options.quick else 20, removed).items()]

@@ -1,17 +1,18 @@
 """python -m benchmarks.parity FILE.npz ...: does this engine reproduce numbers that others calculated?
 
-A file holds one training of microgpt by the paper's public research code: documents, initial parameters, example weights
-1 - constant - t direction, and the resulting coefficients of the parameters and of a test document's loss (the keys are listed
-in tests/golden/README.md). The run is repeated here and compared order by order, relative to the largest coefficient of the
-same order.
+A file holds one training of microgpt by the paper's public research code: documents, initial parameters,
+example weights 1 - constant - t direction, and the resulting coefficients of the parameters and of a test
+document's loss (the keys are listed in tests/golden/README.md). The run is repeated here and compared order
+by order, relative to the largest coefficient of the same order.
 
-About the highest order p. The research code takes GELU's Taylor polynomial of degree p around the constant part and, for the
-backward pass, differentiates that polynomial. A derivative of degree p - 1 lacks its term gelu^(p+1)(x_0) (x - x_0)^p / p!, and
-with it a part of every gradient's coefficient of order p: a file's highest order is not the Taylor coefficient of the training.
-(Whole trainings evaluated at complex points confirm this: tests/training/test_training.py.) So each file is run with both: `exact` is
-this project's engine as it is, `as filed` the same with GELU replaced by its Taylor polynomial, recorded as a circuit and
-differentiated by the same reverse mode. Orders below p agree between the two; a file is reproduced if one of them agrees at
-every order.
+About the highest order p. The research code takes GELU's Taylor polynomial of degree p around the constant
+part and, for the backward pass, differentiates that polynomial. A derivative of degree p - 1 lacks its term
+gelu^(p+1)(x_0) (x - x_0)^p / p!, and with it a part of every gradient's coefficient of order p: a file's
+highest order is not the Taylor coefficient of the training. (Whole trainings evaluated at complex points
+confirm this: tests/training/test_training.py.) So each file is run with both: `exact` is this project's
+engine as it is, `as filed` the same with GELU replaced by its Taylor polynomial, recorded as a circuit and
+differentiated by the same reverse mode. Orders below p agree between the two; a file is reproduced if one of
+them agrees at every order.
 """
 import math
 import time
@@ -29,7 +30,8 @@ from . import harness
 
 def load(path):
     """The arrays of a file, checked."""
-    wanted = {"docs", "alphabet", "init", "downweight_constant", "downweight_direction", "degree", "params", "test_doc", "test_loss"}
+    wanted = {"docs", "alphabet", "init", "downweight_constant", "downweight_direction", "degree", "params",
+              "test_doc", "test_loss"}
     try:
         file = np.load(path, allow_pickle=False)
         data = {key: file[key] for key in file.files} if isinstance(file, np.lib.npyio.NpzFile) else {}
@@ -42,15 +44,18 @@ def load(path):
 
 
 def check(path, data):
-    """Every array has the kind and shape that the others ask for. NaN among the results is for the comparison to find."""
+    """Every array has the kind and shape that the others ask for. NaN among the results is for the comparison
+    to find."""
     if data["degree"].dtype.kind not in "iu" or data["degree"].ndim or data["degree"] < 0:
         raise InputError(f"{path}: degree is one whole number >= 0, not {data['degree']}")
-    letters, documents, orders = Tokenizer(str(data["alphabet"])).alphabet, data["docs"].shape, int(data["degree"]) + 1
+    letters, documents, orders = Tokenizer(str(data["alphabet"])).alphabet, data["docs"].shape, int(
+        data["degree"]) + 1
     count = sum(map(math.prod, Shape(vocabulary=len(letters) + 1).parameters().values()))
     if len(documents) != 1:
         raise InputError(f"{path}: docs is a list of names, not of shape {documents}")
-    kinds = {"alphabet": ("U", ()), "docs": ("U", documents), "test_doc": ("U", ()), "init": ("f", (count,)), "downweight_constant": ("f", documents),
-             "downweight_direction": ("fc", documents), "params": ("fc", (count, orders)), "test_loss": ("fc", (orders,))}
+    kinds = {"alphabet": ("U", ()), "docs": ("U", documents), "test_doc": ("U", ()), "init": ("f", (count,)),
+             "downweight_constant": ("f", documents), "downweight_direction": ("fc", documents),
+             "params": ("fc", (count, orders)), "test_loss": ("fc", (orders,))}
     for name, (kind, shape) in kinds.items():
         if data[name].dtype.kind not in kind or data[name].shape != shape:
             raise InputError(f"{path}: {name} is {data[name].dtype} of shape {data[name].shape}; "
@@ -62,8 +67,10 @@ KINDS = {"U": "text", "f": "real numbers", "fc": "numbers"}
 
 
 def polynomial_gelu(degree):
-    """GELU as its Taylor polynomial of a degree around the constant part, in gates: what the research code calculates with."""
-    slopes = [np.polynomial.Polynomial([2.0, 0.0, -1.0])]      # gelu'' = (2 - x^2) phi, and (q phi)' = (q' - x q) phi
+    """GELU as its Taylor polynomial of a degree around the constant part, in gates: what the research code
+    calculates with."""
+    # gelu'' = (2 - x^2) phi, and (q phi)' = (q' - x q) phi
+    slopes = [np.polynomial.Polynomial([2.0, 0.0, -1.0])]
     while len(slopes) < degree - 1:
         slopes.append(slopes[-1].deriv() - np.polynomial.Polynomial([0.0, 1.0]) * slopes[-1])
 
@@ -98,14 +105,15 @@ def learner_of(data, activation=gelu):
 
 
 def repeat(data, activation):
-    """The run of a file with this engine: coefficients of the parameters (n, p + 1) and of the test loss (p + 1,)."""
+    """The run of a file with this engine: coefficients of the parameters (n, p + 1) and of the test loss (p +
+    1,)."""
     degree, learner = int(data["degree"]), learner_of(data, activation)
     measure = learner.loss_on(str(data["test_doc"]))
     if degree == 0:
         theta = learner.train(1.0 - data["downweight_constant"])[0]
         return theta[:, None], evaluate(learner.measurement(measure), [theta])[0][None]
-    sketch = precompute(learner, given(data["downweight_direction"]), degree, downweight=data["downweight_constant"],
-                        calibration=0)
+    sketch = precompute(learner, given(data["downweight_direction"]), degree,
+                        downweight=data["downweight_constant"], calibration=0)
     stored = sketch.blocks[0]
     coefficients = np.concatenate([sketch.theta[:, None], stored[..., 0, 0] + 1j * stored[..., 1, 0]], axis=1)
     measured = sketch.measure(measure)
@@ -115,7 +123,8 @@ def repeat(data, activation):
 def errors(found, filed):
     """The largest error of each order, relative to the largest coefficient of that order."""
     largest = np.abs(filed).reshape(-1, filed.shape[-1]).max(axis=0)
-    return np.abs(found - filed).reshape(-1, filed.shape[-1]).max(axis=0) / np.where(largest > 0, largest, 1.0)
+    return np.abs(found - filed).reshape(-1,
+                                         filed.shape[-1]).max(axis=0) / np.where(largest > 0, largest, 1.0)
 
 
 def largest(parts):
@@ -137,15 +146,18 @@ def compare(path):
 def main():
     parser = harness.parser("parity", __doc__)
     parser.add_argument("files", nargs="+", metavar="FILE.npz")
-    parser.add_argument("--tolerance", type=float, default=1e-11, help="largest relative error allowed (default %(default)g)")
+    parser.add_argument("--tolerance", type=float, default=1e-11,
+                        help="largest relative error allowed (default %(default)g)")
     options = parser.parse_args()
-    print(f"largest error of each order's coefficients, relative to the largest of that order; {harness.machine()}")
+    print("largest error of each order's coefficients, relative to the largest of that order; "
+          f"{harness.machine()}")
     missed = []
     for path in options.files:
         start = time.perf_counter()
         degree, steps, results = compare(path)
         print(f"\n{path}: {steps} steps, degree {degree}, {time.perf_counter() - start:.1f} s")
-        rows = [(name, what, *(f"{e:.1e}" for e in part)) for name, parts in results.items() for what, part in zip(("parameters", "test loss"), parts)]
+        rows = [(name, what, *(f"{e:.1e}" for e in part)) for name, parts in results.items() for what,
+                part in zip(("parameters", "test loss"), parts)]
         print(harness.table(["GELU", "of", *(f"order {r}" for r in range(degree + 1))], rows))
         best = min(results, key=lambda name: largest(results[name]))
         worst = largest(results[best])

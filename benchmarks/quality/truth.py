@@ -1,4 +1,5 @@
-"""Truth and how predictions are scored against it: a bank of exact retrainings, measurements joined in a vector, LDS and error."""
+"""Truth and how predictions are scored against it: a bank of exact retrainings, measurements joined in a
+vector, LDS and error."""
 import time
 from dataclasses import dataclass
 
@@ -76,11 +77,13 @@ class Trial:
 def random_sets(units, sizes, count, seed):
     """{size: `count` random sets of that many units}: lists of labels."""
     rng = np.random.default_rng(seed)
-    return {size: [[units[i] for i in rng.choice(len(units), size, replace=False)] for _ in range(count)] for size in sizes}
+    return {size: [[units[i] for i in rng.choice(len(units), size, replace=False)] for _ in range(count)]
+            for size in sizes}
 
 
 def lds(predicted, true):
-    """Linear datamodeling score: the rank correlation over sets, averaged over measurements.   (sets, measurements) each."""
+    """Linear datamodeling score: the rank correlation over sets, averaged over measurements.   (sets,
+    measurements) each."""
     a, b = (rankdata(x, axis=0) - (len(x) + 1) / 2 for x in (predicted, true))
     norm = np.sqrt((a * a).sum(axis=0) * (b * b).sum(axis=0))
     return float(np.mean((a * b).sum(axis=0) / np.where(norm > 0, norm, 1.0)))
@@ -94,12 +97,14 @@ def error(predicted, true):
 def bootstrap(score, predicted, true, draws=400, seed=0):
     """(score, low, high): with a 95% interval over the choice of sets."""
     rng = np.random.default_rng(seed)
-    found = [score(predicted[chosen], true[chosen]) for chosen in rng.integers(0, len(true), (draws, len(true)))]
+    found = [score(predicted[chosen], true[chosen])
+             for chosen in rng.integers(0, len(true), (draws, len(true)))]
     return score(predicted, true), *np.quantile(found, [0.025, 0.975])
 
 
 def advantage(better, worse, true, draws=2000, seed=0):
-    """The share of resampled banks of sets in which `better` has a smaller error than `worse`: paired bootstrap."""
+    """The share of resampled banks of sets in which `better` has a smaller error than `worse`: paired
+    bootstrap."""
     rng, n = np.random.default_rng(seed), len(true)
     gain = (np.abs(worse - true) - np.abs(better - true)).sum(axis=1)
     return float(np.mean(gain[rng.integers(0, n, (draws, n))].sum(axis=1) > 0))

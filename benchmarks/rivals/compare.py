@@ -1,13 +1,14 @@
 """python -m benchmarks.compare: every method, on every learner, against the same retrained truth.
 
-Deletion sets: single examples, random 1%, 5% and 20%, a class, the most influential. Measured: the loss of held-out examples.
-LDS and error are those of `benchmarks.accuracy`. distance: |predicted - retrained parameters| over |retrained - trained|. membership:
-by how much a threshold on its loss tells deleted examples from ones never seen (1: always, 0: never), for the 20% sets.
-aim: error against the method that it approximates by its own account (the optimum, PBRF), at 5%. trainings: what answering every set takes,
-in units of one training; first: what one set takes.
+Deletion sets: single examples, random 1%, 5% and 20%, a class, the most influential. Measured: the loss of
+held-out examples. LDS and error are those of `benchmarks.accuracy`. distance: |predicted - retrained
+parameters| over |retrained - trained|. membership: by how much a threshold on its loss tells deleted examples
+from ones never seen (1: always, 0: never), for the 20% sets. aim: error against the method that it
+approximates by its own account (the optimum, PBRF), at 5%. trainings: what answering every set takes, in
+units of one training; first: what one set takes.
 
-Every method's answers, and what they took beside one training then, are kept below --out: killed, the same command goes on; when the
-library's code has changed, it asks again. Truth: weight 0, schedule unchanged.
+Every method's answers, and what they took beside one training then, are kept below --out: killed, the same
+command goes on; when the library's code has changed, it asks again. Truth: weight 0, schedule unchanged.
 """
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,7 +35,8 @@ COLOURS = {"reference": "0.4", "sketch": "C3", "first order": "C0", "second orde
 
 @dataclass(frozen=True)
 class Contest:
-    """A learner on its arena, its deletion sets by kind, and the retrained truth: changes and parameters by kind."""
+    """A learner on its arena, its deletion sets by kind, and the retrained truth: changes and parameters by
+    kind."""
     name: str
     arena: object
     trial: Trial
@@ -48,7 +50,8 @@ class Contest:
     def of(cls, name, options):
         arena = ARENAS[name]
         learner = arena.make()
-        trial = Trial(learner, arena.asked(learner, options.measured, options.seed), harness.output_folder(options.out) / "truth")
+        trial = Trial(learner, arena.asked(learner, options.measured, options.seed),
+                      harness.output_folder(options.out) / "truth")
         units, count = learner.units, options.sets
         sizes = {kind: max(2, len(units) // divisor) for kind, divisor in RANDOM.items()}
         sets = dict(zip(RANDOM, random_sets(units, list(sizes.values()), count, options.seed + 1).values()))
@@ -59,11 +62,13 @@ class Contest:
         sets["influential"] = [[units[i] for i in np.argsort(-moved)[:10]]]
         sets = {kind: sets[kind] for kind in KINDS}
         change = {kind: trial.changes(some) for kind, some in sets.items()}
-        theta = {kind: trial.bank.parameters(learner.deletion_sets(some).dense(len(units))) for kind, some in sets.items()}
+        theta = {kind: trial.bank.parameters(learner.deletion_sets(some).dense(len(units))) for kind,
+                 some in sets.items()}
         return cls(name, arena, trial, sets, change, theta, Objective(learner), unseen(learner))
 
     def training(self):
-        """Seconds of one training now, alone: measured beside every method, since the machine's pace changes."""
+        """Seconds of one training now, alone: measured beside every method, since the machine's pace
+        changes."""
         return harness.seconds(lambda: retrain(self.trial.learner, [[]], progress=False), 3)[0]
 
     def chosen(self, few):
@@ -73,7 +78,8 @@ class Contest:
 
 @dataclass(frozen=True)
 class Result:
-    """What a method answered, or why not.   change, theta: by kind;   trainings: what all sets took, in trainings;   first: what one did."""
+    """What a method answered, or why not.   change, theta: by kind;   trainings: what all sets took, in
+    trainings;   first: what one did."""
     reason: str
     change: dict
     theta: Optional[dict]
@@ -101,8 +107,9 @@ def answered(contest, entry):
         notes += answer.notes
         places = np.cumsum([0] + [len(sets[kind]) for kind in kinds])
         share = answer.seconds / places[-1]
-        parts |= {kind: (answer.change[a:b], answer.parameters if answer.parameters is None else answer.parameters[a:b], share * (b - a))
-                  for kind, a, b in zip(kinds, places, places[1:])}
+        parts |= {kind: (answer.change[a:b], answer.parameters if answer.parameters is None
+                         else answer.parameters[a:b], share * (b - a)) for kind, a,
+                  b in zip(kinds, places, places[1:])}
     told = [text for kind, text in reasons.items() if kind or not parts]
     if not parts:
         return Result(told[0], {}, None)
@@ -110,23 +117,28 @@ def answered(contest, entry):
     seconds = sum(part[2] for part in parts.values())
     asked = sum(len(part[0]) for part in parts.values())
     one = next(iter(sets.values()))[:1]
-    first = seconds / asked if entry.few else np.nan if seconds > LONG else harness.seconds(lambda: entry.method.answer(learner, one, measure), 1)[0]
-    theta = {kind: part[1] for kind, part in parts.items()} if next(iter(parts.values()))[1] is not None else None
+    first = seconds / asked if entry.few else np.nan if seconds > LONG else harness.seconds(
+        lambda: entry.method.answer(learner, one, measure), 1)[0]
+    theta = {kind: part[1] for kind,
+             part in parts.items()} if next(iter(parts.values()))[1] is not None else None
     change = {kind: part[0] for kind, part in parts.items()}
-    return Result("", change, theta, seconds / training, first / training, memory, "\n".join(dict.fromkeys([*notes, *(f"refused: {text}" for text in told)])))
+    return Result("", change, theta, seconds / training, first / training, memory,
+                  "\n".join(dict.fromkeys([*notes, *(f"refused: {text}" for text in told)])))
 
 
-# what is kept between runs -----------------------------------------------------------------------------------------------
+# what is kept between runs ----------------------------------------------------------------------------------
 
 def code():
     """A hash of the library: what was answered by other code is asked again."""
     root = Path(__file__).parent.parent.parent
-    return harness.digest(*(file.read_text(encoding="utf-8") for room in ("circuit", "taylor", "deletion") for file in sorted((root / room).rglob("*.py"))))
+    return harness.digest(*(file.read_text(encoding="utf-8") for room in ("circuit", "taylor", "deletion")
+                            for file in sorted((root / room).rglob("*.py"))))
 
 
 def kept(contest, name, entry, options):
     """A method's Result: from its file, or made and written there."""
-    key = harness.digest(code(), contest.trial.learner.fingerprint(), name, repr(sorted(vars(entry.method).items(), key=str)), str(options.sets),
+    key = harness.digest(code(), contest.trial.learner.fingerprint(), name,
+                         repr(sorted(vars(entry.method).items(), key=str)), str(options.sets),
                          str(options.measured), str(options.seed), str(entry.few))
     path = harness.output_folder(harness.output_folder(options.out) / "compared") / f"{key}.npz"
     if not path.exists():
@@ -134,17 +146,19 @@ def kept(contest, name, entry, options):
         result = answered(contest, entry)
         arrays = {f"change {kind}": x for kind, x in result.change.items()}
         arrays |= {f"theta {kind}": x for kind, x in (result.theta or {}).items()}
-        plain = {field: getattr(result, field) for field in ("reason", "trainings", "first", "memory", "notes")}
+        plain = {field: getattr(result, field)
+                 for field in ("reason", "trainings", "first", "memory", "notes")}
         with open(path.with_suffix(".part"), "wb") as file:
             np.savez(file, **arrays, **plain)
         path.with_suffix(".part").rename(path)
     with np.load(path) as file:
-        arrays = {part: {kind: file[f"{part} {kind}"] for kind in KINDS if f"{part} {kind}" in file} for part in ("change", "theta")}
-        return Result(str(file["reason"]), arrays["change"], arrays["theta"] or None, *(float(file[x]) for x in ("trainings", "first", "memory")),
-                      notes=str(file["notes"]))
+        arrays = {part: {kind: file[f"{part} {kind}"] for kind in KINDS if f"{part} {kind}" in file}
+                  for part in ("change", "theta")}
+        return Result(str(file["reason"]), arrays["change"], arrays["theta"] or None,
+                      *(float(file[x]) for x in ("trainings", "first", "memory")), notes=str(file["notes"]))
 
 
-# how it is scored ----------------------------------------------------------------------------------------------------------
+# how it is scored -------------------------------------------------------------------------------------------
 
 def membership(deleted, unseen):
     """The advantage of the best threshold on the loss, deleted examples against ones never seen: 0 to 1."""
@@ -155,14 +169,16 @@ def membership(deleted, unseen):
 
 def unseen(learner, count=300):
     """The Objective of examples that training never saw: its losses are theirs."""
-    examples = [learner.tokenizer.encode(x) for x in learner.held_out[:count]] if hasattr(learner, "documents") else learner.held_out[:count]
+    examples = [learner.tokenizer.encode(x) for x in learner.held_out[:count]] if hasattr(
+        learner, "documents") else learner.held_out[:count]
     numbers = np.arange(len(examples))
-    return Objective(learner.again(examples=examples, schedule=numbers if learner.schedule.ndim == 1 else numbers[None], units=None, all_units=None,
-                                   labels=None))
+    return Objective(learner.again(examples=examples, schedule=numbers if learner.schedule.ndim == 1
+                                   else numbers[None], units=None, all_units=None, labels=None))
 
 
 def scores(contest, result, own):
-    """{column: number} of one method; NaN where there is nothing to score.   own: the Result of what it approximates, or None."""
+    """{column: number} of one method; NaN where there is nothing to score.   own: the Result of what it
+    approximates, or None."""
     learner, row = contest.trial.learner, {}
     for kind in KINDS:
         some = result.change.get(kind)
@@ -173,16 +189,20 @@ def scores(contest, result, own):
             row[f"distance {kind}"] = np.nan
             continue
         theta, exact = result.theta[kind], contest.theta[kind][:len(result.theta[kind])]
-        row[f"distance {kind}"] = float(np.mean(np.linalg.norm(theta - exact, axis=1) / np.linalg.norm(exact - learner.trained, axis=1)))
+        row[f"distance {kind}"] = float(np.mean(np.linalg.norm(theta - exact, axis=1)
+                                                / np.linalg.norm(exact - learner.trained, axis=1)))
     row["membership"] = np.nan
     if result.theta is not None and "20%" in result.theta:
-        row["membership"] = float(np.mean([membership(contest.seen.losses(theta)[np.isin(learner.unit_of, learner.unit_indices(s))],
-                                                      contest.unseen.losses(theta)) for theta, s in zip(result.theta["20%"], contest.sets["20%"])]))
+        row["membership"] = float(
+            np.mean([membership(contest.seen.losses(theta)[np.isin(learner.unit_of, learner.unit_indices(s))],
+                                contest.unseen.losses(theta)) for theta,
+                     s in zip(result.theta["20%"], contest.sets["20%"])]))
     asked, aim = sum(len(x) for x in result.change.values()), np.nan
     if own is not None and "5%" in result.change and "5%" in own.change:
         count = min(len(result.change["5%"]), len(own.change["5%"]))
         aim = error(result.change["5%"][:count], own.change["5%"][:count])
-    return row | {"trainings": result.trainings, "first": result.first, "asked": asked, "memory": result.memory, "aim": aim}
+    return row | {"trainings": result.trainings, "first": result.first, "asked": asked,
+                  "memory": result.memory, "aim": aim}
 
 
 def retraining_itself(contest):
@@ -190,14 +210,16 @@ def retraining_itself(contest):
     count = sum(len(x) for x in contest.sets.values())
     flat = [s for some in contest.sets.values() for s in some]
     seconds = harness.seconds(lambda: retrain(contest.trial.learner, flat, progress=False), 1)[0]
-    return Result("", contest.change, contest.theta, seconds / contest.training(), 1.0, notes=f"{count} trainings, many side by side")
+    return Result("", contest.change, contest.theta, seconds / contest.training(), 1.0,
+                  notes=f"{count} trainings, many side by side")
 
 
-# what is shown -----------------------------------------------------------------------------------------------------------------
+# what is shown ----------------------------------------------------------------------------------------------
 
-COLUMNS = (("LDS 1%", ".3f"), ("LDS 5%", ".3f"), ("LDS 20%", ".3f"), ("error single", ".3f"), ("error 1%", ".3f"), ("error 5%", ".3f"), ("error 20%", ".3f"), ("error class", ".3f"),
-           ("error influential", ".3f"), ("distance 5%", ".3f"), ("membership", ".2f"), ("aim", ".1e"), ("first", ".3g"), ("trainings", ".3g"),
-           ("memory", ".0f"))
+COLUMNS = (("LDS 1%", ".3f"), ("LDS 5%", ".3f"), ("LDS 20%", ".3f"), ("error single", ".3f"),
+           ("error 1%", ".3f"), ("error 5%", ".3f"), ("error 20%", ".3f"), ("error class", ".3f"),
+           ("error influential", ".3f"), ("distance 5%", ".3f"), ("membership", ".2f"), ("aim", ".1e"),
+           ("first", ".3g"), ("trainings", ".3g"), ("memory", ".0f"))
 
 
 def shown(contest, results, rows):
@@ -205,58 +227,71 @@ def shown(contest, results, rows):
     def cell(value, form):
         return "-" if np.isnan(value) else format(value, form if abs(value) < 100 or form == ".0f" else ".3g")
 
-    lines = [[name + ("*" if sum(map(len, result.change.values())) < sum(map(len, contest.sets.values())) else ""),
-              *(cell(rows[name][column] / (1e6 if column == "memory" else 1.0), form) for column, form in COLUMNS)]
-             for name, result in results.items() if not result.reason]
+    lines = [[name + ("*" if sum(map(len, result.change.values())) < sum(map(len, contest.sets.values()))
+                      else ""), *(cell(rows[name][column] / (1e6 if column == "memory" else 1.0), form)
+                                  for column, form in COLUMNS)] for name,
+             result in results.items() if not result.reason]
     sizes = ", ".join(f"{kind} {len(contest.sets[kind])} of {len(contest.sets[kind][0])}" for kind in KINDS)
-    print(f"\n== {contest.name}: {contest.trial.learner.layout.size:,} parameters, {contest.trial.learner.unit_count:,} units, one training "
+    print(f"\n== {contest.name}: {contest.trial.learner.layout.size:,} parameters, "
+          f"{contest.trial.learner.unit_count:,} units, one training "
           f"{contest.training() * 1e3:.0f} ms\nsets: {sizes} ({contest.arena.group[0]})")
     print(harness.table(["", *(column for column, _ in COLUMNS[:-1]), "MB"], lines))
     if any(line[0].endswith("*") for line in lines):
-        print(f"* only some sets: the first {FEW} of 5% and the class, where one set takes long; or without those refused")
+        print(f"* only some sets: the first {FEW} of 5% and the class, where one set takes long; or without "
+              "those refused")
     for name, result in results.items():
-        refused = [result.reason] * bool(result.reason) + [note for note in result.notes.split("\n") if note.startswith("refused: ")]
+        refused = [result.reason] * bool(result.reason) + [note for note in result.notes.split("\n")
+                                                           if note.startswith("refused: ")]
         for text in refused:
             print(f"no number for {name}: {text.removeprefix('refused: ')}")
 
 
 def draw_costs(pyplot, everything):
     """Error at 5% against cost: a panel per learner, a number per method."""
-    listed = {name: entries(contest.arena, contest.trial.learner) for name, (contest, _, _) in everything.items()}
+    listed = {name: entries(contest.arena, contest.trial.learner) for name,
+              (contest, _, _) in everything.items()}
     number = {m: k + 1 for k, m in enumerate(dict.fromkeys(m for some in listed.values() for m in some))}
     columns = min(3, len(everything))
     lines = -(-len(everything) // columns)
-    figure, panels = pyplot.subplots(lines, columns, figsize=(4.4 * columns + 2.6, 4.0 * lines), layout="constrained", squeeze=False)
+    figure, panels = pyplot.subplots(lines, columns, figsize=(4.4 * columns + 2.6, 4.0 * lines),
+                                     layout="constrained", squeeze=False)
     for axes in panels.ravel()[len(everything):]:
         axes.axis("off")
     for axes, (name, (_, results, rows)) in zip(panels.ravel(), everything.items()):
         for m in results:
             if m not in listed[name] or results[m].reason or np.isnan(rows[m]["error 5%"]):
                 continue
-            x, y = max(rows[m]["trainings"] / rows[m]["asked"], 1e-4), min(max(rows[m]["error 5%"], EXACT), WORST)
-            axes.loglog(x, y, "^" if y == WORST else "v" if y == EXACT else "o", color=COLOURS[listed[name][m].family], markersize=7)
+            x, y = max(rows[m]["trainings"] / rows[m]["asked"], 1e-4), min(max(rows[m]["error 5%"], EXACT),
+                                                                           WORST)
+            axes.loglog(x, y, "^" if y == WORST else "v" if y == EXACT else "o",
+                        color=COLOURS[listed[name][m].family], markersize=7)
             axes.annotate(number[m], (x, y), xytext=(5, 4), textcoords="offset points", fontsize=8)
         axes.axhline(1.0, color="0.7", linewidth=0.8)
         axes.axvline(1.0, color="0.7", linewidth=0.8)
-        axes.set(title=name, xlabel="cost per deletion set, in trainings", ylabel="error at 5% of the examples deleted")
+        axes.set(title=name, xlabel="cost per deletion set, in trainings",
+                 ylabel="error at 5% of the examples deleted")
         axes.grid(alpha=0.3)
     families = {m: entry.family for some in listed.values() for m, entry in some.items()}
     marks = [pyplot.Line2D([], [], marker="o", linestyle="", color=COLOURS[families[m]]) for m in number]
-    figure.legend(marks, [f"{k} {m}" for m, k in number.items()], loc="outside right center", fontsize=9, title="low and left is good;\n1: no better than no change")
+    figure.legend(marks, [f"{k} {m}" for m, k in number.items()], loc="outside right center", fontsize=9,
+                  title="low and left is good;\n1: no better than no change")
     return figure
 
 
 def draw_predictions(pyplot, contest, results):
     """Predicted against retrained change of one learner's measurements, for the random 5% sets."""
-    names = [m for m in ("sketch", "metagradient", "influence, Gauss-Newton", "rewind 1/2", "gradient ascent", "Newton step", "natural gradient")
-             if m in results and not results[m].reason][:4]
-    figure, panels = pyplot.subplots(1, len(names), figsize=(3.6 * len(names), 3.8), layout="constrained", squeeze=False, sharex=True)
+    names = [m for m in ("sketch", "metagradient", "influence, Gauss-Newton", "rewind 1/2", "gradient ascent",
+                         "Newton step", "natural gradient") if m in results and not results[m].reason][:4]
+    figure, panels = pyplot.subplots(1, len(names), figsize=(3.6 * len(names), 3.8), layout="constrained",
+                                     squeeze=False, sharex=True)
     span = np.abs(contest.change["5%"]).max() * 1.05
     for axes, name in zip(panels[0], names):
         found = results[name].change["5%"]
-        axes.plot(contest.change["5%"][:len(found)].ravel(), found.ravel(), ".", markersize=3, color="C3" if name == "sketch" else "C0")
+        axes.plot(contest.change["5%"][:len(found)].ravel(), found.ravel(), ".", markersize=3,
+                  color="C3" if name == "sketch" else "C0")
         axes.axline((0.0, 0.0), slope=1.0, color="k", linewidth=0.8)
-        axes.set(xlim=(-span, span), ylim=(-1.5 * span, 1.5 * span), xlabel="change by retraining, nats", title=name)
+        axes.set(xlim=(-span, span), ylim=(-1.5 * span, 1.5 * span), xlabel="change by retraining, nats",
+                 title=name)
         axes.grid(alpha=0.3)
     panels[0][0].set_ylabel("predicted change, nats")
     figure.suptitle(f"{contest.name}: losses of held-out examples, random 5% deleted")
@@ -265,10 +300,13 @@ def draw_predictions(pyplot, contest, results):
 
 def main():
     parser = harness.parser("compare", __doc__, seed=0, quick=None, out="results/compare")
-    parser.add_argument("--learner", action="append", metavar="NAME", help=f"any of {', '.join(ARENAS)}; may be repeated; default: all")
-    parser.add_argument("--method", action="append", metavar="NAME", help="only these; may be repeated; default: all")
+    parser.add_argument("--learner", action="append", metavar="NAME",
+                        help=f"any of {', '.join(ARENAS)}; may be repeated; default: all")
+    parser.add_argument("--method", action="append", metavar="NAME",
+                        help="only these; may be repeated; default: all")
     parser.add_argument("--sets", type=int, default=30, help="random sets of each size (default %(default)s)")
-    parser.add_argument("--measured", type=int, default=20, help="held-out examples whose loss is measured (default %(default)s)")
+    parser.add_argument("--measured", type=int, default=20,
+                        help="held-out examples whose loss is measured (default %(default)s)")
     options = parser.parse_args()
     for name in options.learner or ():
         if name not in ARENAS:
@@ -283,7 +321,8 @@ def main():
         unknown = set(options.method or ()) - set(listed) - CONVEX_ONLY
         if unknown:
             raise InputError(f"no method {unknown.pop()!r} for {name}; there are {', '.join(listed)}")
-        results = {m: kept(contest, m, entry, options) for m, entry in listed.items() if not options.method or m in options.method}
+        results = {m: kept(contest, m, entry, options) for m, entry in listed.items() if not options.method
+                   or m in options.method}
         results = {"retraining": retraining_itself(contest), **results}
         aims = {m: results.get(entry.aim) for m, entry in listed.items()}
         rows = {m: scores(contest, result, aims.get(m)) for m, result in results.items() if not result.reason}
@@ -295,8 +334,10 @@ def main():
     harness.pictures(run.folder, predictions=lambda pyplot: draw_predictions(pyplot, *everything[last][:2]))
     run.finish(header, table, lambda pyplot: draw_costs(pyplot, everything),
                scores={name: rows for name, (_, _, rows) in everything.items()},
-               refusals={name: {m: r.reason for m, r in results.items() if r.reason} for name, (_, results, _) in everything.items()},
-               notes={name: {m: r.notes.split("\n") for m, r in results.items() if r.notes} for name, (_, results, _) in everything.items()})
+               refusals={name: {m: r.reason for m, r in results.items() if r.reason} for name,
+                         (_, results, _) in everything.items()},
+               notes={name: {m: r.notes.split("\n") for m, r in results.items() if r.notes} for name,
+                      (_, results, _) in everything.items()})
     return 0
 
 

@@ -1,4 +1,5 @@
-"""Who takes part in the comparison, and where: learners with measurements and deletion sets, and every method with its settings there."""
+"""Who takes part in the comparison, and where: learners with measurements and deletion sets, and every method
+with its settings there."""
 from dataclasses import dataclass, replace
 from typing import Callable, Optional
 
@@ -21,7 +22,8 @@ class Arena:
 
     make        make() -> learner;   asked(learner, count, seed) -> that many scalar measurements
     group       (what it is, group(learner) -> labels): a class to delete
-    damping     of methods with the Gauss-Newton matrix, on the sum scale;   convex: whether training comes near a unique minimum
+    damping     of methods with the Gauss-Newton matrix, on the sum scale;   convex: whether training comes
+                near a unique minimum
     directions  of the sketch
     """
     make: Callable
@@ -72,20 +74,22 @@ def with_x(learner):
     return [i for i, name in enumerate(learner.documents) if "x" in name]
 
 
-ARENAS = {
-    "least squares": Arena(diabetes, held_out_losses, ("the highest tenth", highest_tenth), 0.0, True, 342),
-    "ridge": Arena(lambda: diabetes(penalty=10.0 / 342.0), held_out_losses, ("the highest tenth", highest_tenth), 0.0, True, 342),
-    "logistic regression": Arena(breast_cancer, held_out_losses, ("malignant", labelled(-1.0)), 0.0, True, 469),
-    "bounded logistic": Arena(bounded_cancer, held_out_losses, ("malignant", labelled(-1.0)), 0.0, True, 469),
-    "digits": Arena(digits, held_out_losses, ("all threes", labelled(3)), 10.0, False, 500),
-    "microgpt": Arena(names, held_out_losses, ("with an x", with_x), 10.0, False, 500),
-}
+ARENAS = {"least squares": Arena(diabetes, held_out_losses, ("the highest tenth", highest_tenth), 0.0, True,
+                                 342), "ridge": Arena(lambda: diabetes(penalty=10.0 / 342.0), held_out_losses,
+                                                      ("the highest tenth", highest_tenth), 0.0, True, 342),
+          "logistic regression": Arena(breast_cancer, held_out_losses, ("malignant", labelled(-1.0)), 0.0,
+                                       True, 469),
+          "bounded logistic": Arena(bounded_cancer, held_out_losses, ("malignant", labelled(-1.0)), 0.0, True,
+                                    469),
+          "digits": Arena(digits, held_out_losses, ("all threes", labelled(3)), 10.0, False, 500),
+          "microgpt": Arena(names, held_out_losses, ("with an x", with_x), 10.0, False, 500),}
 
 
 def widened(learner):
     """Constants estimated at the trained parameters, with room for what deletion does to them."""
     found = estimated(learner)
-    return replace(found, smoothness=1.5 * found.smoothness, convexity=found.convexity / 1.5, how=f"{found.how}; widened by half")
+    return replace(found, smoothness=1.5 * found.smoothness, convexity=found.convexity / 1.5,
+                   how=f"{found.how}; widened by half")
 
 
 def entries(arena, learner):
@@ -111,7 +115,8 @@ def entries(arena, learner):
         "gradient ascent": Entry(GradientAscent(), "unlearning"),
     }
     if arena.convex:
-        made["descent-to-delete"] = Entry(Descent(widened(learner), max(1, steps // 10)), "unlearning", optimum)
+        made["descent-to-delete"] = Entry(Descent(widened(learner), max(1, steps // 10)), "unlearning",
+                                          optimum)
     for share in (10, 2):
         made[f"rewind 1/{share}"] = Entry(Rewind(steps // share), "unlearning")
     return made

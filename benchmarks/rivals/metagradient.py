@@ -1,7 +1,9 @@
-"""python -m benchmarks.metagradient: what reverse mode through the training costs, and predicts, beside the sketch.
+"""python -m benchmarks.metagradient: what reverse mode through the training costs, and predicts, beside the
+sketch.
 
-First that it is what two other ways find. Cost is counted in plain trainings (NumPy, one at a time), measured in turn. Then, with many more names than twice the directions:
-degree 1 from the metagradient, the sketch alone, and the two combined, against exact retraining (weight 0, schedule unchanged).
+First that it is what two other ways find. Cost is counted in plain trainings (NumPy, one at a time), measured
+in turn. Then, with many more names than twice the directions: degree 1 from the metagradient, the sketch
+alone, and the two combined, against exact retraining (weight 0, schedule unchanged).
 """
 import time
 
@@ -20,11 +22,14 @@ def cost(options):
     """Seconds of a plain training, and of metagradients in plain trainings, over `cost_steps` steps."""
     learner = names(options.names, steps=options.cost_steps, seed=options.seed)
     documents = [learner.loss_on(str(name)) for name in learner.held_out[:options.documents]]
-    calls = {"plain training": learner.train, "metagradient of 1": lambda: metagradient(learner, documents[0]),
+    calls = {"plain training": learner.train,
+             "metagradient of 1": lambda: metagradient(learner, documents[0]),
              f"metagradient of {len(documents)}": lambda: metagradient(learner, Several(tuple(documents)))}
-    rounds = [[harness.seconds(call, 1)[0] for call in calls.values()] for _ in range(3)]      # in turn: the machine's pace changes
-    rows = [[name, f"{took:.2f} s", f"{ratio:.1f}"] for name, took, ratio in zip(
-        calls, np.median(rounds, axis=0), np.median([[took / each[0] for took in each] for each in rounds], axis=0))]
+    # in turn: the machine's pace changes
+    rounds = [[harness.seconds(call, 1)[0] for call in calls.values()] for _ in range(3)]
+    rows = [[name, f"{took:.2f} s", f"{ratio:.1f}"] for name, took,
+            ratio in zip(calls, np.median(rounds, axis=0),
+                         np.median([[took / each[0] for took in each] for each in rounds], axis=0))]
     print(f"\n{options.cost_steps} steps, {len(learner.states)} arrays a state, "
           f"at most {metagradient(learner, documents[0]).stored} states held at once")
     print(harness.table(["", "time", "plain trainings"], rows))
@@ -32,7 +37,8 @@ def cost(options):
 
 
 def agreement(options):
-    """Three ways to the same first order: the metagradient, every unit pushed alone, and least squares from half as many directions."""
+    """Three ways to the same first order: the metagradient, every unit pushed alone, and least squares from
+    half as many directions."""
     learner = names(options.names, steps=options.agreement_steps, seed=options.seed)
     n = learner.unit_count
     measure = Several(tuple(learner.loss_on(str(name)) for name in learner.held_out[:options.documents]))
@@ -42,7 +48,9 @@ def agreement(options):
     decoded = decoded.leave_one_out(decoder="least squares", intervals=False).terms[:, 1]
     rows = [[name, f"{np.abs(found - exact).max() / np.abs(exact).max():.0e}"] for name, found in
             (("every unit pushed alone", pushed), (f"least squares from {-(-n // 2)} directions", decoded))]
-    print(harness.table([f"{n} names, {options.documents} documents: largest difference from the metagradient", "of the largest entry"], rows))
+    print(
+        harness.table([f"{n} names, {options.documents} documents: largest difference from the metagradient",
+                       "of the largest entry"], rows))
     return rows
 
 
@@ -50,7 +58,8 @@ def accuracy(options):
     """LDS and error at 1%, 5% and 20%: by the metagradient, a sketch, and both."""
     trial = microgpt_trial(options)
     n = trial.learner.unit_count
-    banks = random_sets(trial.learner.units, [max(1, n // 100), n // 20, n // 5], options.sets, options.seed + 1)
+    banks = random_sets(trial.learner.units, [max(1, n // 100), n // 20, n // 5], options.sets,
+                        options.seed + 1)
     truth = {size: trial.changes(sets) for size, sets in banks.items()}
     begin = time.perf_counter()
     gradient = metagradient(trial.learner, trial.measure)
@@ -59,38 +68,52 @@ def accuracy(options):
     verdicts = {}
     for design in options.designs:
         alone, seconds = trial.sketch(options.directions, seed=1, design=design)
-        for name, measured in ((design, alone), (f"{design} and metagradient", alone.with_gradient(gradient))):
-            many = {size: measured.predict_many(sets, decoder="least squares") for size, sets in banks.items()}
+        for name, measured in ((design, alone),
+                               (f"{design} and metagradient", alone.with_gradient(gradient))):
+            many = {size: measured.predict_many(sets, decoder="least squares") for size,
+                    sets in banks.items()}
             took[name], predicted[name] = seconds, {size: p.change for size, p in many.items()}
-            verdicts[name] = {size: [f"{trial.held(p, truth[size]).mean():.2f}", max(set(p.verdict), key=p.verdict.count)] for size, p in many.items()}
+            verdicts[name] = {size: [f"{trial.held(p, truth[size]).mean():.2f}",
+                                     max(set(p.verdict), key=p.verdict.count)] for size, p in many.items()}
     rows = []
     for name, by_size in predicted.items():
-        cells = [cell for size in banks for cell in (*scored(by_size[size], truth[size])[0], *verdicts.get(name, {}).get(size, ["-", "-"]))]
+        cells = [cell for size in banks for cell in (*scored(by_size[size], truth[size])[0],
+                                                     *verdicts.get(name, {}).get(size, ["-", "-"]))]
         rows.append([name, *cells, f"{took[name]:.0f} s" if name in took else ""])
-    print(f"\n{n} names, {options.directions} directions, {options.documents} documents, {options.sets} sets of each size")
-    print(harness.table(["", *(f"{what} {size}" for size in banks for what in ("LDS", "error", "in 95%", "verdict")), "took"], rows))
+    print(f"\n{n} names, {options.directions} directions, {options.documents} documents, {options.sets} "
+          "sets of each size")
+    print(harness.table(["", *(f"{what} {size}" for size in banks
+                               for what in ("LDS", "error", "in 95%", "verdict")), "took"], rows))
     for design in options.designs:
         shares = [f"{advantage(predicted[f'{design} and metagradient'][size], predicted['metagradient'][size], truth[size]):.0%} at {size}"
                   for size in banks]
-        print(f"{design} and metagradient is nearer than the metagradient alone in {', '.join(shares)} of resampled banks")
-    return {name: {size: scored(by_size[size], truth[size])[1] for size in banks} for name, by_size in predicted.items()}
+        print(f"{design} and metagradient is nearer than the metagradient alone in {', '.join(shares)} of "
+              "resampled banks")
+    return {name: {size: scored(by_size[size], truth[size])[1] for size in banks} for name,
+            by_size in predicted.items()}
 
 
 PARTS = {"agreement": agreement, "cost": cost, "accuracy": accuracy}
 
 
 def main():
-    parser = harness.parser("metagradient", __doc__, PARTS, names=None, seed=42, steps=5000, directions=500, quick=None, json=None)
-    parser.add_argument("--cost-steps", type=int, default=1000, help="of the training whose cost is measured (default: %(default)s)")
-    parser.add_argument("--agreement-steps", type=int, default=200, help="of the training on which three ways are compared (default: %(default)s)")
-    parser.add_argument("--designs", nargs="+", default=["pairs", "sphere"], help="of the directions (default: %(default)s)")
+    parser = harness.parser("metagradient", __doc__, PARTS, names=None, seed=42, steps=5000, directions=500,
+                            quick=None, json=None)
+    parser.add_argument("--cost-steps", type=int, default=1000,
+                        help="of the training whose cost is measured (default: %(default)s)")
+    parser.add_argument("--agreement-steps", type=int, default=200,
+                        help="of the training on which three ways are compared (default: %(default)s)")
+    parser.add_argument("--designs", nargs="+", default=["pairs", "sphere"],
+                        help="of the directions (default: %(default)s)")
     parser.add_argument("--sets", type=int, default=50, help="sets of each size")
     parser.add_argument("--documents", type=int, default=20, help="measurements")
-    parser.add_argument("--bank", default="results/truth", help="folder that keeps exact retrainings (default %(default)s)")
+    parser.add_argument("--bank", default="results/truth",
+                        help="folder that keeps exact retrainings (default %(default)s)")
     options = parser.parse_args()
     if options.quick:
         options.steps, options.cost_steps, options.agreement_steps, options.directions, options.sets, options.documents = 150, 60, 40, 40, 10, 3
-    print(f"{harness.machine()}; {options.names or 'US Census names'}, seed {options.seed}, {options.steps} steps")
+    print(f"{harness.machine()}; {options.names or 'US Census names'}, seed {options.seed}, {options.steps} "
+          "steps")
     harness.write_json(options.json, **harness.parts(PARTS, options))
     return 0
 

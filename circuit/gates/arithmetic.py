@@ -1,4 +1,5 @@
-"""Arithmetic gates: constants, sums, products and constant powers. Everything else algebraic is sugar over these."""
+"""Arithmetic gates: constants, sums, products and constant powers. Everything else algebraic is sugar over
+these."""
 import numpy as np
 
 from ..errors import DomainError, ShapeError
@@ -14,11 +15,13 @@ _QUICK_POWERS = {2.0: np.square, -1.0: np.reciprocal, 0.5: np.sqrt, -0.5: lambda
 
 
 def principal(x, outside):
-    """x, refused where complex numbers leave the right half-plane: a root or logarithm would choose a branch there.
+    """x, refused where complex numbers leave the right half-plane: a root or logarithm would choose a branch
+    there.
 
     Real numbers need no look: outside the domain NumPy gives NaN."""
     if np.iscomplexobj(x) and not np.all(np.real(x) > 0):
-        raise DomainError(f"the complex number {np.extract(np.real(x) <= 0, x)[0]} has no positive real part; {outside}")
+        raise DomainError(
+            f"the complex number {np.extract(np.real(x) <= 0, x)[0]} has no positive real part; {outside}")
     return x
 
 

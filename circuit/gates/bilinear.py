@@ -1,4 +1,5 @@
-"""The bilinear gate: einsum, every product of two tensors - matrix products, inner, outer and batched ones."""
+"""The bilinear gate: einsum, every product of two tensors - matrix products, inner, outer and batched
+ones."""
 from functools import lru_cache
 from math import prod
 
@@ -10,22 +11,26 @@ from .gate import Gate
 
 @lru_cache(maxsize=None)
 def einsum_letters(spec):
-    """The axes of 'ab,bc->ac' by role: (batch: in all three, row: a and output, column: b and output, inner: a and b)."""
+    """The axes of 'ab,bc->ac' by role: (batch: in all three, row: a and output, column: b and output, inner:
+    a and b)."""
     try:
         inputs, output = spec.split("->")
         a, b = inputs.split(",")
     except ValueError:
-        raise ShapeError(f"einsum {spec!r} is not of the form 'ab,bc->ac' (two operands, an explicit output)") from None
+        raise ShapeError(
+            f"einsum {spec!r} is not of the form 'ab,bc->ac' (two operands, an explicit output)") from None
     for part in (a, b, output):
         if len(set(part)) != len(part) or not (part.isalpha() or part == ""):
-            raise ShapeError(f"einsum {spec!r}: {part!r} repeats a letter or has something other than letters")
+            raise ShapeError(
+                f"einsum {spec!r}: {part!r} repeats a letter or has something other than letters")
     lone = set(a) ^ set(b)
     if not set(output) <= set(a) | set(b) or not lone <= set(output):
-        raise ShapeError(f"einsum {spec!r}: each letter must stand in at least two of the operands and the output; "
+        raise ShapeError(
+            f"einsum {spec!r}: each letter must stand in at least two of the operands and the output; "
                          "sum or broadcast the others first")
     both = [c for c in a if c in b]
-    return ([c for c in output if c in both], [c for c in output if c not in b], [c for c in output if c not in a],
-            [c for c in both if c not in output])
+    return ([c for c in output if c in both], [c for c in output if c not in b],
+            [c for c in output if c not in a], [c for c in both if c not in output])
 
 
 def einsum_sizes(spec, a, b):
@@ -53,7 +58,8 @@ def _matmul_plan(spec):
     a, b = spec.split("->")[0].split(",")
     output = spec.split("->")[1]
     order = batch + row + column
-    return ([a.index(c) - len(a) for c in batch + row + inner], [b.index(c) - len(b) for c in batch + inner + column],
+    return ([a.index(c) - len(a) for c in batch + row + inner],
+            [b.index(c) - len(b) for c in batch + inner + column],
             [order.index(c) - len(order) for c in output], len(batch), len(row), len(column))
 
 

@@ -1,11 +1,12 @@
 """What a gate is, and the registry that lists them all.
 
-A gate is one small record: its name, how many wires it reads, the shape it writes, its value on NumPy arrays, and its
-vector-Jacobian product *written in gates*, so that a gradient is again a circuit. Calling a gate on wires records it;
-calling it on arrays computes its value at once - the same function serves the recording and the plain calculation.
+A gate is one small record: its name, how many wires it reads, the shape it writes, its value on NumPy arrays,
+and its vector-Jacobian product *written in gates*, so that a gradient is again a circuit. Calling a gate on
+wires records it; calling it on arrays computes its value at once - the same function serves the recording and
+the plain calculation.
 
-Values are written for arrays whose *trailing* axes have the recorded shape: any leading axes are a batch and pass through.
-They accept complex arrays too, where every branch goes by the real part.
+Values are written for arrays whose *trailing* axes have the recorded shape: any leading axes are a batch and
+pass through. They accept complex arrays too, where every branch goes by the real part.
 """
 from dataclasses import dataclass
 from typing import Callable, Optional
@@ -26,9 +27,11 @@ class Gate:
     arity     number of input wires; None for any number
     shape     shape(*input_shapes, **parameters) -> output shape; raises ShapeError
     value     value(*arrays, **parameters) -> array
-    vjp       vjp(g, y, *inputs, **parameters) -> one cotangent (or None) per input, for output y with cotangent g
+    vjp       vjp(g, y, *inputs, **parameters) -> one cotangent (or None) per input, for output y with
+              cotangent g
     doc       value, derivative and Taylor recurrence
-    kinds     'real': real wires in and out; 'moves': moves elements of any one kind; a tuple: the kind of each input
+    kinds     'real': real wires in and out; 'moves': moves elements of any one kind; a tuple: the kind of
+              each input
     domain    domain(x, **parameters) -> bool array, True where the gate is analytic at x; None: everywhere
     outside   what to say when the domain is left
     flops     plain float operations per output element (einsum and sum count their own way)
@@ -82,9 +85,11 @@ def plain_array(x):
 
 
 def at_once(gate, arrays, parameters):
-    """The gate's value on plain arrays, under the same conditions as in a circuit: shapes that fit, and nothing but numbers."""
+    """The gate's value on plain arrays, under the same conditions as in a circuit: shapes that fit, and
+    nothing but numbers."""
     wanted = gate.kinds if isinstance(gate.kinds, tuple) else ("real",) * len(arrays)
-    kinds = ["integer" if want == "integer" and np.issubdtype(x.dtype, np.integer) else "real" for want, x in zip(wanted, arrays)]
+    kinds = ["integer" if want == "integer" and np.issubdtype(x.dtype, np.integer) else "real" for want,
+             x in zip(wanted, arrays)]
     gate_result(gate, [x.shape for x in arrays], kinds, parameters)
     for x in arrays:
         if not np.isfinite(x).all():
@@ -95,7 +100,8 @@ def at_once(gate, arrays, parameters):
         except DomainError as error:
             raise DomainError(f"gate {gate.name}: {error}") from None
     if not np.isfinite(value).all():
-        raise DomainError(f"gate {gate.name} gives {first_bad(value, arrays)}{'; ' + gate.outside if gate.outside else ''}")
+        raise DomainError(
+            f"gate {gate.name} gives {first_bad(value, arrays)}{'; ' + gate.outside if gate.outside else ''}")
     return value
 
 

@@ -1,7 +1,8 @@
-"""Linear gates: sum and broadcast, the structural gates, which only move elements about, and gather with its adjoint.
+"""Linear gates: sum and broadcast, the structural gates, which only move elements about, and gather with its
+adjoint.
 
-Axes are negative (counted from the end), so that a leading batch axis passes through. The public functions that accept
-any axis stand in functions.py; here parameters are already in normal form.
+Axes are negative (counted from the end), so that a leading batch axis passes through. The public functions
+that accept any axis stand in functions.py; here parameters are already in normal form.
 """
 from math import prod
 
@@ -12,7 +13,7 @@ from ..errors import DomainError, ShapeError
 from .gate import Gate
 
 
-# sum and broadcast, each the other's adjoint ------------------------------------------------------------------------
+# sum and broadcast, each the other's adjoint ----------------------------------------------------------------
 
 def _sum_shape(shape, axes):
     if any(not -len(shape) <= axis < 0 for axis in axes) or len(set(axes)) != len(axes):
@@ -48,7 +49,7 @@ broadcast_to = Gate(
     """Repeat along axes of length 1. Linear; its adjoint is sum.""", kinds="moves", flops=0.0)
 
 
-# structure: elements move, values do not change ---------------------------------------------------------------------
+# structure: elements move, values do not change -------------------------------------------------------------
 
 def _reshape_shape(actual, source, shape):
     if actual != source or prod(source) != prod(shape):
@@ -144,7 +145,7 @@ join = Gate(
     """Tensors one behind the other along an axis. Linear.""", kinds="moves", flops=0.0)
 
 
-# gather rows and its adjoint ----------------------------------------------------------------------------------------
+# gather rows and its adjoint --------------------------------------------------------------------------------
 
 def _gather_shape(table, ids, rank):
     if len(ids) != 1 or len(table) != rank or rank < 1:

@@ -1,7 +1,8 @@
-"""Piecewise analytic gates: the branch is chosen by the real constant part, and each branch is a polynomial rule of its own.
+"""Piecewise analytic gates: the branch is chosen by the real constant part, and each branch is a polynomial
+rule of its own.
 
-Taylor coefficients describe one branch perfectly and cannot see the other, so exactly on a kink there is nothing to
-describe: degree >= 1 refuses, naming the gate; a plain evaluation takes the branch written below.
+Taylor coefficients describe one branch perfectly and cannot see the other, so exactly on a kink there is
+nothing to describe: degree >= 1 refuses, naming the gate; a plain evaluation takes the branch written below.
 """
 import numpy as np
 

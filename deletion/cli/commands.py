@@ -32,7 +32,8 @@ DEFAULT = "microgpt:names"
 
 
 def run(arguments=None):
-    """Call a command and return its exit code: 0 well, 1 a check failed, 2 wrong input (one line says why), 130 interrupted."""
+    """Call a command and return its exit code: 0 well, 1 a check failed, 2 wrong input (one line says why),
+    130 interrupted."""
     try:
         code = main(arguments)
         sys.stdout.flush()
@@ -44,7 +45,8 @@ def run(arguments=None):
         print(f"sketch: error: {printable(' '.join(str(error).split()))}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("sketch: interrupted; blocks finished so far are kept, and the same command goes on from there", file=sys.stderr)
+        print("sketch: interrupted; blocks finished so far are kept, and the same command goes on from there",
+              file=sys.stderr)
         return 130
 
 
@@ -73,7 +75,8 @@ def restrict_imports(folders):
 
 
 def parser():
-    top = argparse.ArgumentParser(prog="sketch", description="Sketch a training, and predict what its model would say without some of its examples.")
+    top = argparse.ArgumentParser(prog="sketch", description="Sketch a training, and predict what its model "
+                                  "would say without some of its examples.")
     commands = top.add_subparsers(metavar="command", required=True)
 
     def command(name, function):
@@ -87,21 +90,31 @@ def parser():
     make_one.add_argument("--directions", type=positive, default=64, help="how many (default %(default)s)")
     make_one.add_argument("--degree", type=int, default=3, help="highest order kept (default %(default)s)")
     make_one.add_argument("--seed", type=int, default=0, help="of the directions (default %(default)s)")
-    make_one.add_argument("--design", default="auto", choices=DESIGNS, help="how directions are drawn (default %(default)s)")
-    make_one.add_argument("--dtype", default="float64", help="of stored coefficients: float64 or float32 (default %(default)s)")
-    make_one.add_argument("--out", metavar="FOLDER", help="the sketch's folder; what is finished there is not done again")
-    make_one.add_argument("--dry-run", action="store_true", help="only tell what time, disk and memory it would take")
+    make_one.add_argument("--design", default="auto", choices=DESIGNS,
+                          help="how directions are drawn (default %(default)s)")
+    make_one.add_argument("--dtype", default="float64",
+                          help="of stored coefficients: float64 or float32 (default %(default)s)")
+    make_one.add_argument("--out", metavar="FOLDER",
+                          help="the sketch's folder; what is finished there is not done again")
+    make_one.add_argument("--dry-run", action="store_true",
+                          help="only tell what time, disk and memory it would take")
 
     look = command("info", info_command)
-    look.add_argument("--check", action="store_true", help="verify every checksum; exit code 1 if anything is damaged or unfinished")
-    measure, predict, validate = command("measure", measure_command), command("predict", predict_command), command("validate", validate_command)
+    look.add_argument("--check", action="store_true",
+                      help="verify every checksum; exit code 1 if anything is damaged or unfinished")
+    measure, predict, validate = (command("measure", measure_command), command("predict", predict_command),
+                                  command("validate", validate_command))
     measure.add_argument("--save", metavar="FILE", help="the coefficients of every direction, as .npz")
-    predict.add_argument("--weight", type=float, default=0.0, help="what is left of the set's weight (default %(default)s: deleted)")
-    validate.add_argument("--sets", type=positive, help="random sets to retrain without (default 20, or none where --delete is given)")
-    validate.add_argument("--size", type=float, default=0.01, help="units in each of them, or below 1 the part of all (default %(default)s)")
+    predict.add_argument("--weight", type=float, default=0.0,
+                         help="what is left of the set's weight (default %(default)s: deleted)")
+    validate.add_argument("--sets", type=positive,
+                          help="random sets to retrain without (default 20, or none where --delete is given)")
+    validate.add_argument("--size", type=float, default=0.01,
+                          help="units in each of them, or below 1 the part of all (default %(default)s)")
     validate.add_argument("--seed", type=int, default=0, help="of the random sets (default %(default)s)")
     validate.add_argument("--max-error", type=float, help="exit with code 1 if the error is larger")
-    validate.add_argument("--min-correlation", type=float, help="exit with code 1 if the correlation is smaller")
+    validate.add_argument("--min-correlation", type=float,
+                          help="exit with code 1 if the correlation is smaller")
     for sub in (predict, validate):
         sub.epilog, sub.formatter_class = SETS, argparse.RawDescriptionHelpFormatter
         sub.add_argument("--delete", metavar="SET", action="append", required=sub is predict,
@@ -115,7 +128,8 @@ def parser():
         sub.add_argument("folder", help="the sketch's folder")
     for sub in (make_one, measure, predict, validate):
         sub.add_argument("--threads", type=positive, help="default: the machine's cores")
-        add_learner(sub.add_argument_group("the learner" if sub is make_one else "the learner, where it is not to be made as the folder says"))
+        add_learner(sub.add_argument_group("the learner" if sub is make_one
+                                           else "the learner, where it is not to be made as the folder says"))
     join = command("merge", merge_command)
     join.add_argument("folders", nargs="+", metavar="folder")
     join.add_argument("--out", metavar="FOLDER", required=True)
@@ -131,14 +145,18 @@ def positive(text):
 
 
 def add_learner(group):
-    group.add_argument("--learner", metavar="MODULE:FUNCTION", help=f"function that returns a Learner (default {DEFAULT})")
-    group.add_argument("--names", metavar="FILE", help="names to train on, one a line (default: the shipped US Census names)")
+    group.add_argument("--learner", metavar="MODULE:FUNCTION",
+                       help=f"function that returns a Learner (default {DEFAULT})")
+    group.add_argument("--names", metavar="FILE",
+                       help="names to train on, one a line (default: the shipped US Census names)")
     group.add_argument("--steps", type=positive, help="of the training")
-    group.add_argument("--units", metavar="FUNCTION", help="of a name: what gets deleted, such as first_letter")
-    group.add_argument("--argument", metavar="NAME=VALUE", action="append", help="any other argument of the function; the value as JSON, or text")
+    group.add_argument("--units", metavar="FUNCTION",
+                       help="of a name: what gets deleted, such as first_letter")
+    group.add_argument("--argument", metavar="NAME=VALUE", action="append",
+                       help="any other argument of the function; the value as JSON, or text")
 
 
-# the commands ----------------------------------------------------------------------------------------------------------
+# the commands -----------------------------------------------------------------------------------------------
 
 def precompute_command(options):
     """Push random directions through a training."""
@@ -146,14 +164,17 @@ def precompute_command(options):
     if options.out is None and not options.dry_run:
         raise LearnerError("--out FOLDER is needed, or --dry-run to ask what it would cost")
     start = time.perf_counter()
-    made = precompute(learner, options.directions, options.degree, options.seed, design=options.design, out=options.out,
-                      threads=options.threads, dtype=options.dtype, dry_run=options.dry_run, progress=not options.quiet)
+    made = precompute(learner, options.directions, options.degree, options.seed, design=options.design,
+                      out=options.out, threads=options.threads, dtype=options.dtype, dry_run=options.dry_run,
+                      progress=not options.quiet)
     if options.dry_run:
-        show(options.json, vars(made) | {"seconds": made.seconds, "core_seconds": made.core_seconds}, str(made))
+        show(options.json, vars(made) | {"seconds": made.seconds, "core_seconds": made.core_seconds},
+             str(made))
         return 0
     facts = summary(made.folder)
-    show(options.json, facts, f"{facts['directions']} directions of degree {facts['degree']} over {facts['units']:,} units in {options.out}: "
-                         f"{size(facts['bytes'])}, {duration(time.perf_counter() - start)}")
+    show(options.json, facts, f"{facts['directions']} directions of degree {facts['degree']} over "
+         f"{facts['units']:,} units in {options.out}: "
+         f"{size(facts['bytes'])}, {duration(time.perf_counter() - start)}")
     return 0
 
 
@@ -170,10 +191,12 @@ def info_command(options):
     rows = [("learner", "unknown (made in Python)" if recipe is None else described(recipe)),
             *((name, value) for name, value in facts.items() if name not in ("bytes", "core_seconds")),
             ("size", size(facts["bytes"])), ("time of one core", duration(facts["core_seconds"])),
-            ("made with", ", ".join(f"{name} {number}" for name, number in folder.manifest["versions"].items())),
+            ("made with",
+             ", ".join(f"{name} {number}" for name, number in folder.manifest["versions"].items())),
             ("fingerprint", folder.manifest["fingerprint"][:16])]
-    show(options.json, facts | {"learner": folder.manifest["learner"], "versions": folder.manifest["versions"],
-                           "fingerprint": folder.manifest["fingerprint"], "troubles": troubles},
+    show(options.json,
+         facts | {"learner": folder.manifest["learner"], "versions": folder.manifest["versions"],
+                  "fingerprint": folder.manifest["fingerprint"], "troubles": troubles},
          table(None, rows) + "\nevery file is as it was written: all well" * (options.check and not troubles))
     for trouble in troubles:
         print(f"sketch: {printable(trouble)}", file=sys.stderr)
@@ -195,8 +218,9 @@ def measure_command(options):
     if options.save:
         np.savez(options.save, directions=sketch.directions.psi, **saved)
     meaning = "norm of T_r" if sketch.directions.design in UNITARILY_INVARIANT else "root mean square of c_r"
-    show(options.json, {"size": meaning, "rows": rows}, table(["measurement", "as trained", *(f"order {r + 1}" for r in range(sketch.degree))],
-         [[r["measurement"], r["trained"], *r["sizes"]] for r in rows]) + f"\n(by order: {meaning})")
+    show(options.json, {"size": meaning, "rows": rows},
+         table(["measurement", "as trained", *(f"order {r + 1}" for r in range(sketch.degree))],
+               [[r["measurement"], r["trained"], *r["sizes"]] for r in rows]) + f"\n(by order: {meaning})")
     if options.plot:
         plots.orders(rows, meaning, options.plot)
     return 0
@@ -223,20 +247,24 @@ def validate_command(options):
     sketch, asked = opened(options)
     learner = sketch.learner
     sets = {text: deletion_set(learner, text) for text in options.delete or ()}
-    sets |= sampled(learner, options.sets if options.sets is not None else 0 if sets else 20, options.size, options.seed)
+    sets |= sampled(learner, options.sets if options.sets is not None else 0 if sets else 20, options.size,
+                    options.seed)
     how = {"decoder": options.decoder} if options.decoder else {}
     theta = retrain(learner, list(sets.values()), threads=options.threads, progress=not options.quiet)
     rows, scores = [], []
     for text, measure in asked.items():
-        measured, truth = sketch.measure(measure, options.threads), evaluate(learner.measurement(measure), [theta])[0]
+        measured, truth = sketch.measure(measure,
+                                         options.threads), evaluate(learner.measurement(measure), [theta])[0]
         here = [row | {"retrained": true[row["index"]]} for (name, units), true in zip(sets.items(), truth)
                 for row in predicted(measured, text, name, units, how)]
-        scores += [score([row for row in here if row["measurement"] == label]) for label, _ in entries(text, measured.value)]
+        scores += [score([row for row in here if row["measurement"] == label]) for label,
+                   _ in entries(text, measured.value)]
         rows += here
-    show(options.json, {"rows": rows, "scores": scores}, prediction_table(rows) + "\n\n" + table(
-        ["measurement", "correlation", "error", "covered", "of"],
-        [[s["measurement"], s["correlation"], s["error"], f"{s['covered']:.0%}", f"{s['level']:.0%} intervals"] for s in scores])
-        + "\n(error: sum of |predicted - retrained| over sum of |true change|; of no change it is 1)")
+    show(options.json, {"rows": rows, "scores": scores}, prediction_table(rows)
+         + "\n\n" + table(["measurement", "correlation", "error", "covered", "of"],
+                          [[s["measurement"], s["correlation"], s["error"], f"{s['covered']:.0%}",
+                            f"{s['level']:.0%} intervals"] for s in scores])
+         + "\n(error: sum of |predicted - retrained| over sum of |true change|; of no change it is 1)")
     if options.plot:
         plots.validation(rows, options.plot)
     return failed(scores, options)
@@ -249,7 +277,7 @@ def merge_command(options):
     return 0
 
 
-# what they share -------------------------------------------------------------------------------------------------------
+# what they share --------------------------------------------------------------------------------------------
 
 def given_arguments(options):
     """The arguments of the learner's factory that stand on the command line."""
@@ -271,7 +299,8 @@ def opened(options):
     """(the sketch in the folder, with its learner; {text: measurement})."""
     recipe = Folder.open(options.folder).manifest["learner"].get("recipe")
     if options.learner is None and recipe is None:
-        raise LearnerError(f"{options.folder} does not say how to make its learner: give --learner module:function")
+        raise LearnerError(
+            f"{options.folder} does not say how to make its learner: give --learner module:function")
     if options.learner is None:
         learner = requested(recipe, given_arguments(options))
     else:
@@ -288,11 +317,13 @@ def summary(folder):
 
 
 def failed(scores, options):
-    """The exit code of a validation: 1, and a line for each reason, if a score misses what the user asks for."""
+    """The exit code of a validation: 1, and a line for each reason, if a score misses what the user asks
+    for."""
     reasons = [f"error {s['error']:.3g} of {s['measurement']} is above {options.max_error}" for s in scores
                if options.max_error is not None and not s["error"] <= options.max_error]
-    reasons += [f"correlation {s['correlation']:.3g} of {s['measurement']} is below {options.min_correlation}" for s in scores
-                if options.min_correlation is not None and not s["correlation"] >= options.min_correlation]
+    reasons += [f"correlation {s['correlation']:.3g} of {s['measurement']} is below {options.min_correlation}"
+                for s in scores if options.min_correlation is not None
+                and not s["correlation"] >= options.min_correlation]
     for reason in reasons:
         print(f"sketch: check failed: {reason}", file=sys.stderr)
     return 1 if reasons else 0

@@ -9,7 +9,8 @@ def drawing(path):
     try:
         import matplotlib
     except ImportError:
-        raise LearnerError("--plot needs matplotlib: pip install -e '.[plot]' in the project's folder") from None
+        raise LearnerError(
+            "--plot needs matplotlib: pip install -e '.[plot]' in the project's folder") from None
     matplotlib.use("Agg")
     from matplotlib import pyplot
     figure, axes = pyplot.subplots(figsize=(7.5, 4.8), layout="constrained")
@@ -29,7 +30,8 @@ def drawing(path):
 
 def by_measurement(rows):
     """{measurement: its rows}, in order."""
-    return {label: [row for row in rows if row["measurement"] == label] for label in dict.fromkeys(row["measurement"] for row in rows)}
+    return {label: [row for row in rows if row["measurement"] == label]
+            for label in dict.fromkeys(row["measurement"] for row in rows)}
 
 
 def orders(rows, meaning, path):
@@ -59,8 +61,8 @@ def predictions(rows, path):
     """The predicted change of every set, with its interval."""
     axes, save = drawing(path)
     for number, (label, here) in enumerate(by_measurement(rows).items()):
-        axes.errorbar([row["change"] for row in here], np.arange(len(here)) + 0.1 * number, xerr=bars(here)[0], fmt="o",
-                      capsize=3, label=label)
+        axes.errorbar([row["change"] for row in here], np.arange(len(here)) + 0.1 * number,
+                      xerr=bars(here)[0], fmt="o", capsize=3, label=label)
     axes.set_yticks(range(len(here)), [row["set"] for row in here])
     axes.axvline(0.0, color="k", linewidth=0.8)
     axes.set_xlabel(f"predicted change (bars: {bars(rows)[1]})")
@@ -71,8 +73,8 @@ def validation(rows, path):
     """Predicted against true change."""
     axes, save = drawing(path)
     for label, here in by_measurement(rows).items():
-        axes.errorbar([row["retrained"] - row["trained"] for row in here], [row["change"] for row in here], bars(here)[0],
-                      fmt="o", capsize=3, label=label)
+        axes.errorbar([row["retrained"] - row["trained"] for row in here], [row["change"] for row in here],
+                      bars(here)[0], fmt="o", capsize=3, label=label)
     axes.axline((0.0, 0.0), slope=1.0, color="k", linewidth=0.8, label="exact")
     axes.set_xlabel("change by exact retraining")
     axes.set_ylabel(f"predicted change (bars: {bars(rows)[1]})")

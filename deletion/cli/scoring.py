@@ -15,12 +15,12 @@ def predicted(measured, text, name, units, how):
     p, called = measured.predict(units, **how), unit_names(measured.learner)
     names, rows = [called[i] for i in measured.learner.unit_indices(units)], []
     for label, index in entries(text, measured.value):
-        rows.append({"set": name, "count": len(units), "units": units, "names": names,
-                     "measurement": label, "index": index, "trained": measured.value[index],
-                     "predicted": p.value[index], "change": p.change[index],
-                     "standard_error": p.standard_error[index], "terms": p.terms[(slice(None), *index)],
-                     "interval": None if p.interval is None else [bound[index] for bound in p.interval], "level": p.level,
-                     "verdict": p.verdict, "reasons": list(p.reasons)})
+        rows.append({"set": name, "count": len(units), "units": units, "names": names, "measurement": label,
+                     "index": index, "trained": measured.value[index], "predicted": p.value[index],
+                     "change": p.change[index], "standard_error": p.standard_error[index],
+                     "terms": p.terms[(slice(None), *index)], "interval": None if p.interval is None
+                     else [bound[index] for bound in p.interval], "level": p.level, "verdict": p.verdict,
+                     "reasons": list(p.reasons)})
     return rows
 
 
@@ -42,13 +42,15 @@ def sampled(learner, count, wanted, seed):
 
 
 def score(rows):
-    """How near the predictions of one measurement came: correlation and error of the change, coverage of the intervals."""
+    """How near the predictions of one measurement came: correlation and error of the change, coverage of the
+    intervals."""
     true = np.array([row["retrained"] - row["trained"] for row in rows])
     guess = np.array([row["change"] for row in rows])
-    bounds = [row["interval"] or [row["predicted"] + z * row["standard_error"] for z in (-1.96, 1.96)] for row in rows]
+    bounds = [row["interval"] or [row["predicted"] + z * row["standard_error"] for z in (-1.96, 1.96)]
+              for row in rows]
     known = len(rows) > 1 and true.std() > 0.0 and guess.std() > 0.0
     return {"measurement": rows[0]["measurement"], "sets": len(rows),
             "correlation": float(np.corrcoef(true, guess)[0, 1]) if known else float("nan"),
             "error": float(np.abs(guess - true).sum() / np.abs(true).sum()) if true.any() else float("nan"),
-            "covered": float(np.mean([low <= row["retrained"] <= high for (low, high), row in zip(bounds, rows)])),
-            "level": rows[0]["level"] or 0.95}
+            "covered": float(np.mean([low <= row["retrained"] <= high for (low, high),
+                                      row in zip(bounds, rows)])), "level": rows[0]["level"] or 0.95}

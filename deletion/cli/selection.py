@@ -97,7 +97,8 @@ def some(names):
 
 
 def measurement(learner, text):
-    """The measurement that a text asks for: one the learner names ('loss:NAME'), or 'module:function' of the parameters."""
+    """The measurement that a text asks for: one the learner names ('loss:NAME'), or 'module:function' of the
+    parameters."""
     named = getattr(learner, "named_measurement", None)
     found = named(text) if named else None
     if found is None:
@@ -108,5 +109,6 @@ def measurement(learner, text):
             known = f"; of its own the learner has {', '.join(f'{kind}:...' for kind in own)}" if own else ""
             raise LearnerError(f"no measurement {text!r} ({error}){known}") from None
     if not callable(found):
-        raise LearnerError(f"the measurement {text!r} is a {type(found).__name__}, not a function of the parameters")
+        raise LearnerError(
+            f"the measurement {text!r} is a {type(found).__name__}, not a function of the parameters")
     return found

@@ -72,6 +72,7 @@ def table(header, rows):
 
     cells = ([] if header is None else [list(header)]) + [[shown(x) for x in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*cells)]
-    right = [header is not None and not any(isinstance(x, str) for x in column) for column in zip(*rows)] or [False] * len(widths)
-    return "\n".join("  ".join(cell.rjust(width) if numbers else cell.ljust(width) for cell, width, numbers in zip(row, widths, right)).rstrip()
-                     for row in cells)
+    right = [header is not None and not any(isinstance(x, str) for x in column)
+             for column in zip(*rows)] or [False] * len(widths)
+    return "\n".join("  ".join(cell.rjust(width) if numbers else cell.ljust(width) for cell, width,
+                               numbers in zip(row, widths, right)).rstrip() for row in cells)

@@ -1,12 +1,15 @@
-"""What a training descends, as a function of its parameters: sums of losses, their gradients, and products with their curvature.
+"""What a training descends, as a function of its parameters: sums of losses, their gradients, and products
+with their curvature.
 
-    R(theta) = sum_i w_i l_i(theta) + n r(theta)          a sum over n examples, not a mean; no deletion rescales the regulariser r
+    R(theta) = sum_i w_i l_i(theta) + n r(theta)          a sum over n examples, not a mean; no deletion
+    rescales the regulariser r
 
-n r(theta) because a learner adds r to the mean of its losses. Without weights each example counts once, however often the schedule
-visits it: a training that visits some more often than others descends another sum, and one that it never visits has a gradient
-here although its deletion changes nothing. Second derivatives are pushes of the recorded gradient: along
-theta + t v its first Taylor coefficient is H v, and a complex direction carries two real vectors. The Gauss-Newton matrix
-G = sum_i w_i J_i^T (grad^2_out l_i) J_i + n grad^2 r needs the loss in two parts, a ModelLoss.
+n r(theta) because a learner adds r to the mean of its losses. Without weights each example counts once,
+however often the schedule visits it: a training that visits some more often than others descends another sum,
+and one that it never visits has a gradient here although its deletion changes nothing. Second derivatives are
+pushes of the recorded gradient: along theta + t v its first Taylor coefficient is H v, and a complex
+direction carries two real vectors. The Gauss-Newton matrix G = sum_i w_i J_i^T (grad^2_out l_i) J_i + n
+grad^2 r needs the loss in two parts, a ModelLoss.
 """
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -25,7 +28,8 @@ from circuit.errors import LearnerError
 from circuit.checks import checked_learner, one_of, real_array
 
 ROWS = 32
-"""Examples in one evaluation of a loss that takes batches, when it is pushed: their polynomials then stay in the cache."""
+"""Examples in one evaluation of a loss that takes batches, when it is pushed: their polynomials then stay in
+the cache."""
 
 AT_ONCE = 512
 """Examples whose gradients are evaluated side by side in plain numbers."""
@@ -37,8 +41,10 @@ CURVATURES = ("hessian", "gauss-newton")
 class ModelLoss:
     """A loss in two parts, for methods that look at what the model says and not only at what it costs.
 
-    outputs     outputs(parameters, *arrays) -> what the model says: any shape; with batches, one row per example
-    criterion   criterion(outputs, *arrays) -> loss, convex in the outputs: a scalar; with batches, one number per example
+    outputs     outputs(parameters, *arrays) -> what the model says: any shape; with batches, one row per
+                example
+    criterion   criterion(outputs, *arrays) -> loss, convex in the outputs: a scalar; with batches, one number
+                per example
     """
     outputs: Callable
     criterion: Callable
@@ -46,7 +52,8 @@ class ModelLoss:
     def __post_init__(self):
         for name in ("outputs", "criterion"):
             if not callable(getattr(self, name)):
-                raise LearnerError(f"the {name} of a ModelLoss are functions, not {getattr(self, name)!r:.60}")
+                raise LearnerError(
+                    f"the {name} of a ModelLoss are functions, not {getattr(self, name)!r:.60}")
 
     def __call__(self, parameters, *arrays):
         return self.criterion(self.outputs(parameters, *arrays), *arrays)
@@ -56,28 +63,33 @@ class ModelLoss:
         found = self.outputs(parameters, *arrays)
         if isinstance(found, (tuple, list)) or rows is not None and np.shape(found)[:1] != (rows,):
             shape = f"{len(found)} things" if isinstance(found, (tuple, list)) else f"shape {np.shape(found)}"
-            raise LearnerError("the outputs of a ModelLoss are one array" + (f", with a row for each of {rows} examples," * (rows is not None))
+            raise LearnerError("the outputs of a ModelLoss are one array"
+                               + (f", with a row for each of {rows} examples," * (rows is not None))
                                + f" not {shape}; join several with concatenate")
         return found
 
 
 class Objective:
-    """The sum of a learner's losses plus its regulariser. Weights are per example, (n,); without them every weight is 1."""
+    """The sum of a learner's losses plus its regulariser. Weights are per example, (n,); without them every
+    weight is 1."""
 
     def __init__(self, learner):
-        self.learner, self.size, self.count = checked_learner(learner), learner.layout.size, learner.example_count
+        self.learner, self.size, self.count = (checked_learner(learner), learner.layout.size,
+                                               learner.example_count)
         self._recorded, self._recurrences = {}, {}
         self.kinds = {}      # shapes of an example -> numbers of the examples that have them
         for i, example in enumerate(learner.examples):
-            kind = tuple((x.shape, "integer" if np.issubdtype(x.dtype, np.integer) else "real") for x in example)
+            kind = tuple((x.shape, "integer" if np.issubdtype(x.dtype, np.integer) else "real")
+                         for x in example)
             self.kinds.setdefault(kind, []).append(i)
         if learner.regularizer is None:
             self._penalty = None
         else:
-            penalty = record(lambda theta: learner.penalty(learner.layout.split(theta)) * float(self.count), real(self.size, name="theta"))
+            penalty = record(lambda theta: learner.penalty(learner.layout.split(theta)) * float(self.count),
+                             real(self.size, name="theta"))
             self._penalty = gradient(penalty, wrt=[0])
 
-    # one evaluation at a time ------------------------------------------------------------------------------------------
+    # one evaluation at a time -------------------------------------------------------------------------------
 
     def value(self, theta, weights=None):
         """R(theta)."""
@@ -109,7 +121,8 @@ class Objective:
             value, total = evaluate(self._penalty, [theta])
         for kind, members in self.kinds.items():
             if self.batched:      # all examples of a kind are one batch: matrix products do the sum
-                found = evaluate(self._slope(kind, len(members)), [theta, weights[members], *self._data(members)])
+                found = evaluate(self._slope(kind, len(members)),
+                                 [theta, weights[members], *self._data(members)])
                 value, total = value + found[0], total + found[1]
                 continue
             for chosen in blocks(members, AT_ONCE):
@@ -117,7 +130,7 @@ class Objective:
                 value, total = value + found[0].sum(axis=0), total + found[1].sum(axis=0)
         return value, total
 
-    # curvature ---------------------------------------------------------------------------------------------------------
+    # curvature ----------------------------------------------------------------------------------------------
 
     def products(self, theta, vectors, weights=None, *, curvature="hessian", regularizer=True):
         """(k, parameters): the curvature of R at theta times each of k real vectors, by pushes of degree 1.
@@ -125,17 +138,21 @@ class Objective:
         curvature     "hessian", or "gauss-newton" for losses that are a ModelLoss
         regularizer   whether n grad^2 r is part of it: not where weights single out a deletion set
 
-        Raises LearnerError for a loss without outputs, DomainError where a gate leaves its domain or stands on a kink.
+        Raises LearnerError for a loss without outputs, DomainError where a gate leaves its domain or stands
+        on a kink.
         """
         theta, weights, vectors = self._theta(theta), self._weights(weights), real_array(vectors, "vectors")
         if vectors.ndim != 2 or vectors.shape[1] != self.size:
-            raise LearnerError(f"vectors are (k, {self.size}), one row per product, not of shape {vectors.shape}")
+            raise LearnerError(
+                f"vectors are (k, {self.size}), one row per product, not of shape {vectors.shape}")
         recurrence, base = self._recurrence(curvature), np.append(weights, float(regularizer))
         out, work = np.empty_like(vectors), partial(self._pushed, recurrence, theta, base)
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             firsts = range(0, len(vectors), 2 * LANES)
-            each = pool.map if len(firsts) > 1 else map      # starting a thread takes longer than a small product
-            for first, found in zip(firsts, each(work, [vectors[first:first + 2 * LANES] for first in firsts])):
+            # starting a thread takes longer than a small product
+            each = pool.map if len(firsts) > 1 else map
+            for first, found in zip(firsts,
+                                    each(work, [vectors[first:first + 2 * LANES] for first in firsts])):
                 out[first:first + len(found)] = found
         return out
 
@@ -162,7 +179,7 @@ class Objective:
                 report(len(rows))
         return 0.5 * (found + found.T)
 
-    # how it is recorded --------------------------------------------------------------------------------------------------
+    # how it is recorded -------------------------------------------------------------------------------------
 
     @property
     def batched(self):
@@ -191,7 +208,8 @@ class Objective:
         for kind, members in self.kinds.items():
             for chosen in blocks(members, AT_ONCE):
                 data = [x[:, None] for x in self._data(chosen)] if self.batched else self._data(chosen)
-                found[chosen] = evaluate(self._slope(kind, 1), [theta, np.ones((len(chosen), 1)), *data])[output]
+                found[chosen] = evaluate(self._slope(kind, 1),
+                                         [theta, np.ones((len(chosen), 1)), *data])[output]
         return found
 
     def _inputs(self, kind, rows):
@@ -210,31 +228,42 @@ class Objective:
         return self._recorded[kind, rows]
 
     def _linearized(self, kind, rows):
-        """(theta, weights, data...) -> J(theta_0)^T grad_out l(f(theta)): its first coefficient along v is G v."""
+        """(theta, weights, data...) -> J(theta_0)^T grad_out l(f(theta)): its first coefficient along v is G
+        v."""
         loss, layout, inputs = self.learner.loss, self.learner.layout, self._inputs(kind, rows)
         if not isinstance(loss, ModelLoss):
-            raise LearnerError("the Gauss-Newton matrix needs the loss in two parts, what the model says and what that costs: "
+            raise LearnerError("the Gauss-Newton matrix needs the loss in two parts, what the model says "
+                               "and what that costs: "
                                "give the learner deletion.ModelLoss(outputs, criterion) as its loss")
         theta, weights = real(self.size, name="theta"), real(rows, name="weights")
-        model = record(lambda theta, *data: loss.said(layout.split(theta), data, rows if self.batched else None), theta, *inputs)
+        model = record(lambda theta, *data: loss.said(layout.split(theta), data,
+                                                      rows if self.batched else None), theta, *inputs)
         outputs = real(*model.shapes[model.outputs[0]], name="outputs")
-        cost = gradient(record(lambda outputs, weights, *data: (weights * loss.criterion(outputs, *data)).sum(), outputs, weights, *inputs), wrt=[0])
-        pull = gradient(record(lambda theta, outputs, *data: (model(theta, *data) * outputs).sum(), theta, outputs, *inputs), wrt=[0])
-        return record(lambda theta, weights, *data: pull(constant_part(theta), cost(model(theta, *data), weights, *data)[1], *data)[1],
-                      theta, weights, *inputs)
+        cost = gradient(record(lambda outputs, weights,
+                               *data: (weights * loss.criterion(outputs, *data)).sum(), outputs, weights,
+                               *inputs), wrt=[0])
+        pull = gradient(record(lambda theta, outputs, *data: (model(theta, *data) * outputs).sum(), theta,
+                               outputs, *inputs), wrt=[0])
+        return record(lambda theta, weights,
+                      *data: pull(constant_part(theta), cost(model(theta, *data), weights, *data)[1],
+                                  *data)[1], theta, weights, *inputs)
 
     def _recurrence(self, curvature):
-        """All examples and the regulariser, one after the other, add their gradients up: a recurrence of states (theta, sum)."""
+        """All examples and the regulariser, one after the other, add their gradients up: a recurrence of
+        states (theta, sum)."""
         if one_of(curvature, "curvature", CURVATURES) not in self._recurrences:
             circuits, steps = [], []
             for kind, members in self.kinds.items():
                 groups = blocks(members, ROWS if self.batched else 1)
                 for rows in sorted({len(group) for group in groups}):
-                    circuits.append(adding(self._slope(kind, rows), 1) if curvature == "hessian" else adding(self._linearized(kind, rows), 0))
-                    steps += [Step(len(circuits) - 1, group, tuple(self._data(group)) if self.batched else self.learner.examples[group[0]])
+                    circuits.append(adding(self._slope(kind, rows), 1) if curvature == "hessian"
+                                    else adding(self._linearized(kind, rows), 0))
+                    steps += [Step(len(circuits) - 1, group, tuple(self._data(group)) if self.batched
+                                   else self.learner.examples[group[0]])
                               for group in groups if len(group) == rows]
             if self._penalty:
-                weighted = record(lambda theta, weight: self._penalty(theta)[1] * weight, self._penalty.inputs[0], real(1, name="weight"))
+                weighted = record(lambda theta, weight: self._penalty(theta)[1] * weight,
+                                  self._penalty.inputs[0], real(1, name="weight"))
                 circuits.append(adding(weighted, 0))
                 steps.append(Step(len(circuits) - 1, np.array([self.count]), ()))
             self._recurrences[curvature] = Recurrence(circuits, steps, 2, 1)
@@ -242,10 +271,12 @@ class Objective:
 
 
 def adding(circuit, output):
-    """(theta, rest...) -> an output shaped like theta, as the step (theta, sum, rest...) -> (theta, sum + output)."""
+    """(theta, rest...) -> an output shaped like theta, as the step (theta, sum, rest...) -> (theta, sum +
+    output)."""
     theta, *rest = circuit.inputs
     chosen = replace(circuit, outputs=(circuit.outputs[output],)).pruned()
-    return record(lambda theta, total, *rest: (theta, total + chosen(theta, *rest)), theta, real(*theta.shape, name="sum"), *rest)
+    return record(lambda theta, total, *rest: (theta, total + chosen(theta, *rest)), theta,
+                  real(*theta.shape, name="sum"), *rest)
 
 
 def stacked(examples):

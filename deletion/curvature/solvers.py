@@ -1,11 +1,13 @@
-"""Solving (C + damping I) x = b for several right-hand sides, C being a curvature: a symmetric matrix, or a function of vectors.
+"""Solving (C + damping I) x = b for several right-hand sides, C being a curvature: a symmetric matrix, or a
+function of vectors.
 
     cholesky   dense and exact: the matrix is assembled by products with the identity where it is not given
     cg         conjugate gradients, all right-hand sides side by side: products cost least in blocks of 16
-    lissa      x_{j+1} = b + (I - (C + damping I) / scale) x_j, a Neumann series: x_j / scale tends to the solution wherever the
-               eigenvalues lie strictly between 0 and 2 scale
+    lissa      x_{j+1} = b + (I - (C + damping I) / scale) x_j, a Neumann series: x_j / scale tends to the
+               solution wherever the eigenvalues lie strictly between 0 and 2 scale
 
-What cannot be solved is refused, with the number that shows why; residuals are calculated anew from the solution.
+What cannot be solved is refused, with the number that shows why; residuals are calculated anew from the
+solution.
 """
 from dataclasses import dataclass
 
@@ -21,7 +23,8 @@ from circuit.checks import one_of, real_array, real_number, whole_number
 SOLVERS = ("cholesky", "cg", "lissa")
 
 POWER_STEPS = 20
-"""Power iterations for the largest eigenvalue, on 16 vectors at once. An estimate below half of it would be too small for LiSSA."""
+"""Power iterations for the largest eigenvalue, on 16 vectors at once. An estimate below half of it would be
+too small for LiSSA."""
 
 FLAT = 1e-14
 """Curvature along a direction that is no more than this share of the largest met is zero, to rounding."""
@@ -31,7 +34,8 @@ ADVICE = "give (more) damping, or use curvature='gauss-newton', which is never n
 
 @dataclass(frozen=True)
 class Solution:
-    """x (k, parameters);   residual (k,): |b - (C + damping I) x| / |b|, 0 where b = 0;   iterations: 0 of a direct solver."""
+    """x (k, parameters);   residual (k,): |b - (C + damping I) x| / |b|, 0 where b = 0;   iterations: 0 of a
+                            direct solver."""
     x: np.ndarray
     residual: np.ndarray
     iterations: int
@@ -39,21 +43,26 @@ class Solution:
 
 def checked_options(tolerance=1e-10, limit=1000, scale=None):
     """The options of iterative solvers; see `solve`."""
-    return {"tolerance": real_number(tolerance, "a solver's tolerance", above=0.0, below=1.0), "limit": whole_number(limit, "a solver's limit", 1),
+    return {"tolerance": real_number(tolerance, "a solver's tolerance", above=0.0, below=1.0),
+            "limit": whole_number(limit, "a solver's limit", 1),
             "scale": None if scale is None else real_number(scale, "LiSSA's scale", above=0.0)}
 
 
 def solve(curvature, b, damping=0.0, *, solver="cholesky", tolerance=1e-10, limit=1000, scale=None):
     """The Solution x of (C + damping I) x = b.
 
-    curvature   C: a symmetric matrix (parameters, parameters), or a function (k, parameters) -> (k, parameters) of real vectors
+    curvature   C: a symmetric matrix (parameters, parameters), or a function (k, parameters) -> (k,
+                parameters) of real vectors
     b           (k, parameters): one right-hand side a row
     solver      "cholesky", "cg" or "lissa"
-    tolerance   of iterative solvers: the relative residual at which each right-hand side is solved. LiSSA truncated early is a large one
+    tolerance   of iterative solvers: the relative residual at which each right-hand side is solved. LiSSA
+                truncated early is a large one
     limit       of iterative solvers: at most so many products with each vector
-    scale       of LiSSA: at least half of the largest eigenvalue; default: that eigenvalue, by power iteration
+    scale       of LiSSA: at least half of the largest eigenvalue; default: that eigenvalue, by power
+                iteration
 
-    Raises DoesNotApply where C + damping I is not positive definite, and where an iterative solver ends above its tolerance.
+    Raises DoesNotApply where C + damping I is not positive definite, and where an iterative solver ends above
+    its tolerance.
     """
     b, damping = real_array(b, "right-hand sides"), real_number(damping, "damping", low=0.0)
     tolerance, limit, scale = checked_options(tolerance, limit, scale).values()
@@ -75,7 +84,8 @@ def solved(curvature, b, damping, solver, tolerance, limit, scale):
             return v @ matrix
         found = real_array(curvature(v), "a curvature's products")
         if found.shape != v.shape:
-            raise LearnerError(f"a curvature's products have the shape of its vectors, {v.shape}, not {found.shape}")
+            raise LearnerError(
+                f"a curvature's products have the shape of its vectors, {v.shape}, not {found.shape}")
         return found + damping * v
 
     if solver == "cholesky":
@@ -83,9 +93,12 @@ def solved(curvature, b, damping, solver, tolerance, limit, scale):
     if solver == "cg":
         found = solution(product, b, *conjugate_gradients(product, b, tolerance, limit))
     else:
-        found = solution(product, b, *lissa(product, b, tolerance, limit, largest(product, size) if scale is None else scale))
-    if not (found.residual <= 10.0 * tolerance).all():      # what the recursion says and what is true drift apart by rounding
-        raise DoesNotApply(f"{solver} ends with a relative residual of {found.residual.max():.2g} where {tolerance:g} was asked for: the "
+        found = solution(product, b, *lissa(product, b, tolerance, limit,
+                                            largest(product, size) if scale is None else scale))
+    # what the recursion says and what is true drift apart by rounding
+    if not (found.residual <= 10.0 * tolerance).all():
+        raise DoesNotApply(f"{solver} ends with a relative residual of {found.residual.max():.2g} where "
+                           f"{tolerance:g} was asked for: the "
                            f"curvature is nearly singular; {ADVICE}, or ask for less")
     return found
 
@@ -94,9 +107,11 @@ def damped(matrix, size, damping):
     """C + damping I as a matrix, symmetric to the bit."""
     matrix = real_array(matrix, "a curvature matrix")
     if matrix.shape != (size, size):
-        raise LearnerError(f"a curvature matrix is ({size}, {size}), as the right-hand sides are long, not {matrix.shape}")
+        raise LearnerError(
+            f"a curvature matrix is ({size}, {size}), as the right-hand sides are long, not {matrix.shape}")
     if np.abs(matrix - matrix.T).max() > 1e-8 * np.abs(matrix).max():
-        raise LearnerError(f"a curvature matrix is symmetric: this one and its transpose differ by {np.abs(matrix - matrix.T).max():.3g}")
+        raise LearnerError("a curvature matrix is symmetric: this one and its transpose differ by "
+                           f"{np.abs(matrix - matrix.T).max():.3g}")
     matrix = 0.5 * (matrix + matrix.T)
     matrix[np.diag_indices(size)] += damping
     return matrix
@@ -116,7 +131,7 @@ def dots(a, b):
     return np.einsum("ij,ij->i", a, b)
 
 
-# three ways -----------------------------------------------------------------------------------------------------------------
+# three ways -------------------------------------------------------------------------------------------------
 
 def cholesky(matrix, b):
     """x by a Cholesky factor; refused where the matrix is indefinite, or singular to rounding."""
@@ -128,13 +143,14 @@ def cholesky(matrix, b):
         known = False
     if not known:
         values = eigvalsh(matrix)
-        raise DoesNotApply(f"the curvature is not positive definite: with its damping, the smallest eigenvalue is {values[0]:.3g}, the "
-                           f"largest {values[-1]:.3g}; {ADVICE}")
+        raise DoesNotApply("the curvature is not positive definite: with its damping, the smallest "
+                           f"eigenvalue is {values[0]:.3g}, the " f"largest {values[-1]:.3g}; {ADVICE}")
     return cho_solve(factor, b.T).T
 
 
 def conjugate_gradients(product, b, tolerance, limit):
-    """(x, iterations): conjugate gradients for every row of b, those that are solved left out of the products."""
+    """(x, iterations): conjugate gradients for every row of b, those that are solved left out of the
+    products."""
     x, r, p, steepest = np.zeros_like(b), b.copy(), b.copy(), 0.0
     squares, wanted = dots(b, b), tolerance ** 2 * dots(b, b)
     for iteration in range(limit + 1):
@@ -147,7 +163,8 @@ def conjugate_gradients(product, b, tolerance, limit):
         curvature = dots(p[at], q) / dots(p[at], p[at])
         steepest = max(steepest, curvature.max())
         if not (curvature > FLAT * steepest).all():
-            raise DoesNotApply(f"conjugate gradients met the curvature {curvature.min():.3g} in iteration {iteration + 1}, where {steepest:.3g} "
+            raise DoesNotApply(f"conjugate gradients met the curvature {curvature.min():.3g} in iteration "
+                               f"{iteration + 1}, where {steepest:.3g} "
                                f"is the largest: it is not positive definite; {ADVICE}")
         length = (squares[at] / dots(p[at], q))[:, None]
         x[at] += length * p[at]
@@ -158,7 +175,8 @@ def conjugate_gradients(product, b, tolerance, limit):
 
 
 def lissa(product, b, tolerance, limit, scale):
-    """(x, iterations): what one iteration adds to x_j is the residual, which never grows while all eigenvalues are right."""
+    """(x, iterations): what one iteration adds to x_j is the residual, which never grows while all
+    eigenvalues are right."""
     x, size = b.copy(), np.where(norms(b) > 0, norms(b), 1.0)
     least = np.full(len(b), np.inf)
     for iteration in range(limit):
@@ -170,9 +188,12 @@ def lissa(product, b, tolerance, limit, scale):
         if not (residual <= 2.0 * least).all():
             worst = r[np.argmax(residual)]
             rayleigh = float(worst @ product(worst[None])[0] / (worst @ worst))
-            raise DoesNotApply(f"LiSSA diverges: its residual has grown to {residual.max():.2g} by iteration {iteration + 1}, along a "
-                               f"direction of curvature {rayleigh:.3g}, which " + (f"is negative; {ADVICE}" if rayleigh < 0 else
-                               f"is more than twice the scale {scale:.3g}: give a larger scale, or none"))
+            raise DoesNotApply(f"LiSSA diverges: its residual has grown to {residual.max():.2g} by "
+                               f"iteration {iteration + 1}, " "along " "a " "direction of curvature "
+                               f"{rayleigh:.3g}, " "which "
+                               + (f"is negative; {ADVICE}" if rayleigh < 0
+                                  else f"is more than twice the scale {scale:.3g}: give a larger scale, or "
+                                  "none"))
         x += r
     raise unfinished("LiSSA", limit, residual, tolerance)
 
@@ -189,5 +210,6 @@ def largest(product, size):
 
 
 def unfinished(name, limit, residual, tolerance):
-    return DoesNotApply(f"{name} did not converge: after {limit} iterations the relative residual is {residual.max():.2g}, not "
+    return DoesNotApply(f"{name} did not converge: after {limit} iterations the relative residual is "
+                        f"{residual.max():.2g}, not "
                         f"{tolerance:g}; give more damping, a higher limit or a larger tolerance")

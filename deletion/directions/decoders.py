@@ -10,11 +10,12 @@ over directions is unbiased. The median of the averages of k groups withstands a
 are wildly off, and is consistent: its error vanishes as the groups grow. It is not unbiased: where the
 directions' estimates are skewed, it lies towards their bulk. And one of ours:
 
-    least squares: the posterior mean under the prior of kernel.py. It is exact wherever the directions determine the answer, and
-    shrinks towards zero, without adding noise, where they say nothing.
+    least squares: the posterior mean under the prior of kernel.py. It is exact wherever the directions
+    determine the answer, and shrinks towards zero, without adding noise, where they say nothing.
 
-A decoder is fitted to coefficients (m, p, q) of q measurements, and called with Sets. Where the gradient of the measurements in the
-units' weights is known, FirstOrder takes degree 1 from it and leaves the other degrees to the decoder.
+A decoder is fitted to coefficients (m, p, q) of q measurements, and called with Sets. Where the gradient of
+the measurements in the units' weights is known, FirstOrder takes degree 1 from it and leaves the other
+degrees to the decoder.
 """
 import math
 from typing import NamedTuple, Optional
@@ -37,7 +38,8 @@ LARGEST_LOG = 690.0
 
 
 class Estimates(NamedTuple):
-    """terms (sets, p, q);   change (sets, q);   error (sets, q): the standard error of the change, or None where nobody asked."""
+    """terms (sets, p, q);   change (sets, q);   error (sets, q): the standard error of the change, or None
+                             where nobody asked."""
     terms: np.ndarray
     change: np.ndarray
     error: Optional[np.ndarray]
@@ -55,7 +57,8 @@ def scaled(psi, coefficients):
     with np.errstate(over="ignore"):
         balanced = coefficients * np.exp(logs - orders * root)[:, None]
     if not np.isfinite(balanced).all():
-        raise LearnerError(f"degree {len(orders)} is too high for {n} units: the estimator's binomials leave the range of numbers")
+        raise LearnerError(f"degree {len(orders)} is too high for {n} units: the estimator's binomials "
+                           "leave the range of numbers")
     return psi * math.exp(root), balanced
 
 
@@ -74,11 +77,13 @@ class Mean:
         change, error = found.sum(axis=1), None
         if errors:      # of X_j / m: their squares' sum, less m times the square of their mean
             spread = np.maximum(squares - change ** 2 / self.count, 0.0)
-            error = np.sqrt(spread * self.count / (self.count - 1)) if self.count > 1 else np.full(change.shape, np.nan)
+            error = np.sqrt(spread * self.count
+                            / (self.count - 1)) if self.count > 1 else np.full(change.shape, np.nan)
         return Estimates(found, change, error)
 
     def weights(self, downweight):
-        """What each coefficient counts at a downweight (n,): g (m, p) complex, T_r = Re sum_j g_jr c_r(psi_j)."""
+        """What each coefficient counts at a downweight (n,): g (m, p) complex, T_r = Re sum_j g_jr
+        c_r(psi_j)."""
         degree = self.tables.alpha.shape[1]
         psi, binomials = scaled(self.psi, np.ones((self.count, degree, 1)))
         return (psi.conj() @ downweight)[:, None] ** np.arange(1, degree + 1) * binomials[..., 0] / self.count
@@ -95,8 +100,9 @@ class MedianOfMeans:
     """Directions in k groups by index; the median of the k means. Consistent and robust, but biased for
     skewed estimates.
 
-    The change is the median of the groups' predictions; the terms are medians of their own and need not add up to it. Its
-    standard error is that of a median of k numbers, sqrt(pi/2) sigma / sqrt(k), with sigma from their median deviation.
+    The change is the median of the groups' predictions; the terms are medians of their own and need not add
+    up to it. Its standard error is that of a median of k numbers, sqrt(pi/2) sigma / sqrt(k), with sigma from
+    their median deviation.
     """
     name, virtue = "median of means", "consistent"
 
@@ -108,7 +114,8 @@ class MedianOfMeans:
             raise LearnerError(f"{groups!r} groups for {m} directions: between 1 and {m}, best odd")
         sizes = np.array([len(group) for group in np.array_split(np.arange(m), k)])
         psi, alpha = scaled(directions.psi, coefficients)
-        self.tables = Tables.of(psi, alpha / np.repeat(sizes, sizes)[:, None, None], groups=np.concatenate([[0], np.cumsum(sizes)]))
+        self.tables = Tables.of(psi, alpha / np.repeat(sizes, sizes)[:, None, None],
+                                groups=np.concatenate([[0], np.cumsum(sizes)]))
 
     def __call__(self, sets, errors=True):
         means, _ = terms(sets, self.tables)
@@ -116,7 +123,8 @@ class MedianOfMeans:
         change, error = np.median(totals, axis=1), None
         if errors:
             sigma = 1.4826 * np.median(np.abs(totals - change[:, None]), axis=1)
-            error = math.sqrt(math.pi / 2.0 / self.groups) * sigma if self.groups > 1 else np.full(change.shape, np.nan)
+            error = math.sqrt(math.pi / 2.0
+                              / self.groups) * sigma if self.groups > 1 else np.full(change.shape, np.nan)
         return Estimates(np.median(means, axis=1), change, error)
 
 
@@ -131,7 +139,8 @@ class LeastSquares:
         if norm == 0.0:
             raise LearnerError("every direction is zero at all units that steps use: they predict nothing")
         if 2 * p * math.log(max(norm, 1.0)) > LARGEST_LOG:
-            raise LearnerError(f"degree {p} is too high for directions of norm {norm:.3g} ({directions.psi.shape[1]} units): their powers "
+            raise LearnerError(f"degree {p} is too high for directions of norm {norm:.3g} "
+                               f"({directions.psi.shape[1]} units): their powers "
                                "leave the range of numbers")
         alpha, beta = np.zeros((m, p, q), complex), np.zeros((directions.psi.shape[1], p, q))
         self.fits = []      # per order: [(w, its probability, s (q,))]
@@ -148,11 +157,14 @@ class LeastSquares:
 
     @property
     def conditions(self):
-        """(p,): condition number of each order's matrix, over the eigenvalues kept, at the most probable w."""
-        return np.array([self.kernel.condition(r + 1, max(fits, key=lambda fit: fit[1])[0]) for r, fits in enumerate(self.fits)])
+        """(p,): condition number of each order's matrix, over the eigenvalues kept, at the most probable
+        w."""
+        return np.array([self.kernel.condition(r + 1, max(fits, key=lambda fit: fit[1])[0]) for r,
+                         fits in enumerate(self.fits)])
 
     def _fit(self, order, observed):
-        """[(w, probability, s (q,))]: the posterior of w under equal odds, pooled over measurements; what is negligible left out."""
+        """[(w, probability, s (q,))]: the posterior of w under equal odds, pooled over measurements; what is
+        negligible left out."""
         choices = SELF_WEIGHTS if order > 1 else (0.0,)
         found = [self.kernel.likelihood(order, w, observed) for w in choices]
         pooled = np.array([likelihood.sum() for likelihood, _ in found])
@@ -167,32 +179,38 @@ class LeastSquares:
             variance = np.zeros((len(sets), found.shape[2]))
             with one_blas_thread(self.kernel.rows):
                 for r, fits in enumerate(self.fits):
-                    w, _, scale = max(fits, key=lambda fit: fit[1])      # calibration sees to what the other w would add
+                    # calibration sees to what the other w would add
+                    w, _, scale = max(fits, key=lambda fit: fit[1])
                     variance += self.kernel.variance(sets, r + 1, w)[:, None] * scale
             error = np.sqrt(variance)
         return Estimates(found, found.sum(axis=1), error)
 
     def weights(self, downweight):
-        """What each coefficient counts at a downweight (n,): g (m, p) complex, T_r = Re sum_j g_jr c_r(psi_j)."""
+        """What each coefficient counts at a downweight (n,): g (m, p) complex, T_r = Re sum_j g_jr
+        c_r(psi_j)."""
         sets, m = Sets.of(downweight), len(self.kernel.psi)
         g = np.zeros((m, len(self.fits)), complex)
         for r, fits in enumerate(self.fits):
             for w, probability, _ in fits:
                 k = self.kernel.between(sets, r + 1, w)
                 k = k[0] if isinstance(k, np.ndarray) else k.toarray()[0]
-                g[:, r] += probability * self.kernel.solve(r + 1, w, (k[:m] + 1j * k[m:])[:, None])[:, 0].conj()
+                g[:, r] += probability * self.kernel.solve(r + 1, w,
+                                                           (k[:m] + 1j * k[m:])[:, None])[:, 0].conj()
         return g
 
 
 class FirstOrder:
-    """T_1(h) = -h . gradient, exactly; the other degrees, and all of the standard error, from another decoder.
+    """T_1(h) = -h . gradient, exactly; the other degrees, and all of the standard error, from another
+    decoder.
 
-    decoder    made from (directions, coefficients);   gradient   (n, q): of the measurements in the units' weights
+    decoder    made from (directions, coefficients);   gradient   (n, q): of the measurements in the units'
+               weights
     """
 
     def __init__(self, decoder, directions, coefficients, gradient):
         others = coefficients.copy()
-        others[:, 0] = 0.0      # linear decoders, and the median of their means: of nothing comes nothing, without error
+        # linear decoders, and the median of their means: of nothing comes nothing, without error
+        others[:, 0] = 0.0
         self.decoder, self.gradient = decoder(directions, others), gradient
         self.name = self.decoder.name
 
@@ -202,7 +220,8 @@ class FirstOrder:
 
     def __call__(self, sets, errors=True):
         found, first = self.decoder(sets, errors), -(sets.sparse(len(self.gradient)) @ self.gradient)
-        return Estimates(np.concatenate([first[:, None], found.terms[:, 1:]], axis=1), found.change + first, found.error)
+        return Estimates(np.concatenate([first[:, None], found.terms[:, 1:]], axis=1), found.change + first,
+                         found.error)
 
 
 def _invariant(directions, decoder):

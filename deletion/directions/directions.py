@@ -1,13 +1,14 @@
 """Directions: along which lines of the space of downweights a training is pushed.
 
-Each random direction has a generator of its own, SeedSequence(seed, spawn_key=(index,)): workers cannot repeat each other's
-directions, and a sketch can grow. NumPy promises no equal streams between versions, so sketches keep the directions themselves.
+Each random direction has a generator of its own, SeedSequence(seed, spawn_key=(index,)): workers cannot
+repeat each other's directions, and a sketch can grow. NumPy promises no equal streams between versions, so
+sketches keep the directions themselves.
 
     sphere     uniform on the complex unit sphere, the paper's: the mean is unbiased, the median of means
                consistent
     haar       the same law, orthonormal in blocks: a whole block determines degree 1
-    pairs      every unit alone in a direction, or with another, far from it in training: curves of its own, nearly free of
-               interactions; what is left over is dense
+    pairs      every unit alone in a direction, or with another, far from it in training: curves of its own,
+               nearly free of interactions; what is left over is dense
     given      the real indicators of planned deletion sets, say: their curves are exact
     mixture    several of these, one after the other
 """
@@ -47,7 +48,8 @@ class Directions:
             norms = np.linalg.norm(self.psi, axis=1)
             wrong = np.abs(norms - 1.0).argmax()
             if abs(norms[wrong] - 1.0) > 1e-9:
-                raise LearnerError(f"direction {wrong} has norm {norms[wrong]:.6g}: those of design {self.design!r} lie on the unit sphere; "
+                raise LearnerError(f"direction {wrong} has norm {norms[wrong]:.6g}: those of design "
+                                   f"{self.design!r} lie on the unit sphere; "
                                    "directions of your own are 'given'")
 
     def __len__(self):
@@ -67,7 +69,8 @@ class Directions:
 def draw(design, count, learner, degree, seed):
     """`count` directions of a named design for a learner: Directions, zero at the units that no step uses.
 
-    'auto' takes pairs, unless only the sphere gives the 2 m numbers that determine degree 2: all n (n + 1) / 2 pairwise interactions.
+    'auto' takes pairs, unless only the sphere gives the 2 m numbers that determine degree 2: all n (n + 1) /
+    2 pairwise interactions.
     """
     units = int(np.count_nonzero(learner.used))
     _check(count, units)
@@ -108,7 +111,8 @@ def sphere(count, units, seed):
 
 
 def haar(count, units, seed):
-    """`count` directions in blocks of `units`, each block orthonormal: the columns of a Haar-random unitary matrix.
+    """`count` directions in blocks of `units`, each block orthonormal: the columns of a Haar-random unitary
+    matrix.
 
     Columns of Q from the QR of a complex normal matrix, times the phases of R's diagonal.
     """
@@ -116,22 +120,24 @@ def haar(count, units, seed):
     blocks = []
     for first in range(0, count, units):
         rows = min(units, count - first)
-        q, r = np.linalg.qr(np.stack([_normal(_generator(seed, first + j), units) for j in range(rows)], axis=1))
+        q, r = np.linalg.qr(np.stack([_normal(_generator(seed, first + j), units) for j in range(rows)],
+                                     axis=1))
         blocks.append((q * (np.diag(r) / np.abs(np.diag(r)))).T)
     return Directions(np.concatenate(blocks), "haar")
 
 
 def pairs(count, order, degree, seed):
-    """Units shared out among directions: unit number k of the training goes into direction k mod m, so that companions lie far apart.
+    """Units shared out among directions: unit number k of the training goes into direction k mod m, so that
+    companions lie far apart.
 
     order    (units,): the units in the order in which training first meets them
     degree   highest power of t that will be kept
 
-    Up to 2 m units a direction is e_a, or e_a + e^{i phi} e_b with phi = pi / (4 (p + 1)). From the one complex coefficient
-    c_r = A_r + e^{i r phi} B_r + interactions, both self-terms follow, up to 1 / cos(phi) times the interaction at r = 2: a small
-    angle keeps that near its least, 1, and costs only digits. Beyond 2 m units a direction holds more than two, at random phases,
-    and no longer tells them apart. Directions that are left when each unit has one of its own are drawn from the sphere: they tell
-    of interactions.
+    Up to 2 m units a direction is e_a, or e_a + e^{i phi} e_b with phi = pi / (4 (p + 1)). From the one
+    complex coefficient c_r = A_r + e^{i r phi} B_r + interactions, both self-terms follow, up to 1 / cos(phi)
+    times the interaction at r = 2: a small angle keeps that near its least, 1, and costs only digits. Beyond
+    2 m units a direction holds more than two, at random phases, and no longer tells them apart. Directions
+    that are left when each unit has one of its own are drawn from the sphere: they tell of interactions.
     """
     order = np.asarray(order)
     units, phi = len(order), np.pi / (4 * (degree + 1))
@@ -141,11 +147,13 @@ def pairs(count, order, degree, seed):
     for k, unit in enumerate(order):
         phase = phi * (k // own) if units <= 2 * count else _generator(seed, k).uniform(0.0, 2.0 * np.pi)
         psi[k % own, unit] = np.exp(1j * phase)
-    return Directions(psi if own == count else np.concatenate([psi, sphere(count - own, units, seed).psi]), "pairs")
+    return Directions(psi if own == count else np.concatenate([psi, sphere(count - own, units, seed).psi]),
+                      "pairs")
 
 
 def given(psi):
-    """Directions chosen by the user, such as the real indicators of planned deletion sets: (directions, units)."""
+    """Directions chosen by the user, such as the real indicators of planned deletion sets: (directions,
+    units)."""
     return Directions(psi, "given")
 
 
@@ -164,7 +172,8 @@ def complex_rows(psi):
 def mixture(*parts):
     """Several Directions over the same units, one after the other."""
     if len({part.psi.shape[1] for part in parts}) != 1:
-        raise LearnerError(f"a mixture of directions over {[part.psi.shape[1] for part in parts]} units: the same number is wanted")
+        raise LearnerError(f"a mixture of directions over {[part.psi.shape[1] for part in parts]} units: "
+                           "the same number is wanted")
     designs = {part.design for part in parts}
     units = {part.psi.any(axis=0).tobytes() for part in parts if part.design in UNITARILY_INVARIANT}
     design = designs.pop() if len(designs) == 1 and len(units) <= 1 else "mixture"

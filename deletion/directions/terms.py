@@ -1,6 +1,7 @@
 """Sums over directions and units: the terms T_r(h) of thousands of deletion sets in one pass.
 
-Every linear decoder ends in the same form. With s_j(h) = sum_i conj(psi_ij) h_i (the direction is conjugated),
+Every linear decoder ends in the same form. With s_j(h) = sum_i conj(psi_ij) h_i (the direction is
+conjugated),
 
     T_r(h) = Re sum_j s_j(h)^r alpha_rj + sum_i h_i^r beta_ri                                      r = 1 .. p
 
@@ -21,7 +22,8 @@ class Tables(NamedTuple):
     real, imaginary   (units, directions): psi, unit by unit
     alpha             (2, p, values, directions): real and imaginary parts
     beta              (p, values, units)
-    groups            (k + 1,): group g of directions is groups[g] to groups[g + 1]; sums are taken group by group
+    groups            (k + 1,): group g of directions is groups[g] to groups[g + 1]; sums are taken group by
+                      group
     """
     real: np.ndarray
     imaginary: np.ndarray
@@ -33,17 +35,20 @@ class Tables(NamedTuple):
     def of(cls, psi, alpha, beta=None, groups=None):
         """From psi (m, n), alpha (m, p, q) complex and beta (n, p, q) real, zero if left out."""
         m, p, q = alpha.shape
-        turned = np.moveaxis(alpha, 0, -1)      # contiguous below, whatever the shape: each layout would be compiled for
+        # contiguous below, whatever the shape: each layout would be compiled for
+        turned = np.moveaxis(alpha, 0, -1)
         beta = np.zeros((p, q, 0)) if beta is None else np.moveaxis(beta, 0, -1)
-        return cls(np.ascontiguousarray(psi.real.T), np.ascontiguousarray(psi.imag.T), np.ascontiguousarray(np.stack([turned.real, turned.imag])),
-                   np.ascontiguousarray(beta), np.array([0, m] if groups is None else groups))
+        return cls(np.ascontiguousarray(psi.real.T), np.ascontiguousarray(psi.imag.T),
+                   np.ascontiguousarray(np.stack([turned.real, turned.imag])), np.ascontiguousarray(beta),
+                   np.array([0, m] if groups is None else groups))
 
 
 # Sums may be reordered into vector lanes; NaN and infinity keep their meaning.
 @compiled(lambda *types: ("the sums over directions", "a few seconds"),
           fastmath={"reassoc", "contract", "nsz", "arcp"})
 def add_terms(sets, tables, terms, squares):
-    """terms[k, g, r, q] += T of order r + 1 from group g;   squares[k, q] += sum over directions of (Re sum_r s^r alpha_r)^2.
+    """terms[k, g, r, q] += T of order r + 1 from group g;   squares[k, q] += sum over directions of (Re sum_r
+    s^r alpha_r)^2.
 
     terms   (sets, groups, p, values);   squares   (sets, values), or (0, 0) where nobody asks
     """
@@ -70,7 +75,8 @@ def add_terms(sets, tables, terms, squares):
                     for j in range(m):
                         each[q, j] += power_re[j] * alpha_re[j] - power_im[j] * alpha_im[j]
             for j in range(m):
-                power_re[j], power_im[j] = power_re[j] * s_re[j] - power_im[j] * s_im[j], power_re[j] * s_im[j] + power_im[j] * s_re[j]
+                power_re[j], power_im[j] = power_re[j] * s_re[j] - power_im[j] * s_im[j], power_re[j] * s_im[
+                    j] + power_im[j] * s_re[j]
         if tables.beta.shape[2]:
             for at in range(sets.starts[k], sets.starts[k + 1]):
                 h, i = sets.values[at], sets.units[at]
@@ -83,7 +89,8 @@ def add_terms(sets, tables, terms, squares):
 
 
 def terms(sets, tables, spread=False, threads=None):
-    """(terms (sets, groups, p, values), squares (sets, values) or None): see add_terms. Sets are shared out among threads."""
+    """(terms (sets, groups, p, values), squares (sets, values) or None): see add_terms. Sets are shared out
+    among threads."""
     p, values = tables.alpha.shape[1:3]
     found = np.zeros((len(sets), len(tables.groups) - 1, p, values))
     squares = np.zeros((len(sets), values) if spread else (0, 0))

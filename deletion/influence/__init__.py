@@ -1,7 +1,9 @@
-"""Influence functions and their relatives: what deletion does, from gradients and curvature at the trained parameters.
+"""Influence functions and their relatives: what deletion does, from gradients and curvature at the trained
+parameters.
 
-Reading order: influence, newton, path (around a minimum); pbrf, gaps (around any point); soft, bayes, shapley. The
-metagradient (gradients), solvers (curvature) and gradient flow (studies) stand in rooms of their own and are shown here too.
+Reading order: influence, newton, path (around a minimum); pbrf, gaps (around any point); soft, bayes,
+shapley. The metagradient (gradients), solvers (curvature) and gradient flow (studies) stand in rooms of their
+own and are shown here too.
 """
 from ..curvature.solvers import Solution, solve
 from ..gradients.metagradient import Metagradient, metagradient

@@ -1,11 +1,13 @@
-"""Why influence functions are not retraining: five gaps between the two, by successive substitution (Bae et al. 2209.05364).
+"""Why influence functions are not retraining: five gaps between the two, by successive substitution (Bae et
+al. 2209.05364).
 
     cold-start retraining     training again from the initial parameters, weight 0 and the schedule unchanged
       | warm start            the same training begun at theta_s, the parameters as trained
     warm-start retraining
       | proximity             (damping/2) |theta - theta_s|^2 added to the sum of losses
     proximal retraining
-      | non-convergence       losses replaced by Bregman divergences from what the model said at theta_s, and minimised
+      | non-convergence       losses replaced by Bregman divergences from what the model said at theta_s, and
+                              minimised
     PBRF
       | linearisation         the Gauss-Newton matrix at theta_s in the place of the divergences
     damped solve
@@ -28,7 +30,8 @@ from ..learner.retrain import retrain
 from .pbrf import PBRF, Response
 from ..curvature.solvers import solve
 
-STATIONS = ("cold-start retraining", "warm-start retraining", "proximal retraining", "PBRF", "damped solve", "iterative solve")
+STATIONS = ("cold-start retraining", "warm-start retraining", "proximal retraining", "PBRF", "damped solve",
+            "iterative solve")
 GAPS = ("warm start", "proximity", "non-convergence", "linearisation", "solver")
 
 
@@ -61,7 +64,8 @@ def five_gaps(learner, deletion_sets, measurement, *, damping, solver="lissa", t
     """The Gaps of deletion sets (as `retrain` takes them) and measurement(parameters) -> scalar or vector.
 
     damping   lambda >= 0, on the scale of sums
-    solver    the iterative one, "lissa" or "cg": stopped at a relative residual of `tolerance`, after at most `limit` products
+    solver    the iterative one, "lissa" or "cg": stopped at a relative residual of `tolerance`, after at most
+              `limit` products
     progress  False prints nothing on stderr
 
     Raises DoesNotApply where one of the stations cannot be reached, with the reason.
@@ -69,9 +73,11 @@ def five_gaps(learner, deletion_sets, measurement, *, damping, solver="lissa", t
     damping = real_number(damping, "damping", low=0.0)
     if not isinstance(solver, str) or solver not in ("lissa", "cg"):
         raise LearnerError(f"{solver!r:.60} is no iterative solver; there are 'lissa' and 'cg'")
-    sets = [[learner.units[i] for i in learner.unit_indices(s)] for s in deletion_sets] if iterable(deletion_sets) else []
+    sets = [[learner.units[i] for i in learner.unit_indices(s)]
+            for s in deletion_sets] if iterable(deletion_sets) else []
     if not sets:
-        raise LearnerError(f"deletion sets are a sequence of sets, such as [[{learner.units[0]!r}]], not {deletion_sets!r:.60}")
+        raise LearnerError(f"deletion sets are a sequence of sets, such as [[{learner.units[0]!r}]], not "
+                           f"{deletion_sets!r:.60}")
     early = {"solver": solver, "tolerance": tolerance, "limit": limit}
     with working("five gaps", progress):
         return stations(learner, sets, measurement, damping, early)
@@ -79,7 +85,8 @@ def five_gaps(learner, deletion_sets, measurement, *, damping, solver="lissa", t
 
 def stations(learner, sets, measurement, damping, early):
     """The Gaps between all stations.   early: the solver that is stopped early, with its options."""
-    bregman = PBRF(damping).answer(learner, sets, measurement).parameters      # what is refused is told before any training
+    # what is refused is told before any training
+    bregman = PBRF(damping).answer(learner, sets, measurement).parameters
     response = Response(learner, learner.trained, damping)
     h = np.array([(learner.downweight(s) * learner.used)[learner.unit_of] for s in sets])
     pulls = h @ response.objective.gradients(learner.trained)
@@ -92,9 +99,11 @@ def stations(learner, sets, measurement, damping, early):
 
 
 def begun_at(learner, damping=0.0):
-    """The same learning algorithm begun at the parameters as trained, and held there by (damping/2) |theta - theta_s|^2."""
+    """The same learning algorithm begun at the parameters as trained, and held there by (damping/2) |theta -
+    theta_s|^2."""
     start = list(learner.layout.pieces(learner.trained))
-    held = partial(proximal, learner.regularizer, start, 0.5 * damping / learner.example_count) if damping else learner.regularizer
+    held = partial(proximal, learner.regularizer, start,
+                   0.5 * damping / learner.example_count) if damping else learner.regularizer
     return learner.again(parameters=learner.layout.split(learner.trained), regularizer=held)
 
 

@@ -1,12 +1,15 @@
 """Newton steps: influence with the curvature of the examples that remain (Koh et al. 1905.13289).
 
-    theta without W  ~  theta + (C - C_W + damping I)^-1 g_W,          C_W = sum_{i in W} h_i times the curvature of l_i
+    theta without W  ~  theta + (C - C_W + damping I)^-1 g_W,          C_W = sum_{i in W} h_i times the
+                     curvature of l_i
 
-Sums, not means; C and g_W as in influence.py. Exact where losses are quadratic; elsewhere its error is of second order in the
-weight removed, as influence's is, with a smaller constant. Every further step squares the error: after two it is of order four.
+Sums, not means; C and g_W as in influence.py. Exact where losses are quadratic; elsewhere its error is of
+second order in the weight removed, as influence's is, with a smaller constant. Every further step squares the
+error: after two it is of order four.
 
-Where training stopped short of the minimum, what is minimised is R_{-W}(theta) - theta . grad R(theta*): with nothing deleted its
-minimum lies at the trained theta*, so that what training left undone is not mistaken for what deletion does.
+Where training stopped short of the minimum, what is minimised is R_{-W}(theta) - theta . grad R(theta*): with
+nothing deleted its minimum lies at the trained theta*, so that what training left undone is not mistaken for
+what deletion does.
 """
 from dataclasses import dataclass
 
@@ -23,11 +26,13 @@ from .influence import CurvatureMethod
 from ..curvature.solvers import ADVICE
 
 DENSE = 512
-"""Parameters up to which a Newton step assembles each set's curvature: beyond, conjugate gradients need only products."""
+"""Parameters up to which a Newton step assembles each set's curvature: beyond, conjugate gradients need only
+products."""
 
 
 class NewtonStep(CurvatureMethod):
-    """theta moves by Newton steps on the objective of the examples that remain; measurements are taken at the new parameters.
+    """theta moves by Newton steps on the objective of the examples that remain; measurements are taken at the
+    new parameters.
 
     steps    how many; the second and later ones take gradient and curvature at the parameters reached
     solver   None: "cholesky" up to 512 parameters, "cg" beyond. Other settings as for every CurvatureMethod.
@@ -47,15 +52,18 @@ class NewtonStep(CurvatureMethod):
         theta, worst = np.empty((len(h), objective.size)), 0.0
         for k, weights in enumerate(remaining(learner, h)):
             try:
-                theta[k], residual = newton_steps(method, objective, learner.trained, weights, left, self.steps)
+                theta[k], residual = newton_steps(method, objective, learner.trained, weights, left,
+                                                  self.steps)
             except DoesNotApply as error:
                 raise DoesNotApply(f"without deletion set {k}: {error}") from None
             worst = max(worst, residual)
-        return Answer(change_at(learner, measurement, theta), theta, (f"{method.solver}: relative residual {worst:.1e}",))
+        return Answer(change_at(learner, measurement, theta), theta,
+                      (f"{method.solver}: relative residual {worst:.1e}",))
 
 
 def newton_steps(method, objective, theta, weights, left, steps):
-    """(parameters, largest relative residual of a solve) after Newton steps from theta towards grad R = `left` under example weights."""
+    """(parameters, largest relative residual of a solve) after Newton steps from theta towards grad R =
+    `left` under example weights."""
     worst = 0.0
     for _ in range(steps):
         found = method.solve(objective, theta, (left - objective.gradient(theta, weights))[None], weights)
@@ -65,11 +73,12 @@ def newton_steps(method, objective, theta, weights, left, steps):
 
 @dataclass(frozen=True)
 class SelfInfluences:
-    """What deletion adds to the deleted sets' own summed loss, to first order along two movements of the parameters: (k,) each.
+    """What deletion adds to the deleted sets' own summed loss, to first order along two movements of the
+    parameters: (k,) each.
 
-    With S = C^-1/2 C_W C^-1/2 and a = C^-1/2 g_W,   influence = a^T a  <=  newton = a^T (I - S)^-1 a  <=  a^T a / (1 - largest),
-    `largest` being the largest eigenvalue of S, at most 1. The first inequality is that of convex losses, whose S has no negative
-    eigenvalue. As a regulariser grows, S shrinks and the two meet.
+    With S = C^-1/2 C_W C^-1/2 and a = C^-1/2 g_W,   influence = a^T a  <=  newton = a^T (I - S)^-1 a  <=  a^T
+    a / (1 - largest), `largest` being the largest eigenvalue of S, at most 1. The first inequality is that of
+    convex losses, whose S has no negative eigenvalue. As a regulariser grows, S shrinks and the two meet.
     """
     influence: np.ndarray
     newton: np.ndarray
@@ -82,12 +91,14 @@ class SelfInfluences:
 
 
 def self_influences(learner, deletion_sets, method=NewtonStep()):
-    """The SelfInfluences of deletion sets, by influence and by a Newton step with a method's curvature and damping; dense.
+    """The SelfInfluences of deletion sets, by influence and by a Newton step with a method's curvature and
+    damping; dense.
 
     Raises DoesNotApply where C, or C - C_W, is not positive definite, with its damping.
     """
     if not isinstance(method, CurvatureMethod):
-        raise LearnerError(f"the method is one that solves with a curvature, such as NewtonStep(damping=0.1), not {method!r:.60}")
+        raise LearnerError("the method is one that solves with a curvature, such as "
+                           f"NewtonStep(damping=0.1), not {method!r:.60}")
     method.check(learner)
     h = learner.deletion_sets(deletion_sets).dense(learner.unit_count) * learner.used
     if not len(h):

@@ -2,10 +2,11 @@
 
     theta(eps) = argmin R_{-W} + eps l_W,          theta'(eps) = -(C_eps + damping I)^-1 grad l_W(theta(eps))
 
-Sums, not means: l_W = sum_{i in W} h_i l_i, R_{-W} is the rest with the regulariser, and C_eps the Hessian of the two together. theta'(1) needs
-only the trained model: minus influence. theta'(0) needs the retrained one. In between lies a differential equation, and the solution
-from 1 to 0 is the *homotopy* from the trained model to the retrained one, exact where every Hessian on the way is positive definite.
-Hessians are looked at where the integrator stops: what turns indefinite and back between two stops goes unseen.
+Sums, not means: l_W = sum_{i in W} h_i l_i, R_{-W} is the rest with the regulariser, and C_eps the Hessian of
+the two together. theta'(1) needs only the trained model: minus influence. theta'(0) needs the retrained one.
+In between lies a differential equation, and the solution from 1 to 0 is the *homotopy* from the trained model
+to the retrained one, exact where every Hessian on the way is positive definite. Hessians are looked at where
+the integrator stops: what turns indefinite and back between two stops goes unseen.
 """
 from dataclasses import dataclass
 
@@ -21,7 +22,8 @@ from .newton import newton_steps
 
 
 LONGEST = 1000
-"""Evaluations of theta'(eps) along one path. Smooth ones take 30 to 350, more those that run into a singular Hessian."""
+"""Evaluations of theta'(eps) along one path. Smooth ones take 30 to 350, more those that run into a singular
+Hessian."""
 
 
 @dataclass(frozen=True)
@@ -38,11 +40,14 @@ class PathDerivative:
 
 
 class Homotopy(CurvatureMethod):
-    """The parameters at the end of the path, by scipy's solve_ivp (DOP853) from eps = 1 to 0; measurements are taken there.
+    """The parameters at the end of the path, by scipy's solve_ivp (DOP853) from eps = 1 to 0; measurements
+    are taken there.
 
-    accuracy    relative tolerance of the integration: of how far the parameters have moved; and of theta'(1), absolutely
+    accuracy    relative tolerance of the integration: of how far the parameters have moved; and of theta'(1),
+                absolutely
     corrector   Newton steps at eps = 0, on the objective of the examples that remain
-    Other settings as for every CurvatureMethod. Damping makes it another path, whose end is not the retrained minimum.
+    Other settings as for every CurvatureMethod. Damping makes it another path, whose end is not the retrained
+    minimum.
     """
 
     name = "homotopy"
@@ -64,7 +69,8 @@ class Homotopy(CurvatureMethod):
             except DoesNotApply as error:
                 raise DoesNotApply(f"deletion set {k}: {error}") from None
             off = max(off, np.linalg.norm(objective.gradient(ends[k], weights) - left))
-        return Answer(change_at(learner, measurement, ends), ends, (f"gradient left at the ends of the paths: at most {off:.1e} long",))
+        return Answer(change_at(learner, measurement, ends), ends,
+                      (f"gradient left at the ends of the paths: at most {off:.1e} long",))
 
     def path(self, objective, theta, h, eps=(0.0,)):
         """(times, parameters): theta(eps) on the path that starts at theta(1) = theta.
@@ -75,8 +81,10 @@ class Homotopy(CurvatureMethod):
         Raises DoesNotApply, naming eps, where the Hessian is not positive definite or the path runs away.
         """
         eps = real_array(eps, "eps")
-        if eps.ndim != 1 or not eps.size or (np.diff(eps) >= 0.0).any() or not 0.0 <= eps[-1] <= eps[0] <= 1.0:
-            raise LearnerError(f"eps falls from 1 at most to 0 at least, such as [1, 0.5, 0], not {eps.tolist()!r:.60}")
+        if eps.ndim != 1 or not eps.size or (np.diff(eps)
+                                             >= 0.0).any() or not 0.0 <= eps[-1] <= eps[0] <= 1.0:
+            raise LearnerError(
+                f"eps falls from 1 at most to 0 at least, such as [1, 0.5, 0], not {eps.tolist()!r:.60}")
         first, count = np.abs(self.velocity(objective, theta, h, 1.0)).max(), 0
         if not first or eps[-1] == 1.0:      # the path is a point
             return np.repeat(theta[None], len(eps), axis=0)
@@ -106,4 +114,5 @@ class Homotopy(CurvatureMethod):
     def derivative(self, objective, theta, h, eps):
         """The PathDerivative at theta = theta(eps), for downweights h (examples,)."""
         h, found = real_array(h, "downweights"), self.velocity(objective, theta, h, real_number(eps, "eps"))
-        return PathDerivative(found, float(objective.losses(theta) @ h), float(objective.gradient(theta, h, regularizer=False) @ found))
+        return PathDerivative(found, float(objective.losses(theta) @ h),
+                              float(objective.gradient(theta, h, regularizer=False) @ found))

@@ -1,13 +1,15 @@
-"""Data Shapley by truncated Monte Carlo (Ghorbani & Zou 1904.02868): what each unit is worth to a utility of the trained model.
+"""Data Shapley by truncated Monte Carlo (Ghorbani & Zou 1904.02868): what each unit is worth to a utility of
+the trained model.
 
-A unit's value is the mean, over all orders in which units may arrive, of what the utility gains when it joins those before it:
-the only division of v(all) - v(none) that is symmetric, additive in utilities, and gives nothing to units that never matter. A
-set's utility v(S) is that of a training in which the other units have weight 0 and the schedule is unchanged; v(none) is
-that of a training by the regulariser alone. Exactly that takes 2^n trainings; random orders estimate it without bias, each by
-at most n - 1 trainings of its prefixes, which are evaluated side by side.
+A unit's value is the mean, over all orders in which units may arrive, of what the utility gains when it joins
+those before it: the only division of v(all) - v(none) that is symmetric, additive in utilities, and gives
+nothing to units that never matter. A set's utility v(S) is that of a training in which the other units have
+weight 0 and the schedule is unchanged; v(none) is that of a training by the regulariser alone. Exactly that
+takes 2^n trainings; random orders estimate it without bias, each by at most n - 1 trainings of its prefixes,
+which are evaluated side by side.
 
-Values are no Method here: they say what units are worth on average over sets of every size, and their sum over a deletion set does not
-predict what deleting it from the whole does.
+Values are no Method here: they say what units are worth on average over sets of every size, and their sum
+over a deletion set does not predict what deleting it from the whole does.
 """
 from dataclasses import dataclass
 
@@ -53,16 +55,19 @@ def shapley_values(learner, utility, *, permutations=1000, tolerance=0.05, trunc
 
     permutations   orders at most
     tolerance      stop when sum |value now - value 100 orders ago| < tolerance sum |value now|
-    truncation     an order is cut short once a prefix is within `truncation` of v(all): the next unit gets what is left, those
-                   after it nothing. 0 cuts none; otherwise values are biased, their sum is not
+    truncation     an order is cut short once a prefix is within `truncation` of v(all): the next unit gets
+                   what is left, those after it nothing. 0 cuts none; otherwise values are biased, their sum
+                   is not
     progress       False prints nothing on stderr
 
     Raises DoesNotApply for more than 200 units.
     """
     n = learner.unit_count
     if n > LIMIT:
-        raise DoesNotApply(f"Data Shapley does not apply: {n} units, of which each order takes up to {n - 1} trainings, and hundreds of "
-                           f"orders are needed. At most {LIMIT}: group examples into units by user, source or class")
+        raise DoesNotApply(f"Data Shapley does not apply: {n} units, of which each order takes up to "
+                           f"{n - 1} trainings, and " "hundreds " "of "
+                           f"orders are needed. At most {LIMIT}: group examples into units by user, "
+                           "source or class")
     whole_number(permutations, "the number of permutations", 1), whole_number(seed, "the seed", 0)
     real_number(tolerance, "the tolerance of values", low=0.0), real_number(truncation, "truncation", low=0.0)
     game, rng, found = Game(learner, utility), np.random.default_rng(seed), np.empty((0, n))
@@ -91,13 +96,15 @@ class Game:
         keys = [row.tobytes() for row in np.packbits(sets, axis=1)]
         new = {key: row for key, row in zip(keys, sets) if key not in self.known}
         if new:
-            values = retrain(self.learner, weights=np.array(list(new.values()), float), measurement=self.utility, progress=False)
+            values = retrain(self.learner, weights=np.array(list(new.values()), float),
+                             measurement=self.utility, progress=False)
             self.known.update(zip(new, values))
         return np.array([self.known[key] for key in keys])
 
 
 def marginals(game, orders, truncation=0.0):
-    """(orders, units): what each unit adds in each of some orders (orders, units) of all units; 0 where an order was cut short."""
+    """(orders, units): what each unit adds in each of some orders (orders, units) of all units; 0 where an
+    order was cut short."""
     count, n = orders.shape
     whole, none = game(np.array([np.ones(n, bool), np.zeros(n, bool)]))
     values = np.full((count, n + 1), whole)      # of prefixes 0..n; those never trained count as the whole
@@ -123,5 +130,6 @@ def moved(found):
 
 
 def summed(found, game, settled):
-    errors = found.std(axis=0, ddof=1) / np.sqrt(len(found)) if len(found) > 1 else np.full(found.shape[1], np.inf)
+    errors = found.std(axis=0,
+                       ddof=1) / np.sqrt(len(found)) if len(found) > 1 else np.full(found.shape[1], np.inf)
     return Shapley(found.mean(axis=0), errors, len(found), len(game.known), settled)

@@ -1,4 +1,5 @@
-"""What training is: examples, units that may be deleted, the step as a circuit, the optimizer; training again exactly.
+"""What training is: examples, units that may be deleted, the step as a circuit, the optimizer; training again
+exactly.
 
 Reading order: learner (with examples, units, parameters, optimizers, recording), coupling, retrain.
 """

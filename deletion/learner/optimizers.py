@@ -1,8 +1,8 @@
 """Optimisers, written as circuits: how a gradient changes the parameters.
 
-Each has `state(size)`, the initial arrays besides the parameters; `constants(step, steps)`, the numbers of a step that no
-example weight can move (learning rate, bias corrections); and `update(theta, gradient, state, constants)`, which is recorded
-and returns the new parameters and the new state.
+Each has `state(size)`, the initial arrays besides the parameters; `constants(step, steps)`, the numbers of a
+step that no example weight can move (learning rate, bias corrections); and `update(theta, gradient, state,
+constants)`, which is recorded and returns the new parameters and the new state.
 """
 from dataclasses import dataclass
 from typing import Callable, Union
@@ -30,21 +30,25 @@ Rate = Union[float, Callable]
 
 def rate_at(rate, step, steps):
     """A learning rate given as a number, or as a function of (step, steps)."""
-    return real_number(rate(step, steps) if callable(rate) else rate, f"the learning rate at step {step}", low=0.0)
+    return real_number(rate(step, steps) if callable(rate) else rate, f"the learning rate at step {step}",
+                       low=0.0)
 
 
 def checked_rate(rate):
     """A learning rate, as it is given: a number, or a function that can only be asked later."""
     if isinstance(rate, type):
-        raise LearnerError(f"a learning rate is a number or a function of (step, steps), not a class: {rate.__name__}(0.1)?")
+        raise LearnerError(
+            f"a learning rate is a number or a function of (step, steps), not a class: {rate.__name__}(0.1)?")
     if not callable(rate):
         real_number(rate, "a learning rate", low=0.0)
 
 
 def checked_optimizer(optimizer):
     """An optimiser: whatever has the three methods."""
-    if isinstance(optimizer, type) or not all(callable(getattr(optimizer, name, None)) for name in ("state", "constants", "update")):
-        raise LearnerError(f"an optimizer has the methods state, constants and update, as SGD(0.1) does; {optimizer!r:.60} is none")
+    if isinstance(optimizer, type) or not all(callable(getattr(optimizer, name, None))
+                                              for name in ("state", "constants", "update")):
+        raise LearnerError("an optimizer has the methods state, constants and update, as SGD(0.1) does; "
+                           f"{optimizer!r:.60} is none")
     return optimizer
 
 
@@ -91,9 +95,11 @@ class Momentum:
 
 @dataclass(frozen=True)
 class Adam:
-    """m = b1 m + (1-b1) g;  v = b2 v + (1-b2) g^2;  theta -= rate * m_hat / sqrt(v_hat + eps), hats corrected for bias.
+    """m = b1 m + (1-b1) g;  v = b2 v + (1-b2) g^2;  theta -= rate * m_hat / sqrt(v_hat + eps), hats corrected
+                             for bias.
 
-    eps stands inside the root: sqrt(v) + eps has no Taylor series at v = 0, where every untouched parameter starts.
+    eps stands inside the root: sqrt(v) + eps has no Taylor series at v = 0, where every untouched parameter
+    starts.
     """
     rate: Rate
     beta1: float = 0.9
@@ -110,7 +116,8 @@ class Adam:
         return np.zeros(size), np.zeros(size)
 
     def constants(self, step, steps):
-        return (rate_at(self.rate, step, steps) / (1.0 - self.beta1 ** (step + 1)), 1.0 / (1.0 - self.beta2 ** (step + 1)))
+        return (rate_at(self.rate, step, steps) / (1.0 - self.beta1 ** (step + 1)),
+                1.0 / (1.0 - self.beta2 ** (step + 1)))
 
     def update(self, theta, gradient, state, constants):
         m, v = state

@@ -11,7 +11,8 @@ from circuit.checks import data_array
 class Layout:
     """How named tensors lie in one vector, row by row, one behind the other.
 
-    Built from the initial parameters: an array, or a dict of arrays by name. `split` gives a vector's tensors in the same form.
+    Built from the initial parameters: an array, or a dict of arrays by name. `split` gives a vector's tensors
+    in the same form.
     """
 
     def __init__(self, parameters):

@@ -18,15 +18,18 @@ CHECKED = 100
 def retrain(learner, sets=None, measurement=None, *, weights=None, weight=0.0, threads=None, progress=True):
     """The measurement after exact retraining, for many deletion sets or weights.
 
-    sets          sequence of deletion sets (each a unit's label or several); their examples keep `weight` of their weight
+    sets          sequence of deletion sets (each a unit's label or several); their examples keep `weight` of
+                  their weight
     weights       instead of sets: (b, units) real weights >= 0, 1 being the ordinary one
-    measurement   measurement(parameters) -> scalar or vector; without it, the flat parameters themselves are returned
+    measurement   measurement(parameters) -> scalar or vector; without it, the flat parameters themselves are
+                  returned
 
     threads       blocks of trainings run at a time; default: the machine's cores
     progress      False prints nothing on stderr
 
-    Returns (b,) + the measurement's shape. In the zero-weight sense: a deleted example's step still happens, with weight 0.
-    Raises LearnerError for sets and weights that make no sense, DomainError where a training leaves its domain.
+    Returns (b,) + the measurement's shape. In the zero-weight sense: a deleted example's step still happens,
+    with weight 0. Raises LearnerError for sets and weights that make no sense, DomainError where a training
+    leaves its domain.
     """
     checked_learner(learner)
     if (sets is None) == (weights is None):
@@ -38,10 +41,12 @@ def retrain(learner, sets=None, measurement=None, *, weights=None, weight=0.0, t
         downweights = np.array([learner.downweight(s, weight) for s in sets]).reshape(-1, learner.unit_count)
     else:
         if weight != 0.0:
-            raise LearnerError(f"weight={weight!r:.60} is what deletion sets keep; weights already say what every unit keeps")
+            raise LearnerError(f"weight={weight!r:.60} is what deletion sets keep; weights already say what "
+                               "every unit keeps")
         weights = real_array(weights, "weights")
         if weights.ndim != 2 or weights.shape[1] != learner.unit_count:
-            raise LearnerError(f"weights of shape {weights.shape}: one row per training, one column per unit ({learner.unit_count})")
+            raise LearnerError(f"weights of shape {weights.shape}: one row per training, one column per "
+                               f"unit ({learner.unit_count})")
         if weights.min(initial=0.0) < 0.0:
             raise LearnerError(f"weights are numbers >= 0, not {weights.min():g}")
         downweights = 1.0 - weights
@@ -56,12 +61,14 @@ def retrain(learner, sets=None, measurement=None, *, weights=None, weight=0.0, t
         report(steps)
 
     firsts = range(0, len(downweights), TRAININGS)
-    with Progress(len(firsts) * len(learner.steps), "retrain", progress) as report, ThreadPoolExecutor(threads) as pool:
+    with Progress(len(firsts) * len(learner.steps), "retrain",
+                  progress) as report, ThreadPoolExecutor(threads) as pool:
         learner.recurrence(None)      # made and compiled once, before threads ask for it
         report.begin()
         try:
-            theta = np.concatenate(list(pool.map(
-                lambda first: train_block(learner, learner.example_weights(downweights[first:first + TRAININGS]), first, watched), firsts)))
+            theta = np.concatenate(list(pool.map(lambda first: train_block(
+                learner, learner.example_weights(downweights[first:first + TRAININGS]), first, watched),
+                                                 firsts)))
         except BaseException:
             stopped.set()
             pool.shutdown(cancel_futures=True)
@@ -73,7 +80,8 @@ def retrain(learner, sets=None, measurement=None, *, weights=None, weight=0.0, t
 
 
 def train_block(learner, weights, first=0, report=lambda steps: None):
-    """The trained parameters (trainings, parameters) for at most a block of example weights (trainings, examples)."""
+    """The trained parameters (trainings, parameters) for at most a block of example weights (trainings,
+    examples)."""
     block, count = learner.recurrence(None).block(learner.states, weights, first=first), len(learner.steps)
     for begin in range(0, count, CHECKED):
         try:

@@ -1,8 +1,10 @@
-"""One interface for every way of answering the question: a method is given a learner, deletion sets and a measurement, and
-returns predicted changes - and parameters where it has them -, or says why it does not apply.
+"""One interface for every way of answering the question: a method is given a learner, deletion sets and a
+measurement, and returns predicted changes - and parameters where it has them -, or says why it does not
+apply.
 
-A new method is a small class: `name`; `refuses(learner)`, a reason in words, or None; and `_answer`, the arithmetic. It has
-its settings when it is made and keeps nothing between answers. Here are the simplest; influence/ and unlearning/ hold more.
+A new method is a small class: `name`; `refuses(learner)`, a reason in words, or None; and `_answer`, the
+arithmetic. It has its settings when it is made and keeps nothing between answers. Here are the simplest;
+influence/ and unlearning/ hold more.
 """
 import time
 from dataclasses import dataclass, replace
@@ -25,7 +27,8 @@ from ..sketch.sketch import precompute
 class Answer:
     """What a method says of k deletion sets.
 
-    change       (k,) + shape of the measurement: predicted value after deletion minus value as trained, in the measurement's units
+    change       (k,) + shape of the measurement: predicted value after deletion minus value as trained, in
+                 the measurement's units
     parameters   (k, parameters): those of the model without each set; None from methods that have none
     notes        what a reader of the numbers should know: residuals, estimated constants, verdicts
     seconds      what it took, training the model as it is excepted
@@ -56,7 +59,8 @@ class Method:
             raise DoesNotApply(f"{self.name} does not apply: {reason}")
 
     def answer(self, learner, deletion_sets, measurement, weight=0.0, progress=True):
-        """The Answer for deletion sets (as `retrain` takes them) and measurement(parameters) -> scalar or vector.
+        """The Answer for deletion sets (as `retrain` takes them) and measurement(parameters) -> scalar or
+        vector.
 
         weight     what is left of the deleted units' weight
         progress   False prints nothing on stderr
@@ -69,7 +73,8 @@ class Method:
     def _checked(self, learner, deletion_sets, measurement, weight):
         self.check(learner)
         if not iterable(deletion_sets):
-            raise LearnerError(f"deletion sets are a sequence of sets, such as [{deletion_sets!r}], not {deletion_sets!r}")
+            raise LearnerError(
+                f"deletion sets are a sequence of sets, such as [{deletion_sets!r}], not {deletion_sets!r}")
         h = np.array([learner.downweight(s, weight) * learner.used for s in deletion_sets])
         if not len(h):
             raise LearnerError("nothing to answer: no deletion sets")
@@ -102,13 +107,16 @@ def change_at(learner, measurement, theta):
     try:
         values = evaluate(circuit, [np.concatenate([learner.trained[None], theta])])[0]
     except DomainError as error:
-        raise DomainError(f"the measurement, at the parameters as trained (0 of {len(theta)}) or without a set (1, 2, ...): {error}") from None
-    values = np.broadcast_to(values, (len(theta) + 1,) + circuit.shapes[circuit.outputs[0]])      # a constant is measured once
+        raise DomainError(f"the measurement, at the parameters as trained (0 of {len(theta)}) or without a "
+                          f"set (1, 2, ...): {error}") from None
+    # a constant is measured once
+    values = np.broadcast_to(values, (len(theta) + 1,) + circuit.shapes[circuit.outputs[0]])
     return values[1:] - values[0]
 
 
 def linear_change(learner, measurement, moved):
-    """(k,) + shape: the derivative of the measurement at the trained parameters along movements (k, parameters) of theirs.
+    """(k,) + shape: the derivative of the measurement at the trained parameters along movements (k,
+    parameters) of theirs.
 
     Raises DomainError where the measurement stands on a kink.
     """
@@ -137,7 +145,8 @@ class Retraining(Method):
 
 
 class LeaveOneOuts(Method):
-    """The sum over a set of what retraining with each of its units alone downweighted changes: a training per unit that occurs in any set."""
+    """The sum over a set of what retraining with each of its units alone downweighted changes: a training per
+    unit that occurs in any set."""
 
     name = "sum of leave-one-outs"
 
@@ -146,7 +155,8 @@ class LeaveOneOuts(Method):
         alone = np.diag(h.max(axis=0))[used]      # every set leaves the same weight
         theta = retrain(learner, weights=1.0 - alone) if len(used) else np.empty((0, learner.layout.size))
         inside, changes = (h[:, used] > 0.0).astype(float), change_at(learner, measurement, theta)
-        return Answer(np.tensordot(inside, changes, axes=1), learner.trained + inside @ (theta - learner.trained))
+        return Answer(np.tensordot(inside, changes, axes=1),
+                      learner.trained + inside @ (theta - learner.trained))
 
 
 class Sketched(Method):
@@ -155,13 +165,15 @@ class Sketched(Method):
     name = "sketch"
 
     def __init__(self, directions=500, degree=3, seed=0, **options):
-        self.directions, self.degree, self.seed = whole_number(directions, "the number of directions", 1), degree, seed
+        self.directions, self.degree, self.seed = whole_number(directions, "the number of directions",
+                                                               1), degree, seed
         self.options = options
 
     def _answer(self, learner, h, measurement):
         sketch = self._sketch(learner)
         many = self._measured(sketch, learner, measurement).predict_downweights(h)
-        verdicts = [] if many.verdict is None else [f"{many.verdict.count(v)} x {v}" for v in dict.fromkeys(many.verdict)]
+        verdicts = [] if many.verdict is None else [f"{many.verdict.count(v)} x {v}"
+                                                    for v in dict.fromkeys(many.verdict)]
         return Answer(many.change, sketch.parameters_at(h), tuple(verdicts))
 
     def _sketch(self, learner):
@@ -173,7 +185,8 @@ class Sketched(Method):
 
 
 class SketchedModel(Sketched):
-    """The sketch's own unlearned model: `sketch.parameters` without each set, and the measurement there, not its own series."""
+    """The sketch's own unlearned model: `sketch.parameters` without each set, and the measurement there, not
+    its own series."""
 
     name = "sketched model"
 

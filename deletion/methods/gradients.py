@@ -6,7 +6,8 @@ from .base import Answer, Method, Sketched
 
 
 class ByMetagradient(Method):
-    """Degree 1 exactly: what each unit's weight does to the measurement through the training, added up over the set."""
+    """Degree 1 exactly: what each unit's weight does to the measurement through the training, added up over
+    the set."""
 
     name = "metagradient"
 
@@ -16,7 +17,8 @@ class ByMetagradient(Method):
 
 
 class SketchedBeyond(Sketched):
-    """A sketch for the degrees above 1 beside the metagradient for degree 1: for many more units than twice the directions."""
+    """A sketch for the degrees above 1 beside the metagradient for degree 1: for many more units than twice
+    the directions."""
 
     name = "sketch + metagradient"
 

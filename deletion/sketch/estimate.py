@@ -52,7 +52,8 @@ class Estimate:
 
     def __str__(self):
         done = f", {self.finished} of them finished" if self.finished else ""
-        free = "" if self.free is None else f" ({size(self.free)} free{': NOT ENOUGH' if self.free < self.disk else ''})"
+        free = ("" if self.free is None
+                else f" ({size(self.free)} free{': NOT ENOUGH' if self.free < self.disk else ''})")
         cores = f"{self.workers} core{'s' * (self.workers > 1)}"
         seconds, core_seconds = duration(self.seconds), duration(self.core_seconds)
         return (f"{self.blocks} blocks of {LANES} directions{done}; {self.steps:,} steps to go, "
@@ -72,17 +73,22 @@ def estimate(plan, wanted, dtype, out, threads=None):
 
     def measure(_):
         block = recurrence.block(learner.states, weights, lines)
-        return seconds_of_a_step(learner, block, chosen), sum(x.nbytes for x in (*block.memory, block.weights.coefficients))
+        return seconds_of_a_step(learner, block,
+                                 chosen), sum(x.nbytes for x in (*block.memory, block.weights.coefficients))
 
     measure(0)
     with ThreadPoolExecutor(workers) as pool:
         measured = list(pool.map(measure, range(workers)))
     block = learner.layout.size * plan.degree * 2 * LANES * np.dtype(dtype).itemsize
-    disk = len(plan) * (block + 128) + plan.directions.psi.nbytes + learner.layout.size * 8 + learner.unit_count * 8 + 2000 + 200 * len(plan)
+    disk = (len(plan) * (block + 128) + plan.directions.psi.nbytes + learner.layout.size * 8
+            + learner.unit_count * 8 + 2000 + 200 * len(plan))
     disk += len(plan.sets) * 8 * (learner.layout.size + learner.unit_count + 1)
-    held = (1 if out is not None else len(plan)) * block + workers * learner.layout.size * plan.degree * 2 * LANES * 8
-    return Estimate(len(plan), len(plan) - len(wanted), plan.steps(wanted), float(np.mean([m[0] for m in measured])),
-                    retraining(plan, chosen) if wanted else 0.0, workers, disk, None if out is None else free_space(out), resident() + held + workers * measured[0][1])
+    held = (1 if out is not None
+            else len(plan)) * block + workers * learner.layout.size * plan.degree * 2 * LANES * 8
+    return Estimate(len(plan), len(plan) - len(wanted), plan.steps(wanted),
+                    float(np.mean([m[0] for m in measured])), retraining(plan, chosen) if wanted else 0.0,
+                    workers, disk, None if out is None else free_space(out),
+                    resident() + held + workers * measured[0][1])
 
 
 def seconds_of_a_step(learner, block, chosen):

@@ -22,7 +22,8 @@ def merge(sketches, out=None):
     sketches   Sketches, or folders
     out        a folder for the result; default: in memory
 
-    Raises LearnerError, naming what differs, unless all are of the same learner, degree and downweight and no direction comes twice.
+    Raises LearnerError, naming what differs, unless all are of the same learner, degree and downweight and no
+    direction comes twice.
     """
     sketches = [load(s) if isinstance(s, (str, PathLike)) else s for s in sketches]
     if len(sketches) < 2:
@@ -33,20 +34,23 @@ def merge(sketches, out=None):
     first, directions = sketches[0], mixture(*(s.directions for s in sketches))
     dtype = "float32" if all(s.dtype == "float32" for s in sketches) else "float64"
     blocks, units = regrouped(sketches), directions.psi.shape[1]
-    learner, calibration = next((s.learner for s in sketches if s.learner is not None), None), joined(sketches)
+    learner, calibration = next((s.learner for s in sketches if s.learner is not None),
+                                None), joined(sketches)
     if out is None:
         if learner is None:
             raise LearnerError("sketches opened without their learner are merged into a folder: give out=...")
         stored = [packed(block, dtype, units, b * LANES) for b, block in enumerate(blocks)]
-        return Sketch(learner, directions, first.degree, first.theta, Blocks(stored, units), first.downweight, calibration)
+        return Sketch(learner, directions, first.degree, first.theta, Blocks(stored, units), first.downweight,
+                      calibration)
     recipe = next((s.recipe() for s in sketches if s.recipe()), None)
-    identity = Identity(first.learner_parts(), recipe, directions, None, first.degree, first.downweight, dtype, len(first.theta),
-                        0 if calibration is None else len(calibration.downweights))
+    identity = Identity(first.learner_parts(), recipe, directions, None, first.degree, first.downweight,
+                        dtype, len(first.theta), 0 if calibration is None else len(calibration.downweights))
     with writing(out):
         folder, _ = begun(out, identity)
         if not folder.whole("theta"):
             folder.write("theta", first.theta)
-        seconds = sum(s.seconds() for s in sketches) / -(-len(directions) // LANES)      # shared out evenly: the sum stays true
+        # shared out evenly: the sum stays true
+        seconds = sum(s.seconds() for s in sketches) / -(-len(directions) // LANES)
         for b, block in enumerate(blocks):
             if not folder.whole(block_name(b)):
                 folder.write(block_name(b), packed(block, dtype, units, b * LANES), seconds=round(seconds, 3))
@@ -79,7 +83,8 @@ def must_agree(one, other, both):
     if not np.array_equal(one.downweight, other.downweight):
         raise LearnerError(f"{both} expand around different downweights")
     if not np.allclose(one.theta, other.theta, rtol=1e-6, atol=1e-9):      # machines may round differently
-        raise LearnerError(f"{both} hold different trained parameters: was one made by another version of this library?")
+        raise LearnerError(
+            f"{both} hold different trained parameters: was one made by another version of this library?")
 
 
 def refuse_repeated(sketches):
@@ -89,7 +94,8 @@ def refuse_repeated(sketches):
         for j, psi in enumerate(sketch.directions.psi):
             where = f"direction {j} of sketch {number}{located(sketch)}"
             if seen.setdefault(checksum(psi), where) != where:
-                raise LearnerError(f"{where} is {seen[checksum(psi)]} again: sketches to be merged are drawn from different seeds, and not as pairs, "
+                raise LearnerError(f"{where} is {seen[checksum(psi)]} again: sketches to be merged are "
+                                   "drawn from different seeds, and not as pairs, "
                                    "which give every unit its own direction whatever the seed")
 
 

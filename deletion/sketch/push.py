@@ -1,9 +1,11 @@
 """Pushing directions through a training: a plan, a task per block of directions, and whoever works them off.
 
-A task depends on nothing but its block, so tasks may run in threads, processes or on other machines, in any order and again.
+A task depends on nothing but its block, so tasks may run in threads, processes or on other machines, in any
+order and again.
 
-Sparse directions start late: until the first step that uses an example with a nonzero entry, the training along them is the
-ordinary one, bit for bit. So it is done once, with polynomials of degree 0, and every block starts from where it leaves it.
+Sparse directions start late: until the first step that uses an example with a nonzero entry, the training
+along them is the ordinary one, bit for bit. So it is done once, with polynomials of degree 0, and every block
+starts from where it leaves it.
 """
 import os
 import pickle
@@ -29,12 +31,14 @@ CHECKED = 100
 """Steps between two looks at whether every coefficient is still a number."""
 
 AHEAD = 256
-"""Tasks handed to an executor before the first is done: enough for a large cluster, and memory for their data stays bounded."""
+"""Tasks handed to an executor before the first is done: enough for a large cluster, and memory for their data
+stays bounded."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be pushed.   downweight: (units,), where to expand;   sets: downweights (k, units) of the calibration sets."""
+    """What is to be pushed.   downweight: (units,), where to expand;   sets: downweights (k, units) of the
+                               calibration sets."""
     learner: Learner
     directions: Directions
     degree: int
@@ -51,9 +55,11 @@ class Plan:
 
     @cached_property
     def begins(self):
-        """For every block, the first step that uses an example with a nonzero entry; the number of steps if none does."""
+        """For every block, the first step that uses an example with a nonzero entry; the number of steps if
+        none does."""
         used = self.learner.first_steps()
-        return [int(used[self.psi(b).any(axis=0)].min(initial=len(self.learner.steps))) for b in range(len(self))]
+        return [int(used[self.psi(b).any(axis=0)].min(initial=len(self.learner.steps)))
+                for b in range(len(self))]
 
     def steps(self, wanted):
         """How many steps the wanted blocks take together."""
@@ -66,18 +72,21 @@ class Plan:
             self.learner.recurrence(0)
 
     def tasks(self, wanted):
-        """A Task for each wanted block, the longest first; the ordinary training goes on just as far as they ask for it."""
+        """A Task for each wanted block, the longest first; the ordinary training goes on just as far as they
+        ask for it."""
         wanted = sorted(wanted, key=lambda b: (self.begins[b], b))
         base = None
         for b in wanted:
             if base is None and self.begins[b]:
                 base = Base(self.learner, self.downweight)
-            yield Task(b, self.psi(b), self.degree, self.downweight, self.begins[b], base and base.state(self.begins[b]))
+            yield Task(b, self.psi(b), self.degree, self.downweight, self.begins[b],
+                       base and base.state(self.begins[b]))
 
 
 @dataclass(frozen=True)
 class Task:
-    """One block of directions to push.   begin: the first step;   state: arrays at that step, None for the initial ones."""
+    """One block of directions to push.   begin: the first step;   state: arrays at that step, None for the
+    initial ones."""
     block: int
     psi: np.ndarray
     degree: int
@@ -87,7 +96,8 @@ class Task:
 
 
 class Base:
-    """The ordinary training on its way: polynomials of degree 0, whose constant parts are those of any degree to the bit."""
+    """The ordinary training on its way: polynomials of degree 0, whose constant parts are those of any degree
+    to the bit."""
 
     def __init__(self, learner, downweight):
         nothing = np.zeros((1, learner.example_count))
@@ -110,14 +120,15 @@ def run(learner, block, begin, end, look_closely=False):
 
 
 def push(learner, task, report=lambda steps: None):
-    """Push a block of at most `lanes` directions through the training: every example's weight is 1 - h_0 - t psi.
+    """Push a block of at most `lanes` directions through the training: every example's weight is 1 - h_0 - t
+    psi.
 
     Returns (theta_0, coefficients): (parameters,) and (parameters, degree, 2, lanes).
     """
     def start():
         return learner.recurrence(task.degree).block(learner.states if task.state is None else task.state,
-                                                     learner.example_weights(task.downweight), -task.psi[:, learner.unit_of],
-                                                     task.block * LANES)
+                                                     learner.example_weights(task.downweight),
+                                                     -task.psi[:, learner.unit_of], task.block * LANES)
 
     block, count = start(), len(learner.steps)
     for begin in range(task.begin, count, CHECKED):
@@ -131,10 +142,11 @@ def push(learner, task, report=lambda steps: None):
     return block.constant(0).copy(), block.coefficients(0).copy()
 
 
-# who works them off ----------------------------------------------------------------------------------------------------
+# who works them off -----------------------------------------------------------------------------------------
 
 class Parcel:
-    """A learner on its way to workers: pickled once, and unpickled once in every process that gets tasks for it."""
+    """A learner on its way to workers: pickled once, and unpickled once in every process that gets tasks for
+    it."""
 
     def __init__(self, learner):
         self.learner, self.content = learner, None
@@ -144,8 +156,10 @@ class Parcel:
             try:
                 self.content = self.learner.fingerprint(), pickle.dumps(self.learner)
             except (pickle.PicklingError, AttributeError, TypeError) as error:
-                raise LearnerError(f"the learner cannot be sent to other processes ({error}); write loss, regulariser and learning rate as "
-                                   "functions at the top of a module, not as lambdas or inside other functions") from None
+                raise LearnerError(f"the learner cannot be sent to other processes ({error}); write "
+                                   "loss, " "regulariser and learning " "rate " "as "
+                                   "functions at the top of a module, not as lambdas or inside "
+                                   "other functions") from None
         return self.content
 
     def __reduce__(self):
@@ -175,9 +189,11 @@ def work(parcel, task, report=lambda steps: None):
 
 
 def push_all(plan, wanted, keep, executor=None, threads=None):
-    """Push the wanted blocks of a plan, and call keep(b, theta_0, coefficients, seconds) with each as soon as it is done.
+    """Push the wanted blocks of a plan, and call keep(b, theta_0, coefficients, seconds) with each as soon as
+    it is done.
 
-    executor   any concurrent.futures.Executor; default: as many threads as the machine has cores, or `threads`
+    executor   any concurrent.futures.Executor; default: as many threads as the machine has cores, or
+               `threads`
 
     Raises DomainError, naming step, example, gate and direction, as soon as anything is not a number.
     """
@@ -212,7 +228,8 @@ def push_all(plan, wanted, keep, executor=None, threads=None):
 
 
 def gather(tasks, submit, keep, done=lambda task, seconds: None):
-    """Have tasks worked off, some ahead of others, and keep each result; whatever goes wrong, nothing more is begun."""
+    """Have tasks worked off, some ahead of others, and keep each result; whatever goes wrong, nothing more is
+    begun."""
     tasks, waiting = iter(tasks), {}
     try:
         while True:
@@ -221,15 +238,18 @@ def gather(tasks, submit, keep, done=lambda task, seconds: None):
             if not waiting:
                 return
             finished = wait(waiting, return_when=FIRST_COMPLETED).done
-            for future in sorted(finished, key=lambda future: future.exception() is not None):      # what succeeded is kept first
+            # what succeeded is kept first
+            for future in sorted(finished, key=lambda future: future.exception() is not None):
                 task = waiting.pop(future)
                 theta, coefficients, seconds = future.result()
                 keep(task.block, theta, coefficients, seconds)
                 done(task, seconds)
     except BrokenExecutor as error:
-        raise StoreError(f"a worker process died (was it killed, was there too little memory, or has the script that "
-                         f"made the executor no `if __name__ == '__main__':`?): {error} Blocks finished so far are kept "
-                         "if the sketch is made in a folder (out=...): the same call with a new executor goes on from there") from None
+        raise StoreError("a worker process died (was it killed, was there too little memory, or has the "
+                         "script that " "made the executor no `if " "__name__ " "== " "'__main__':`?): "
+                         f"{error} " "Blocks " "finished so far are kept "
+                         "if the sketch is made in a folder (out=...): the same call with a new "
+                         "executor goes on from there") from None
     finally:
         for future in waiting:
             future.cancel()

@@ -4,7 +4,8 @@
     measured = sketch.measure(lambda parameters: ...)
     measured.predict(deletion_set)
 
-Nothing in a sketch depends on what will be deleted or measured. Made in a folder (out=...) it outlives kills: see store.py.
+Nothing in a sketch depends on what will be deleted or measured. Made in a folder (out=...) it outlives kills:
+see store.py.
 """
 import logging
 from collections.abc import Sequence
@@ -45,10 +46,11 @@ class Sketch:
     learner      None for a sketch opened without: it can be merged, not measured
     directions   the psi, (m, units), and their design
     theta        (parameters,) float64: theta_0, the trained parameters, the same for every direction
-    blocks       sequence of (parameters, degree, 2, lanes) float64: theta_1 .. theta_p of `lanes` directions each: order,
-                 real/imaginary part, direction; the last block may have unused lanes
+    blocks       sequence of (parameters, degree, 2, lanes) float64: theta_1 .. theta_p of `lanes` directions
+                 each: order, real/imaginary part, direction; the last block may have unused lanes
     downweight   (units,): where the expansion is made; zero is ordinary training
-    calibration  exact retrainings of random sets, from which intervals and verdicts come; None if there are none
+    calibration  exact retrainings of random sets, from which intervals and verdicts come; None if there are
+                 none
     folder       where it is stored, None in memory
     """
     learner: Optional[Learner]
@@ -61,7 +63,8 @@ class Sketch:
     folder: Optional[Folder] = None
 
     def __repr__(self):
-        return (f"<sketch: {len(self.theta):,} parameters, {len(self.directions)} directions ({self.directions.design}) of degree {self.degree} "
+        return (f"<sketch: {len(self.theta):,} parameters, {len(self.directions)} directions "
+                f"({self.directions.design}) of degree {self.degree} "
                 f"over {self.directions.psi.shape[1]:,} units>")
 
     @property
@@ -71,7 +74,8 @@ class Sketch:
 
     def learner_parts(self):
         """The parts of its learner's fingerprint."""
-        return self.folder.manifest["learner"]["fingerprint"] if self.folder else self.learner.fingerprint_parts()
+        return (self.folder.manifest["learner"]["fingerprint"] if self.folder
+                else self.learner.fingerprint_parts())
 
     def seconds(self):
         """What its blocks took, of one core; 0 where that is not known."""
@@ -82,7 +86,8 @@ class Sketch:
         return self.folder.manifest["learner"].get("recipe") if self.folder else self.learner.recipe
 
     def measure(self, measurement, threads=None, progress=True):
-        """The coefficients of a measurement along every direction, as a Measured: one inference per direction, once.
+        """The coefficients of a measurement along every direction, as a Measured: one inference per
+        direction, once.
 
         measurement   measurement(parameters) -> a scalar or vector, written with the functions of `circuit`
         threads       blocks measured at a time; default: the machine's cores
@@ -103,9 +108,12 @@ class Sketch:
         """(the measurement as trained, its coefficients (directions, degree) + its shape)."""
         shared = Evaluator(circuit, {0}, self.degree)
         if not shared.part.active[0] or only_jump(circuit).any():
-            raise CircuitError("this measurement, or an element of it, does not move with the parameters (an accuracy, a step, a constant): "
-                               "nothing can be predicted from its series. Measure a loss, a log-probability, a logit or a margin")
-        coefficients = np.zeros((len(self.directions), self.degree) + circuit.shapes[circuit.outputs[0]], complex)
+            raise CircuitError("this measurement, or an element of it, does not move with the " "parameters "
+                               "(an accuracy, a step, a " "constant): "
+                               "nothing can be predicted from its series. Measure a loss, a "
+                               "log-probability, a logit or a margin")
+        coefficients = np.zeros((len(self.directions), self.degree) + circuit.shapes[circuit.outputs[0]],
+                                complex)
         report.begin()      # everything is compiled now
 
         def measure_blocks(first_block, stride):
@@ -116,7 +124,8 @@ class Sketch:
                 evaluator.run(b * LANES)
                 constant, stored = evaluator.outputs()[0]
                 here = coefficients[b * LANES:(b + 1) * LANES]
-                here[...] = np.moveaxis(stored[..., 0, :len(here)] + 1j * stored[..., 1, :len(here)], (-1, -2), (0, 1))
+                here[...] = np.moveaxis(stored[..., 0, :len(here)] + 1j * stored[..., 1, :len(here)],
+                                        (-1, -2), (0, 1))
                 report(1)
             return constant
 
@@ -135,7 +144,8 @@ class Sketch:
         return replace(self.calibration, values=values)
 
     def parameters(self, deletion_set, *, weight=0.0, decoder="auto", progress=True):
-        """The approximate parameters of the model trained without a deletion set - an unlearned model -, as the learner's loss takes them.
+        """The approximate parameters of the model trained without a deletion set - an unlearned model -, as
+        the learner's loss takes them.
 
         decoder    'auto', 'least squares' or 'mean': one that is linear in the coefficients
         progress   False prints nothing on stderr
@@ -153,9 +163,11 @@ class Sketch:
         some = np.unique(np.linspace(0, len(self.theta) - 1, COORDINATES).astype(int))
         fitted = self._coordinates(some).decoder(decoder)
         if not hasattr(fitted, "weights"):
-            raise LearnerError(f"the {fitted.name} gives no parameters: it is not linear. Use 'least squares' or 'mean'")
+            raise LearnerError(
+                f"the {fitted.name} gives no parameters: it is not linear. Use 'least squares' or 'mean'")
         if np.any(self.downweight):
-            raise LearnerError("this sketch expands around a downweight of its own; parameters are predicted from sketches around 0")
+            raise LearnerError("this sketch expands around a downweight of its own; parameters are "
+                               "predicted from sketches around 0")
         counts = np.stack([fitted.weights(x) for x in h * self.learner.used])      # (k, directions, degree)
         theta = np.repeat(self.theta[None], len(h), axis=0)
         with Progress(len(self.blocks), "blocks") as report, one_blas_thread():
@@ -169,39 +181,47 @@ class Sketch:
     def _coordinates(self, some):
         """A few of the parameters themselves, as a Measured."""
         pieces = [self.blocks[b][some] for b in range(len(self.blocks))]
-        stored = np.concatenate([piece[:, :, 0] + 1j * piece[:, :, 1] for piece in pieces], axis=-1)[..., :len(self.directions)]
+        stored = np.concatenate([piece[:, :, 0] + 1j * piece[:, :, 1] for piece in pieces],
+                                axis=-1)[..., :len(self.directions)]
         calibration = self.calibration and replace(self.calibration, values=self.calibration.values[:, some])
-        return Measured(self.learner, self.directions, self.theta[some], np.moveaxis(stored, (2, 1), (0, 1)), self.downweight, calibration)
+        return Measured(self.learner, self.directions, self.theta[some], np.moveaxis(stored, (2, 1), (0, 1)),
+                        self.downweight, calibration)
 
 
-def precompute(learner, directions=64, degree=3, seed=0, *, design="auto", calibration=None, downweight=None, out=None, executor=None,
-               threads=None, dry_run=False, dtype="float64", progress=True):
+def precompute(learner, directions=64, degree=3, seed=0, *, design="auto", calibration=None, downweight=None,
+               out=None, executor=None, threads=None, dry_run=False, dtype="float64", progress=True):
     """The sketch of a learner.
 
-    directions   how many to draw, over the units that steps use; or Directions; or an array (directions, units)
+    directions   how many to draw, over the units that steps use; or Directions; or an array (directions,
+                 units)
     degree       highest power of t kept, from 1 on
     seed         of the random directions
     design       how they are drawn: 'sphere', 'haar', 'pairs', or 'auto'; see directions.py
-    calibration  how many random sets to retrain exactly, for intervals and verdicts; default 96, or none around another downweight
+    calibration  how many random sets to retrain exactly, for intervals and verdicts; default 96, or none
+                 around another downweight
     downweight   (units,) real: the point h_0 around which to expand; default 0, ordinary training
-    out          a folder to make the sketch in; killed at any moment, the same call goes on from the blocks that are finished, and
-                 ends with the same bits. The sketch returned reads its blocks from there. Default: in memory
+    out          a folder to make the sketch in; killed at any moment, the same call goes on from the blocks
+                 that are finished, and ends with the same bits. The sketch returned reads its blocks from
+                 there. Default: in memory
     executor     any concurrent.futures.Executor (processes, a cluster); default: threads
     threads      blocks of directions pushed at a time without an executor; default: the machine's cores
     dry_run      make nothing, and return an Estimate of time, disk and memory, measured on a few steps
     dtype        of stored coefficients: 'float64', or 'float32', half of the size, balanced between orders
     progress     False prints nothing on stderr: neither progress nor that it compiles
 
-    Raises LearnerError for input that makes no sense or a folder of something else, StoreError for a folder that cannot be written,
-    and DomainError, naming step, example, gate and direction, as soon as anything is not a number.
+    Raises LearnerError for input that makes no sense or a folder of something else, StoreError for a folder
+    that cannot be written, and DomainError, naming step, example, gate and direction, as soon as anything is
+    not a number.
     """
     degree, dtype, threads = kept_degree(degree), checked_dtype(dtype), checked_threads(threads)
     chosen, seed = choose(checked_learner(learner), directions, design, degree, seed)
     base = np.zeros(learner.unit_count) if downweight is None else real_array(downweight, "a downweight")
     if base.shape != (learner.unit_count,):
-        raise LearnerError(f"a downweight is one real number per unit ({learner.unit_count}), not {base.shape}")
+        raise LearnerError(
+            f"a downweight is one real number per unit ({learner.unit_count}), not {base.shape}")
     if base.max(initial=0.0) > 1.0:
-        raise LearnerError(f"a downweight of {base.max():g} leaves a negative weight: it is at most 1, which deletes")
+        raise LearnerError(
+            f"a downweight of {base.max():g} leaves a negative weight: it is at most 1, which deletes")
     if calibration is None:
         calibration = 0 if base.any() else SETS
     sets = learner.over_units(random_sets(np.count_nonzero(learner.used), calibration, seed or 0))
@@ -211,14 +231,17 @@ def precompute(learner, directions=64, degree=3, seed=0, *, design="auto", calib
             if dry_run:
                 return estimate(plan, range(len(plan)), dtype, None, threads)
             return in_memory(plan, dtype, executor=executor, threads=threads)
-        identity = Identity(learner.fingerprint_parts(), learner.recipe, chosen, seed, degree, base, dtype, learner.layout.size, calibration)
+        identity = Identity(learner.fingerprint_parts(), learner.recipe, chosen, seed, degree, base, dtype,
+                            learner.layout.size, calibration)
         if dry_run:
             folder, _ = reopened(out, identity)
-            wanted = [b for b in range(len(plan)) if folder is None or folder.trouble(block_name(b), thorough=False)]
+            wanted = [b for b in range(len(plan)) if folder is None
+                      or folder.trouble(block_name(b), thorough=False)]
             return estimate(plan, wanted, dtype, out, threads)
         with writing(out):
             folder, identity = begun(out, identity)
-            in_folder(folder, Plan(learner, identity.directions, degree, base, sets), dtype, executor=executor, threads=threads)
+            in_folder(folder, Plan(learner, identity.directions, degree, base, sets), dtype,
+                      executor=executor, threads=threads)
         return load(out, learner)
 
 
@@ -250,8 +273,8 @@ def in_memory(plan, dtype, **how):
         stored[b], thetas[0] = packed(coefficients, dtype, units, b * LANES), theta
 
     push_all(plan, range(len(plan)), keep, **how)
-    return Sketch(plan.learner, plan.directions, plan.degree, thetas[0], Blocks(stored, units), plan.downweight,
-                  calibrate(plan.learner, plan.sets))
+    return Sketch(plan.learner, plan.directions, plan.degree, thetas[0], Blocks(stored, units),
+                  plan.downweight, calibrate(plan.learner, plan.sets))
 
 
 def in_folder(folder, plan, dtype, **how):
@@ -259,7 +282,8 @@ def in_folder(folder, plan, dtype, **how):
     def keep(b, theta, coefficients, seconds):
         if folder.trouble("theta"):
             folder.write("theta", theta)
-        folder.write(block_name(b), packed(coefficients, dtype, plan.learner.unit_count, b * LANES), seconds=round(seconds, 3))
+        folder.write(block_name(b), packed(coefficients, dtype, plan.learner.unit_count, b * LANES),
+                     seconds=round(seconds, 3))
 
     wanted = [b for b in range(len(plan)) if not folder.whole(block_name(b))]
     if not folder.whole("theta") and not wanted:

@@ -1,8 +1,10 @@
-"""Is the method applicable here? Measured on random sets of the size asked about, or on sets like those asked about.
+"""Is the method applicable here? Measured on random sets of the size asked about, or on sets like those asked
+about.
 
-The paper's stability - the norms of T_r decay geometrically - is printed where the directions show it, and decides nothing: tensors
-are much larger in their worst direction than along sets one asks about. What decides: the terms along real deletion sets, pushed
-exactly; how far series and predictions are from exact retraining; and kinks that retraining crosses.
+The paper's stability - the norms of T_r decay geometrically - is printed where the directions show it, and
+decides nothing: tensors are much larger in their worst direction than along sets one asks about. What
+decides: the terms along real deletion sets, pushed exactly; how far series and predictions are from exact
+retraining; and kinks that retraining crosses.
 """
 from dataclasses import dataclass
 from typing import Optional
@@ -29,7 +31,8 @@ FEW = 8
 class Stability:
     """What was found, by order r = 1..p where it has orders.
 
-    norms, norm_errors   estimated Frobenius norms of T_r and their standard errors; None unless directions are sphere or Haar
+    norms, norm_errors   estimated Frobenius norms of T_r and their standard errors; None unless directions
+                         are sphere or Haar
     terms                root mean square of T_r along the probes, exactly
     decay                T_r shrinks by about this factor from order to order along the probes
     series_error         of the exact series: sum |series - retrained| / sum |true change|
@@ -60,7 +63,8 @@ class Stability:
 
 
 def stability(sketch, measurement, size=None, *, sets=None, probes=PROBES, seed=0, progress=True):
-    """Push and retrain a few sets exactly, and say whether predictions for sets like them can be trusted: a Stability.
+    """Push and retrain a few sets exactly, and say whether predictions for sets like them can be trusted: a
+    Stability.
 
     size       of the random sets; default: 1% of the units that steps use
     sets       instead: deletion sets like those that will be asked about
@@ -78,19 +82,23 @@ def stability(sketch, measurement, size=None, *, sets=None, probes=PROBES, seed=
         raise LearnerError("stability is measured on sets that delete something")
     with working("stability", progress):
         measured = sketch.measure(measurement)
-        exact = precompute(learner, given(h), sketch.degree, calibration=0).measure(measurement).coefficients.real
+        exact = precompute(learner, given(h), sketch.degree,
+                           calibration=0).measure(measurement).coefficients.real
         truth, predicted = calibrate(learner, h), measured.predict_downweights(h)
     finite = bool(np.isfinite(truth.values).all())
-    changes = evaluate(learner.measurement(measurement), [truth.values])[0] - measured.value if finite else np.full(exact[:, 0].shape, np.nan)
+    changes = evaluate(learner.measurement(measurement),
+                       [truth.values])[0] - measured.value if finite else np.full(exact[:, 0].shape, np.nan)
     covered = None
     if predicted.interval is not None:
         low, high = (bound - measured.value for bound in predicted.interval)
         covered = float(np.mean((low <= changes) & (changes <= high)))
-    facts = dict(terms=np.sqrt((exact ** 2).mean(axis=(0, *range(2, exact.ndim)))), series_error=relative(exact.sum(axis=1), changes),
-                 prediction_error=relative(predicted.change, changes), covered=covered, crossings=float(np.median(truth.crossings)))
+    facts = dict(terms=np.sqrt((exact ** 2).mean(axis=(0, *range(2, exact.ndim)))), series_error=relative(
+        exact.sum(axis=1), changes), prediction_error=relative(predicted.change, changes), covered=covered,
+                 crossings=float(np.median(truth.crossings)))
     facts["decay"] = decay(facts["terms"])
     norms = frobenius(sketch, measured)
-    return Stability(float(h.sum(axis=1).mean()), *norms, **facts, **decided(finite, len(h), lacking_directions(measured), **facts))
+    return Stability(float(h.sum(axis=1).mean()), *norms, **facts,
+                     **decided(finite, len(h), lacking_directions(measured), **facts))
 
 
 def random_sets(learner, size, probes, seed):
@@ -115,26 +123,32 @@ def decay(terms):
 
 
 def frobenius(sketch, measured):
-    """(norms, standard errors) by order, from E |c_r|^2 = |T_r|^2 / C(n + r - 1, r); (None, None) for other directions."""
+    """(norms, standard errors) by order, from E |c_r|^2 = |T_r|^2 / C(n + r - 1, r); (None, None) for other
+    directions."""
     if sketch.directions.design not in UNITARILY_INVARIANT or len(sketch.directions) < 2:
         return None, None
     n, orders = sketch.directions.dimension, np.arange(1, sketch.degree + 1)
     binomials = np.exp(gammaln(n + orders) - gammaln(orders + 1.0) - gammaln(n))
-    squares = (np.abs(measured.coefficients) ** 2).reshape(len(measured.coefficients), sketch.degree, -1).mean(axis=2) * binomials
+    squares = (np.abs(measured.coefficients) ** 2).reshape(len(measured.coefficients), sketch.degree,
+                                                           -1).mean(axis=2) * binomials
     norms = np.sqrt(squares.mean(axis=0))
-    return norms, squares.std(axis=0, ddof=1) / np.sqrt(len(squares)) / (2.0 * np.where(norms > 0, norms, 1.0))
+    return norms, squares.std(axis=0,
+                              ddof=1) / np.sqrt(len(squares)) / (2.0 * np.where(norms > 0, norms, 1.0))
 
 
 def decided(finite, count, lacking, terms, series_error, prediction_error, covered, crossings, decay):
     """{'verdict', 'reasons'}"""
-    found = (f"exact series are off by {series_error:.2g} of the true change, predictions by {prediction_error:.2g}"
+    found = (f"exact series are off by {series_error:.2g} of the true change, predictions by "
+             f"{prediction_error:.2g}"
              + ("" if covered is None else f"; 95% intervals held {covered:.0%} of the retrained values"))
     if not finite:
         return {"verdict": NOT, "reasons": ("retraining did not end in numbers",)}
     if crossings > 0:
-        return {"verdict": NOT, "reasons": (f"retraining crossed {crossings:.0f} kinks (median); Taylor series see one branch", found)}
+        return {"verdict": NOT, "reasons": (
+            f"retraining crossed {crossings:.0f} kinks (median); Taylor series see one branch", found)}
     if decay >= 1.0:
-        return {"verdict": NOT, "reasons": (f"the terms grow from order to order, by {decay:.2g}: no degree will do", found)}
+        return {"verdict": NOT,
+                "reasons": (f"the terms grow from order to order, by {decay:.2g}: no degree will do", found)}
     if prediction_error > MAX_RELATIVE_ERROR:
         if lacking and series_error <= 0.5 * prediction_error:
             return {"verdict": MORE, "reasons": (f"{found}: {lacking}",)}
@@ -142,5 +156,6 @@ def decided(finite, count, lacking, terms, series_error, prediction_error, cover
             return {"verdict": RAISE, "reasons": (found + f"; terms shrink by {decay:.2g} an order",)}
         return {"verdict": NOT, "reasons": (found,)}
     if covered is not None and covered < 0.7 and count >= FEW:
-        return {"verdict": NOT, "reasons": (found + ": these sets are unlike those the intervals were learned on",)}
+        return {"verdict": NOT,
+                "reasons": (found + ": these sets are unlike those the intervals were learned on",)}
     return {"verdict": TRUST, "reasons": (found,)}

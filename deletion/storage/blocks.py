@@ -1,7 +1,8 @@
 """Blocks of coefficients as they are stored: float64 as they are, or float32 balanced.
 
-In balanced form order r is multiplied by C(n + r - 1, r)^(1/2), n being the units: along random directions coefficients shrink
-with the order as that root grows, and single precision, whose exponents end at 1e-38 and 1e38, holds the product.
+In balanced form order r is multiplied by C(n + r - 1, r)^(1/2), n being the units: along random directions
+coefficients shrink with the order as that root grows, and single precision, whose exponents end at 1e-38 and
+1e38, holds the product.
 """
 from collections.abc import Sequence
 
@@ -69,7 +70,8 @@ def roots(units, degree):
 
 
 def packed(coefficients, dtype, units, first=0):
-    """Coefficients (parameters, degree, 2, lanes) as they are stored. first: the number of the first direction, for messages.
+    """Coefficients (parameters, degree, 2, lanes) as they are stored. first: the number of the first
+    direction, for messages.
 
     Raises LearnerError where float32 cannot hold them: the balanced product leaves its range.
     """
@@ -82,7 +84,8 @@ def packed(coefficients, dtype, units, first=0):
     bad = ~np.isfinite(stored).all(axis=(0, 2)) | (largest > 0.0) & (largest < SMALLEST)
     if bad.any():
         r, lane = np.argwhere(bad)[0]
-        raise LearnerError(f"float32 cannot hold order {r + 1} along direction {first + lane}: times C(n + r - 1, r)^(1/2) its largest "
+        raise LearnerError(f"float32 cannot hold order {r + 1} along direction {first + lane}: times C(n + "
+                           "r - 1, r)^(1/2) its largest "
                            f"coefficient is {largest[r, lane]:.3g}. Store float64, or use a lower degree")
     return stored
 

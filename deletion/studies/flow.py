@@ -2,25 +2,28 @@
 
     theta' = X^T W (y - X theta),   W = diag(weights),   on the sum scale: sum_i w_i (y_i - x_i^T theta)^2 / 2
 
-is gradient descent with infinitely small steps; `Flow` has its explicit solution. A request to delete some rows arrives at time
-s. Their common weight eps(t), a weight schedule, is 1 until s and 0 from the horizon T on; in between it is ours to choose:
-schedules.py has families of them. `Unlearning` says where a schedule ends, how far that is from what training without the
-rows reaches, and which schedule of a family ends nearest.
+is gradient descent with infinitely small steps; `Flow` has its explicit solution. A request to delete some
+rows arrives at time s. Their common weight eps(t), a weight schedule, is 1 until s and 0 from the horizon T
+on; in between it is ours to choose: schedules.py has families of them. `Unlearning` says where a schedule
+ends, how far that is from what training without the rows reaches, and which schedule of a family ends
+nearest.
 
-Time is steps x learning rate on the sum scale: SGD(rate) over full batches of n, which steps along the mean, takes time rate / n
-a step, and follows the flow with an error of first order in that.
+Time is steps x learning rate on the sum scale: SGD(rate) over full batches of n, which steps along the mean,
+takes time rate / n a step, and follows the flow with an error of first order in that.
 
 Known answers (tests/rivals/test_flow.py has each of them):
-* H = X^T X = I and |x_j| = 1, so that H_{-j} = P is a projector: with the example kept until tau, half the squared distance at T
-  to the retrained optimum has the derivative e^{-tau} (1 - e^{-tau}) |(I - P)(theta* - start)|^2 >= 0 in tau; the earliest step is
-  best. (The lecture notes this comes from print other factors, with the same conclusion.)
-* X = (1, 1)^T, y = (2, 1), start 0: whichever row is deleted, keeping it to the end comes nearer to the retrained optimum than
-  deleting it at once if T < log 3; of all steps, tau = min(T, log(3) / 2) comes nearest.
+* H = X^T X = I and |x_j| = 1, so that H_{-j} = P is a projector: with the example kept until tau, half the
+  squared distance at T to the retrained optimum has the derivative e^{-tau} (1 - e^{-tau}) |(I - P)(theta* -
+  start)|^2 >= 0 in tau; the earliest step is best. (The lecture notes this comes from print other factors,
+  with the same conclusion.)
+* X = (1, 1)^T, y = (2, 1), start 0: whichever row is deleted, keeping it to the end comes nearer to the
+  retrained optimum than deleting it at once if T < log 3; of all steps, tau = min(T, log(3) / 2) comes
+  nearest.
 * Steps are not better than decay in general, as those notes have it, nor is decay: of random 20 x 2 problems
   some end nearest by the best step, some by the best straight line, and in others both are to drop the row at
   once.
-* From the trained optimum of a 20 x 2 problem every eps > 0 loses; from the opposite side of the retrained one some time with the
-  example helps, and switching late loses badly.
+* From the trained optimum of a 20 x 2 problem every eps > 0 loses; from the opposite side of the retrained
+  one some time with the example helps, and switching late loses badly.
 """
 from functools import cached_property
 
@@ -51,14 +54,15 @@ class Flow:
     x      (n, d) rows;   y   (n,) targets
     start  (d,) parameters at time 0; default: zeros
 
-    weights, below, are one number in [0, 1] per row; default: ones. Where X^T W X is singular, the limit is the minimiser nearest to
-    the start. Raises LearnerError.
+    weights, below, are one number in [0, 1] per row; default: ones. Where X^T W X is singular, the limit is
+    the minimiser nearest to the start. Raises LearnerError.
     """
 
     def __init__(self, x, y, start=None):
         self.x = real_array(x, "x")
         if self.x.ndim != 2 or not self.x.size:
-            raise LearnerError(f"x: (rows, parameters), at least one of each, is wanted, not shape {self.x.shape}")
+            raise LearnerError(
+                f"x: (rows, parameters), at least one of each, is wanted, not shape {self.x.shape}")
         rows, size = self.x.shape
         self.y = vector(y, "y", rows)
         self.start = np.zeros(size) if start is None else vector(start, "start", size)
@@ -67,10 +71,11 @@ class Flow:
                 raise LearnerError("X^T X or X^T y is too large for floats: scale x and y down")
 
     def modes(self, weights=None):
-        """(rates (r,), axes (d, r), aims (r,)): along each axis theta tends to its aim as e^(-rate t); elsewhere nothing moves.
+        """(rates (r,), axes (d, r), aims (r,)): along each axis theta tends to its aim as e^(-rate t);
+        elsewhere nothing moves.
 
-        By singular values of W^(1/2) X, whose squares are the rates: nothing is squared before the rank is decided, and no rate
-        is below 1e-300.
+        By singular values of W^(1/2) X, whose squares are the rates: nothing is squared before the rank is
+        decided, and no rate is below 1e-300.
         """
         root = np.sqrt(self._weights(weights))
         u, s, vt = np.linalg.svd(root[:, None] * self.x, full_matrices=False)
@@ -78,7 +83,8 @@ class Flow:
         return s[kept] ** 2, vt[kept].T, u[:, kept].T @ (root * self.y) / s[kept]
 
     def at(self, times, weights=None, start=None):
-        """theta(t) = e^{-Ht} start + (I - e^{-Ht}) H^+ X^T W y,  H = X^T W X: shape of times + (d,).   start: another one."""
+        """theta(t) = e^{-Ht} start + (I - e^{-Ht}) H^+ X^T W y,  H = X^T W X: shape of times + (d,).   start:
+        another one."""
         times, start = moments(times), self._start(start)
         rates, axes, aims = self.modes(weights)
         return start - np.expm1(-times[..., None] * rates) * (aims - axes.T @ start) @ axes.T
@@ -98,7 +104,8 @@ class Flow:
 
     def rows(self, rows):
         """Different numbers of rows, as an array."""
-        rows = [whole_number(i.item() if isinstance(i, np.generic) else i, "a row to delete", 0) for i in (rows if iterable(rows) else [rows])]
+        rows = [whole_number(i.item() if isinstance(i, np.generic) else i, "a row to delete", 0)
+                for i in (rows if iterable(rows) else [rows])]
         if rows and max(rows) >= len(self.x):
             raise LearnerError(f"no row {max(rows)} to delete; there are rows 0 to {len(self.x) - 1}")
         if len(set(rows)) < len(rows):
@@ -110,7 +117,8 @@ class Flow:
             return np.ones(len(self.x))
         weights = vector(weights, "weights", len(self.x))
         if weights.min() < 0.0 or weights.max() > 1.0:
-            raise LearnerError(f"weights are numbers from 0 to 1, not {weights[(weights < 0.0) | (weights > 1.0)][0]:g}")
+            raise LearnerError(
+                f"weights are numbers from 0 to 1, not {weights[(weights < 0.0) | (weights > 1.0)][0]:g}")
         if not weights.any():
             raise LearnerError("all weights are 0: nothing is left to learn from")
         return weights
@@ -119,7 +127,7 @@ class Flow:
         return self.start if start is None else vector(start, "start", len(self.start))
 
 
-# unlearning --------------------------------------------------------------------------------------------------------------
+# unlearning -------------------------------------------------------------------------------------------------
 
 class Unlearning:
     """Rows to be deleted from a flow while it runs.
@@ -150,8 +158,9 @@ class Unlearning:
     def follow(self, schedule, times):
         """theta under a schedule: shape of times + (d,).
 
-        Constant weights by chained explicit solutions, exact to rounding; others by integration with tolerance 1e-12.
-        Raises LearnerError for a schedule that moves before it was asked, or after the horizon.
+        Constant weights by chained explicit solutions, exact to rounding; others by integration with
+        tolerance 1e-12. Raises LearnerError for a schedule that moves before it was asked, or after the
+        horizon.
         """
         self._check(schedule)
         times, theta, begin = moments(times), self.flow.start, 0.0
@@ -234,7 +243,8 @@ class Unlearning:
         return [*found, until][best], points[best]
 
     def commutator(self):
-        """|H H_{-j} - H_{-j} H| in the Frobenius norm. For one row it is 0 exactly when x_j is an eigenvector of H_{-j}.
+        """|H H_{-j} - H_{-j} H| in the Frobenius norm. For one row it is 0 exactly when x_j is an eigenvector
+        of H_{-j}.
 
         Every other row being parallel or orthogonal to x_j is enough for that, but not necessary.
         """
@@ -244,11 +254,13 @@ class Unlearning:
     def best(self, family, to, starts=4):
         """The schedule of a family that ends nearest to a target.
 
-        Half the squared distance, minimised by L-BFGS-B over the family's unit cube, from the `starts` best of 32 scattered schedules
-        and of those that switch at once. A local minimum each: the best that was found, to about 1e-8 of the distances compared.
+        Half the squared distance, minimised by L-BFGS-B over the family's unit cube, from the `starts` best
+        of 32 scattered schedules and of those that switch at once. A local minimum each: the best that was
+        found, to about 1e-8 of the distances compared.
         """
         if not isinstance(family, Family):
-            raise LearnerError(f"a family is STEPS, LINES, polynomials(degree) or pieces(count), not {family!r:.60}")
+            raise LearnerError(
+                f"a family is STEPS, LINES, polynomials(degree) or pieces(count), not {family!r:.60}")
         starts = whole_number(starts, "starts", 1)
 
         def schedule(u):
@@ -256,17 +268,18 @@ class Unlearning:
 
         def cost(u):
             return 0.5 * self.distance(schedule(u), to) ** 2
-        candidates = [*np.tri(family.unknowns + 1, family.unknowns, -1), *qmc.Halton(family.unknowns, seed=0).random(32)]
+        candidates = [*np.tri(family.unknowns + 1, family.unknowns, -1),
+                      *qmc.Halton(family.unknowns, seed=0).random(32)]
         costs = np.array([cost(u) for u in candidates])
         scale = costs.max() or 1.0
         for k in costs.argsort(kind="stable")[:starts]:
-            found = minimize(lambda u: cost(u) / scale, candidates[k], method="L-BFGS-B", bounds=[(0.0, 1.0)] * family.unknowns,
-                             options={"ftol": 1e-15, "gtol": 1e-10})
+            found = minimize(lambda u: cost(u) / scale, candidates[k], method="L-BFGS-B",
+                             bounds=[(0.0, 1.0)] * family.unknowns, options={"ftol": 1e-15, "gtol": 1e-10})
             candidates.append(found.x)
             costs = np.append(costs, found.fun * scale)
         return schedule(candidates[costs.argmin()])
 
-    # parts ---------------------------------------------------------------------------------------------------------------
+    # parts --------------------------------------------------------------------------------------------------
 
     @cached_property
     def _optimum(self):
@@ -308,15 +321,19 @@ class Unlearning:
             return (self._row_weights(weight(begin + t)) * (y - x @ theta)) @ x
         order, back = np.unique(stops, return_inverse=True)
         scale = max(np.abs(theta).max(), np.abs(self._optimum).max(), np.finfo(float).tiny)
-        solved = solve_ivp(velocity, (0.0, order[-1]), theta, "DOP853", order, rtol=TOLERANCE, atol=TOLERANCE * scale)
+        solved = solve_ivp(velocity, (0.0, order[-1]), theta, "DOP853", order, rtol=TOLERANCE,
+                           atol=TOLERANCE * scale)
         if not solved.success:
-            raise LearnerError(f"the flow could not be integrated from {begin:g} to {begin + order[-1]:g}: {solved.message}")
+            raise LearnerError(
+                f"the flow could not be integrated from {begin:g} to {begin + order[-1]:g}: {solved.message}")
         return solved.y.T[back]
 
     def _check(self, schedule):
         if not isinstance(schedule, Schedule):
-            raise LearnerError(f"a schedule is step(tau), linear(s, t1), Polynomial or Pieces, not {schedule!r:.60}")
+            raise LearnerError(
+                f"a schedule is step(tau), linear(s, t1), Polynomial or Pieces, not {schedule!r:.60}")
         ends = [end for end, _ in schedule.phases()]
         if not self.asked <= ends[0] <= ends[-2] <= self.horizon:
-            raise LearnerError(f"the weight moves between {ends[0]:g} and {ends[-2]:g}; it may from {self.asked:g}, when deletion was asked for, "
+            raise LearnerError(f"the weight moves between {ends[0]:g} and {ends[-2]:g}; it may from "
+                               f"{self.asked:g}, when deletion was asked for, "
                                f"to the horizon {self.horizon:g}")

@@ -1,8 +1,10 @@
-"""Models that are homogeneous in their parameters, N(x, c theta) = c^k N(x, theta) for c > 0, with the derivatives of every example.
+"""Models that are homogeneous in their parameters, N(x, c theta) = c^k N(x, theta) for c > 0, with the
+derivatives of every example.
 
-A ReLU network is not differentiable where a neuron stands at its kink, and training drives neurons there: a neuron that harms a
-point is pushed until it just stops seeing it. There the gradient is a set (Clarke's subdifferential): any share from 0 to 1 of what
-the neuron would contribute. `pieces` keeps these contributions apart, so that every pair of neuron and point gets a share of its own.
+A ReLU network is not differentiable where a neuron stands at its kink, and training drives neurons there: a
+neuron that harms a point is pushed until it just stops seeing it. There the gradient is a set (Clarke's
+subdifferential): any share from 0 to 1 of what the neuron would contribute. `pieces` keeps these
+contributions apart, so that every pair of neuron and point gets a share of its own.
 
 Every model has: name, inputs (numbers in a point), size (parameters), degree k, start(), output, pull,
 steepest, pieces, with_inputs.
@@ -20,9 +22,11 @@ NEAR = 0.05
 
 @dataclass(frozen=True)
 class Pieces:
-    """The derivatives of N(x_i, theta): gradients[i] plus a share from 0 to 1 of each kinked[j] with owner[j] = i.
+    """The derivatives of N(x_i, theta): gradients[i] plus a share from 0 to 1 of each kinked[j] with owner[j]
+    = i.
 
-    gradients (n, size);   kinked (kinks, size);   owner (kinks,) whole numbers: the point at whose kink a neuron stands
+    gradients (n, size);   kinked (kinks, size);   owner (kinks,) whole numbers: the point at whose kink a
+                           neuron stands
     """
     gradients: np.ndarray
     kinked: np.ndarray
@@ -62,7 +66,8 @@ class Linear:
 
 
 class TwoLayerReLU:
-    """N(x, theta) = sum_j second_j relu(<theta_j, x>), of degree 1 in the first layer theta, (neurons, inputs) as one flat vector.
+    """N(x, theta) = sum_j second_j relu(<theta_j, x>), of degree 1 in the first layer theta, (neurons,
+    inputs) as one flat vector.
 
     inputs   numbers in a point
     second   (neurons,) the fixed second layer, of both signs so that both labels can be learned
@@ -93,7 +98,8 @@ class TwoLayerReLU:
         return np.maximum(self.inner(theta, x), 0.0) @ self.second
 
     def pull(self, theta, x, weights):
-        """The gradient of sum_i weights_i N(x_i, theta), with derivative 0 at the kink itself: what training uses."""
+        """The gradient of sum_i weights_i N(x_i, theta), with derivative 0 at the kink itself: what training
+        uses."""
         return (((self.inner(theta, x) > 0.0) * self.second * weights[:, None]).T @ x).ravel()
 
     def steepest(self, x):
@@ -117,7 +123,8 @@ class TwoLayerReLU:
 class Span:
     """The span of the points: training and KKT points live there, in fewer coordinates than a long point has.
 
-    model    the same model of points (n, <= n numbers);   points: x in coordinates, with the same outputs and inner products
+    model    the same model of points (n, <= n numbers);   points: x in coordinates, with the same outputs and
+             inner products
     """
 
     def __init__(self, model, x):
@@ -131,11 +138,13 @@ class Span:
     def whole(self, inside):
         """Coordinates as parameters again: (..., self.model.size) -> (..., self.wide.size)."""
         lead = inside.shape[:-1]
-        return (inside.reshape(lead + (-1, self.model.inputs)) @ self.basis.T).reshape(lead + (self.wide.size,))
+        return (inside.reshape(lead + (-1, self.model.inputs))
+                @ self.basis.T).reshape(lead + (self.wide.size,))
 
 
 def homogeneity(function, size, name=None, seed=0):
-    """The degree k > 0 with function(c theta) = c^k function(theta), tried at random theta and c. LearnerError if there is none.
+    """The degree k > 0 with function(c theta) = c^k function(theta), tried at random theta and c.
+    LearnerError if there is none.
 
     function   of flat parameters (size,), returning a number or an array: a model's outputs
     name       of the model, for the message; default: the function's
@@ -145,27 +154,32 @@ def homogeneity(function, size, name=None, seed=0):
     rng = np.random.default_rng(whole_number(seed, "a seed", 0))
     found = []
     for theta in rng.normal(size=(5, whole_number(size, "the number of parameters", 1))):
-        values = {c: np.atleast_1d(real_array(function(c * theta), f"what {name} returns")) for c in (1.0, 0.5, 2.0, 3.7)}
+        values = {c: np.atleast_1d(real_array(function(c * theta), f"what {name} returns"))
+                  for c in (1.0, 0.5, 2.0, 3.7)}
         largest = np.abs(values[1.0]).argmax()
         before, after = values[1.0].flat[largest], values[2.0].flat[largest]
         if before * after <= 0.0:
-            raise LearnerError(f"{name} is not homogeneous in its parameters: it says {before:.3g}, and {after:.3g} when they are doubled")
+            raise LearnerError(f"{name} is not homogeneous in its parameters: it says {before:.3g}, and "
+                               f"{after:.3g} when they are doubled")
         found.append(np.log2(after / before))
         for c, value in values.items():
             wanted = c ** found[0] * values[1.0]
             if not np.allclose(value, wanted, rtol=1e-8, atol=1e-8 * np.abs(wanted).max()):
-                raise LearnerError(
-                    f"{name} is not homogeneous in its parameters: with all of them times {c:g} it says {value.flat[largest]:.4g}, where degree "
-                    f"{found[0]:.3g} wants {wanted.flat[largest]:.4g} (biases, normalisation and smooth activations are not homogeneous)")
+                raise LearnerError(f"{name} is not homogeneous in its parameters: with all of them "
+                                   "times " f"{c:g} it says " f"{value.flat[largest]:.4g}, " "where "
+                                   "degree " f"{found[0]:.3g} wants {wanted.flat[largest]:.4g} (biases, "
+                                   "normalisation and smooth activations are not homogeneous)")
     if found[0] < 1e-6:
-        raise LearnerError(f"{name} is homogeneous of degree {found[0]:.2g}: its margins do not grow with its parameters")
+        raise LearnerError(
+            f"{name} is homogeneous of degree {found[0]:.2g}: its margins do not grow with its parameters")
     return float(found[0])
 
 
 def checked_points(model, x, y):
     """Points (n, inputs) and labels +-1 (n,) as floats."""
     if isinstance(model, type) or not hasattr(model, "inputs"):
-        raise LearnerError(f"a model is Linear(inputs), TwoLayerReLU(inputs, second) or one with the same methods, not {model!r:.60}")
+        raise LearnerError("a model is Linear(inputs), TwoLayerReLU(inputs, second) or one with the same "
+                           f"methods, not {model!r:.60}")
     x, y = real_array(x, "points"), real_array(y, "labels")
     if x.ndim != 2 or x.shape[1] != model.inputs or not len(x):
         raise LearnerError(f"points are (n, {model.inputs}) for {model.name}, n at least 1, not {x.shape}")

@@ -1,11 +1,13 @@
-"""How close parameters are to a KKT point of  min |theta|^2 / 2  subject to  y_i N(x_i, theta) >= 1,  and the multipliers that say so.
+"""How close parameters are to a KKT point of  min |theta|^2 / 2  subject to  y_i N(x_i, theta) >= 1,  and the
+multipliers that say so.
 
 At a KKT point every point of the training data contributes a term of its own:
 
     theta = sum_i lambda_i y_i grad N(x_i, theta),     lambda_i >= 0,     lambda_i (y_i N(x_i, theta) - 1) = 0
 
-(eps, delta)-approximately: the first equation misses by eps in norm, no product is above delta, and all margins are at least 1
-(Melamed et al., arXiv 2510.14844; Lyu & Li 2020 and Ji & Telgarsky 2020 show that training converges to such directions).
+(eps, delta)-approximately: the first equation misses by eps in norm, no product is above delta, and all
+margins are at least 1 (Melamed et al., arXiv 2510.14844; Lyu & Li 2020 and Ji & Telgarsky 2020 show that
+training converges to such directions).
 """
 from dataclasses import dataclass
 
@@ -46,9 +48,11 @@ class KKT:
 
 
 def multipliers(model, theta, x, y, near=NEAR):
-    """The multipliers that bring theta closest to a KKT point of these data, as a KKT. LearnerError where a margin is not positive.
+    """The multipliers that bring theta closest to a KKT point of these data, as a KKT. LearnerError where a
+    margin is not positive.
 
-    near   neurons with |z| <= near * max |z| stand at a kink; 0 is the derivative 1[z > 0] of every-day autodiff
+    near   neurons with |z| <= near * max |z| stand at a kink; 0 is the derivative 1[z > 0] of every-day
+           autodiff
     """
     x, y = checked_points(model, x, y)
     theta = checked_theta(model, theta)
@@ -58,8 +62,10 @@ def multipliers(model, theta, x, y, near=NEAR):
     span = Span(model, x)
     pieces = span.model.pieces(span.inside(theta), span.points, near)
     signs = y[pieces.owner]
-    lambdas, shares = project(np.append(span.inside(theta), 0.0), np.column_stack([y[:, None] * pieces.gradients, slack(pieces, margins)]),
-                              np.column_stack([signs[:, None] * pieces.kinked, np.zeros(len(signs))]), pieces.owner)
+    lambdas, shares = project(np.append(span.inside(theta), 0.0),
+                              np.column_stack([y[:, None] * pieces.gradients, slack(pieces, margins)]),
+                              np.column_stack([signs[:, None] * pieces.kinked, np.zeros(len(signs))]),
+                              pieces.owner)
     terms = (lambdas * y)[:, None] * pieces.gradients
     np.add.at(terms, pieces.owner, (shares * signs)[:, None] * pieces.kinked)
     terms = span.whole(terms)
@@ -68,23 +74,27 @@ def multipliers(model, theta, x, y, near=NEAR):
 
 
 def slack(pieces, margins):
-    """(n,): one coordinate more, 0 in theta, that decides between multipliers equally close: for points whose margin is 1."""
+    """(n,): one coordinate more, 0 in theta, that decides between multipliers equally close: for points whose
+    margin is 1."""
     return TIE * np.linalg.norm(pieces.gradients, axis=1) * (margins - 1.0)
 
 
 def project(target, fixed, optional, owner):
-    """(lambdas, shares) minimising |target - sum_i lambda_i fixed_i - sum_j share_j optional_j|, 0 <= share_j <= lambda_(owner j).
+    """(lambdas, shares) minimising |target - sum_i lambda_i fixed_i - sum_j share_j optional_j|, 0 <= share_j
+    <= lambda_(owner j).
 
-    The sums are a cone, whose rays are a fixed_i with any selection of its optional pieces: too many to list. Non-negative
-    least squares on a few rays leaves a residual; the ray of each i that correlates with it most takes just those pieces that correlate
-    with it positively; when no ray does, the residual is the smallest.
+    The sums are a cone, whose rays are a fixed_i with any selection of its optional pieces: too many to list.
+    Non-negative least squares on a few rays leaves a residual; the ray of each i that correlates with it most
+    takes just those pieces that correlate with it positively; when no ray does, the residual is the smallest.
     """
-    columns = np.linalg.qr(np.vstack([fixed, optional, target[None]]).T, mode="r")      # all inner products, in fewer numbers
+    # all inner products, in fewer numbers
+    columns = np.linalg.qr(np.vstack([fixed, optional, target[None]]).T, mode="r")
     fixed, optional, target = columns[:, :len(fixed)], columns[:, len(fixed):-1], columns[:, -1]
     size, residual = np.linalg.norm(target), target
     rays, chosen, weights = [], {}, np.zeros(0)
     while True:
-        selected = (optional.T @ residual > 0.0) & (owner == np.arange(fixed.shape[1])[:, None])      # (points, pieces)
+        # (points, pieces)
+        selected = (optional.T @ residual > 0.0) & (owner == np.arange(fixed.shape[1])[:, None])
         candidates = fixed + optional @ selected.T
         better = residual @ candidates > 1e-12 * size * np.linalg.norm(candidates, axis=0)
         new = [i for i in np.flatnonzero(better) if (i, selected[i].tobytes()) not in chosen]

@@ -1,7 +1,8 @@
-"""Weight schedules: how much examples still count, from 1 when their deletion is asked for to 0 when it has to be done.
+"""Weight schedules: how much examples still count, from 1 when their deletion is asked for to 0 when it has
+to be done.
 
-`step`, `linear`, `Polynomial` and `Pieces` make a schedule; `STEPS`, `LINES`, `polynomials(degree)` and `pieces(count)` are the
-families that `Unlearning.best` chooses from.
+`step`, `linear`, `Polynomial` and `Pieces` make a schedule; `STEPS`, `LINES`, `polynomials(degree)` and
+`pieces(count)` are the families that `Unlearning.best` chooses from.
 """
 from dataclasses import dataclass
 from typing import Callable
@@ -24,7 +25,8 @@ def moments(times):
 class Schedule:
     """A weight eps(t) in [0, 1]: 1 first, 0 in the end.
 
-    `phases()` lists (end, weight) in order, the weight being a number or a function of time; the last phase ends at infinity.
+    `phases()` lists (end, weight) in order, the weight being a number or a function of time; the last phase
+    ends at infinity.
     """
 
     def __call__(self, times):
@@ -40,7 +42,8 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Pieces(Schedule):
-    """Piecewise constant: 1 until edges[0], values[k] from edges[k] to edges[k + 1], 0 from the last edge on."""
+    """Piecewise constant: 1 until edges[0], values[k] from edges[k] to edges[k + 1], 0 from the last edge
+    on."""
     edges: tuple
     values: tuple = ()
 
@@ -60,9 +63,11 @@ class Pieces(Schedule):
 
 @dataclass(frozen=True)
 class Polynomial(Schedule):
-    """1 until s, 0 from t1 on, a polynomial in between: sum_k b_k B_k((t - s) / (t1 - s)), Bernstein's of degree len(inner) + 1.
+    """1 until s, 0 from t1 on, a polynomial in between: sum_k b_k B_k((t - s) / (t1 - s)), Bernstein's of
+    degree len(inner) + 1.
 
-    inner   b_1, b_2, ... in [0, 1], which keeps the polynomial there; b_0 = 1 and the last is 0. Without: a straight line
+    inner   b_1, b_2, ... in [0, 1], which keeps the polynomial there; b_0 = 1 and the last is 0. Without: a
+            straight line
     """
     s: float
     t1: float
@@ -79,7 +84,8 @@ class Polynomial(Schedule):
             object.__setattr__(self, name, value)
 
     def phases(self):
-        between = [(self.t1, BPoly(np.array([1.0, *self.inner, 0.0])[:, None], [self.s, self.t1]))] if self.s < self.t1 else []
+        between = [(self.t1, BPoly(np.array([1.0, *self.inner, 0.0])[:, None],
+                                   [self.s, self.t1]))] if self.s < self.t1 else []
         return [(self.s, 1.0), *between, (np.inf, 0.0)]
 
 
@@ -98,11 +104,12 @@ def linear(s, t1):
     return Polynomial(s, t1)
 
 
-# families ---------------------------------------------------------------------------------------------------------------
+# families ---------------------------------------------------------------------------------------------------
 
 @dataclass(frozen=True)
 class Family:
-    """Schedules to choose from.   make(u, s, T): the one at u in [0, 1]^unknowns, 1 until s and 0 from T on."""
+    """Schedules to choose from.   make(u, s, T): the one at u in [0, 1]^unknowns, 1 until s and 0 from T
+                                   on."""
     unknowns: int
     make: Callable
 

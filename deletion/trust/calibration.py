@@ -1,8 +1,10 @@
-"""Random sets that were really retrained: the evidence from which error_model.py learns how far predictions are from truth.
+"""Random sets that were really retrained: the evidence from which error_model.py learns how far predictions
+are from truth.
 
-A sketch keeps the parameters of a few dozen exact retrainings, of random sets of many sizes. For each measurement the errors of its
-predictions there tell how wide an interval must be, which predictions to trust, and which decoder is best: evidence, where a bound
-would be vacuous. Nothing about later questions enters, so they may be asked freely.
+A sketch keeps the parameters of a few dozen exact retrainings, of random sets of many sizes. For each
+measurement the errors of its predictions there tell how wide an interval must be, which predictions to trust,
+and which decoder is best: evidence, where a bound would be vacuous. Nothing about later questions enters, so
+they may be asked freely.
 """
 import logging
 from dataclasses import dataclass
@@ -77,7 +79,8 @@ class Calibration:
 
 
 def calibrate(learner, downweights, progress=True):
-    """The Calibration of a learner, by exact retraining; None without sets. All NaN if one of the trainings leaves its domain."""
+    """The Calibration of a learner, by exact retraining; None without sets. All NaN if one of the trainings
+    leaves its domain."""
     if not len(downweights):
         return None
     try:

@@ -1,4 +1,5 @@
-"""Kinks that retraining crosses: ReLU, |x| and max have branches, and a Taylor series describes the one it was made on."""
+"""Kinks that retraining crosses: ReLU, |x| and max have branches, and a Taylor series describes the one it
+was made on."""
 from dataclasses import replace
 
 import numpy as np
@@ -9,7 +10,8 @@ from circuit.blas import one_blas_thread
 from circuit.progress import Progress
 
 def crossings(learner, weights):
-    """(trainings,): how many branches, over all steps, training at other example weights takes otherwise than as trained.
+    """(trainings,): how many branches, over all steps, training at other example weights takes otherwise than
+    as trained.
 
     weights   (trainings, examples) real. Costs nothing where no circuit has kinks.
     """
@@ -19,7 +21,8 @@ def crossings(learner, weights):
     if not any(points):
         return found
     weights = np.concatenate([np.ones((1, weights.shape[1])), weights])
-    watched = [replace(circuit, outputs=circuit.outputs + tuple(wire for wire, _ in at)) for circuit, at in zip(learner.circuits, points)]
+    watched = [replace(circuit, outputs=circuit.outputs + tuple(wire for wire, _ in at)) for circuit,
+               at in zip(learner.circuits, points)]
     state = [np.broadcast_to(x, (len(weights),) + x.shape) for x in learner.states]
     with Progress(len(learner.steps), "look for kinks") as report, one_blas_thread():
         for step in learner.steps:

@@ -1,7 +1,8 @@
 """Unlearning: rules that return parameters, with what they promise and the noise that it takes.
 
-Reading order: noise, rows and constants (what guarantees hang on), descent, rewind, certified, natural: each is a Method. Then
-gradient_ascent for any learner; ascent by KKT multipliers stands in studies and is shown here too.
+Reading order: noise, rows and constants (what guarantees hang on), descent, rewind, certified, natural: each
+is a Method. Then gradient_ascent for any learner; ascent by KKT multipliers stands in studies and is shown
+here too.
 """
 from ..studies.ascent import Ascent, Success, ascend, success
 from ..studies.homogeneous import Linear, Span, TwoLayerReLU, homogeneity

@@ -1,7 +1,8 @@
 """The constants that guarantees hang on, where they come from, and what may be said with them.
 
-All on the scale of MEANS, as the papers have them: of f_i = l_i + r, one example's loss plus the regulariser, so of
-the mean over any remaining examples. A promise made with estimated constants is an estimate, and says so.
+All on the scale of MEANS, as the papers have them: of f_i = l_i + r, one example's loss plus the regulariser,
+so of the mean over any remaining examples. A promise made with estimated constants is an estimate, and says
+so.
 """
 from dataclasses import dataclass
 
@@ -21,9 +22,12 @@ DENSE = 600
 class Constants:
     """What is known of every example's f = l + r, on the domain in which training stays.
 
-    smoothness   |grad f(a) - grad f(b)| <= smoothness |a - b|, of r alone too    (M in Descent-to-Delete, L in Rewind-to-Delete)
-    gradient     |grad l| <= gradient: the loss without r, which no deletion rescales    (L there; G; C in natural gradient)
-    convexity    f(a + b) >= f(a) + grad f(a).b + convexity |b|^2/2; 0: not strongly convex, or not known to be    (m; mu)
+    smoothness   |grad f(a) - grad f(b)| <= smoothness |a - b|, of r alone too    (M in Descent-to-Delete, L
+                 in Rewind-to-Delete)
+    gradient     |grad l| <= gradient: the loss without r, which no deletion rescales    (L there; G; C in
+                 natural gradient)
+    convexity    f(a + b) >= f(a) + grad f(a).b + convexity |b|^2/2; 0: not strongly convex, or not known to
+                 be    (m; mu)
     bend         |grad^2 f(a) - grad^2 f(b)| <= bend |a - b|; None: not known    (M in natural gradient)
     how          "given", or "estimated" and how
     """
@@ -40,7 +44,8 @@ class Constants:
         if self.bend is not None:
             real_number(self.bend, "the Lipschitz constant of the Hessian", low=0.0)
         if self.convexity > self.smoothness:
-            raise LearnerError(f"strong convexity {self.convexity:g} exceeds smoothness {self.smoothness:g}: no function has both")
+            raise LearnerError(f"strong convexity {self.convexity:g} exceeds smoothness "
+                               f"{self.smoothness:g}: no function has both")
 
     def __str__(self):
         bend = "" if self.bend is None else f", bend {self.bend:.3g}"
@@ -55,10 +60,12 @@ def checked_constants(constants):
 
 
 def logistic_bounds(learner):
-    """Constants of logistic regression with a quadratic regulariser, for all parameters:   |z|^2/4, |z|, lambda, |z|^3/(6 sqrt 3)."""
+    """Constants of logistic regression with a quadratic regulariser, for all parameters:   |z|^2/4, |z|,
+    lambda, |z|^3/(6 sqrt 3)."""
     longest = np.linalg.norm(logistic_rows(learner), axis=1).max()
     low, high = spectrum(penalty_matrix(learner))
-    return Constants(longest ** 2 / 4.0 + high, longest, low, longest ** 3 / (6.0 * np.sqrt(3.0)), "given: bounds of logistic regression")
+    return Constants(longest ** 2 / 4.0 + high, longest, low, longest ** 3 / (6.0 * np.sqrt(3.0)),
+                     "given: bounds of logistic regression")
 
 
 def quadratic_bounds(learner, radius):
@@ -68,20 +75,26 @@ def quadratic_bounds(learner, radius):
     penalty = penalty_matrix(learner)
     steepest = np.linalg.norm(slopes, axis=1) + radius * np.linalg.norm(hessians, 2, axis=(1, 2))
     curvatures = np.linalg.eigvalsh(hessians + penalty)
-    return Constants(max(np.abs(curvatures).max(), spectrum(penalty)[1]), steepest.max(), max(curvatures.min(), 0.0), 0.0,
+    return Constants(max(np.abs(curvatures).max(), spectrum(penalty)[1]), steepest.max(),
+                     max(curvatures.min(), 0.0), 0.0,
                      f"given: bounds of quadratic losses for parameters of norm at most {radius:g}")
 
 
 def estimated(learner):
-    """Constants read off at the trained parameters: the Hessian's spectrum, the steepest example. Nothing bounds them elsewhere."""
+    """Constants read off at the trained parameters: the Hessian's spectrum, the steepest example. Nothing
+    bounds them elsewhere."""
     objective, theta = Objective(learner), learner.trained
     if objective.size <= DENSE:
         low, high = spectrum(objective.matrix(theta) / objective.count)
     else:
-        operator = LinearOperator((objective.size,) * 2, matvec=lambda v: objective.products(theta, v.reshape(1, -1))[0] / objective.count)
+        operator = LinearOperator((objective.size,) * 2,
+                                  matvec=lambda v: objective.products(theta, v.reshape(1, -1))[0]
+                                  / objective.count)
         low, high = eigsh(operator, 2, which="BE", tol=1e-3, return_eigenvectors=False)
-    return Constants(max(abs(low), abs(high)), np.linalg.norm(objective.gradients(theta), axis=1).max(), max(low, 0.0),
-                     how="estimated at the trained parameters, by the spectrum of the mean Hessian and the steepest example")
+    return Constants(max(abs(low), abs(high)),
+                     np.linalg.norm(objective.gradients(theta), axis=1).max(), max(low, 0.0),
+                     how="estimated at the trained parameters, by the spectrum of the mean Hessian "
+                     "and the steepest example")
 
 
 def spectrum(matrix):

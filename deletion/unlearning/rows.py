@@ -1,7 +1,9 @@
-"""What guarantees need to know of a learner: which examples are left, whether it is logistic or quadratic, and its regulariser.
+"""What guarantees need to know of a learner: which examples are left, whether it is logistic or quadratic,
+and its regulariser.
 
-Nothing is read from the loss's source. A learner counts as logistic if its losses and their gradients are those of logistic
-regression at random parameters, as quadratic if its gradients are linear there; what a formula cannot tell apart is the same.
+Nothing is read from the loss's source. A learner counts as logistic if its losses and their gradients are
+those of logistic regression at random parameters, as quadratic if its gradients are linear there; what a
+formula cannot tell apart is the same.
 """
 import numpy as np
 from scipy.special import expit
@@ -24,19 +26,23 @@ def close(found, wanted):
 
 
 def logistic_rows(learner):
-    """(examples, parameters): rows z_i with l_i(theta) = ln(1 + e^(-z_i . theta)), label included. DoesNotApply if it is not so."""
+    """(examples, parameters): rows z_i with l_i(theta) = ln(1 + e^(-z_i . theta)), label included.
+    DoesNotApply if it is not so."""
     objective = Objective(learner)
-    rows = -2.0 * objective.gradients(np.zeros(objective.size))      # the derivative of ln(1 + e^-q) at 0 is -1/2
+    # the derivative of ln(1 + e^-q) at 0 is -1/2
+    rows = -2.0 * objective.gradients(np.zeros(objective.size))
     for theta in probes(objective.size):
         margins = rows @ theta
         if not (close(objective.losses(theta), np.logaddexp(0.0, -margins))
                 and close(objective.gradients(theta), -expit(-margins)[:, None] * rows)):
-            raise DoesNotApply("the loss is not that of logistic regression, ln(1 + e^(-y x.theta)) of each example")
+            raise DoesNotApply(
+                "the loss is not that of logistic regression, ln(1 + e^(-y x.theta)) of each example")
     return rows
 
 
 def quadratic_parts(learner):
-    """(gradients at 0, (examples, parameters); Hessians, (examples, parameters, parameters)) of losses that are quadratic."""
+    """(gradients at 0, (examples, parameters); Hessians, (examples, parameters, parameters)) of losses that
+    are quadratic."""
     objective = Objective(learner)
     zero = objective.gradients(np.zeros(objective.size))
     hessians = np.stack([objective.gradients(e) - zero for e in np.eye(objective.size)], axis=-1)
@@ -47,12 +53,14 @@ def quadratic_parts(learner):
 
 
 def penalty_matrix(learner):
-    """(parameters, parameters): A of the regulariser r(theta) = theta . A theta / 2, on the mean scale, as the learner adds it."""
+    """(parameters, parameters): A of the regulariser r(theta) = theta . A theta / 2, on the mean scale, as
+    the learner adds it."""
     objective = Objective(learner)
     slope = lambda theta: objective.gradient(theta, np.zeros(objective.count)) / objective.count
     if learner.regularizer is None:
         return np.zeros((objective.size, objective.size))
     matrix = np.stack([slope(e) for e in np.eye(objective.size)])
     if not all(close(slope(theta), matrix @ theta) for theta in probes(objective.size)):
-        raise DoesNotApply("the regulariser is not quadratic: theta . A theta / 2, such as half of the squares")
+        raise DoesNotApply(
+            "the regulariser is not quadratic: theta . A theta / 2, such as half of the squares")
     return 0.5 * (matrix + matrix.T)

@@ -20,10 +20,11 @@ def finite_differences(function, x, step=1e-6):
     return slope
 
 
-# recording -----------------------------------------------------------------------------------------------------------
+# recording --------------------------------------------------------------------------------------------------
 
 def test_a_printed_circuit_is_a_table():
-    text = str(record(lambda x, ids: (C.gather(x, ids) * 2.0).sum(), real(4, 3, name="table"), integer(2, name="ids")))
+    text = str(record(lambda x, ids: (C.gather(x, ids) * 2.0).sum(), real(4, 3, name="table"),
+                      integer(2, name="ids")))
     assert text.splitlines() == [
         "wire  shape   gate    reads    parameters",
         "%0    (4, 3)  input   real     table",
@@ -78,7 +79,8 @@ def test_whole_numbers_are_moved_and_used_as_ids(rng):
 def test_cross_entropy(rng):
     logits, targets = rng.normal(size=(4, 6)), np.array([0, 5, 3, 3])
     c = record(C.cross_entropy, real(4, 6), integer(4))
-    np.testing.assert_allclose(c(logits, targets), -special.log_softmax(logits, axis=1)[range(4), targets], rtol=1e-13)
+    np.testing.assert_allclose(c(logits, targets), -special.log_softmax(logits, axis=1)[range(4), targets],
+                               rtol=1e-13)
 
 
 def test_a_circuit_within_a_circuit():
@@ -119,7 +121,7 @@ def test_wires_of_two_recordings_do_not_mix():
         record(lambda x: x + kept[0], real())
 
 
-# checking, pruning, pickling ------------------------------------------------------------------------------------------
+# checking, pruning, pickling --------------------------------------------------------------------------------
 
 def test_check_finds_gates_out_of_order_and_wrong_shapes():
     exp = find_gate("exp")
@@ -149,16 +151,18 @@ def test_a_pickled_circuit_is_the_same_and_its_fingerprint_tells_what_it_compute
     x = rng.normal(size=3)
     assert again(x) == pytest.approx(c(x), rel=1e-14)
     assert again.fingerprint() == c.fingerprint() == record(function, real(3)).fingerprint()
-    others = [record(lambda x: (C.gelu(x @ np.eye(3)) ** 3).sum(), real(3)), record(lambda x: (C.gelu(x @ (2 * np.eye(3))) ** 2).sum(), real(3)),
+    others = [record(lambda x: (C.gelu(x @ np.eye(3)) ** 3).sum(), real(3)),
+              record(lambda x: (C.gelu(x @ (2 * np.eye(3))) ** 2).sum(), real(3)),
               record(lambda x: (C.tanh(x @ np.eye(3)) ** 2).sum(), real(3))]
     assert len({c.fingerprint(), *(other.fingerprint() for other in others)}) == 4
 
 
-# reverse mode ---------------------------------------------------------------------------------------------------------
+# reverse mode -----------------------------------------------------------------------------------------------
 
 def network(w, x, ids):
     h = C.gelu(C.rms_norm(x @ w)) + C.tanh(x @ w)
-    return C.cross_entropy(C.concatenate([h, C.softmax(h) * C.max(h, 1).reshape(-1, 1)], axis=1)[:, 1:], ids).mean()
+    return C.cross_entropy(C.concatenate([h, C.softmax(h) * C.max(h, 1).reshape(-1, 1)], axis=1)[:, 1:],
+                           ids).mean()
 
 
 def test_the_gradient_is_that_of_finite_differences(rng):
@@ -171,9 +175,11 @@ def test_the_gradient_is_that_of_finite_differences(rng):
 
 
 def test_gradients_of_gradients(rng):
-    w, x, ids, v = rng.normal(size=(3, 4)), rng.normal(size=(5, 3)), np.array([0, 6, 3, 3, 1]), rng.normal(size=(3, 4))
+    w, x, ids, v = rng.normal(size=(3, 4)), rng.normal(size=(5, 3)), np.array([0, 6, 3, 3,
+                                                                               1]), rng.normal(size=(3, 4))
     once = gradient(record(network, real(3, 4), real(5, 3), integer(5)))
-    along = record(lambda w, x, ids, v: (once(w, x, ids)[1] * v).sum(), real(3, 4), real(5, 3), integer(5), real(3, 4))
+    along = record(lambda w, x, ids, v: (once(w, x, ids)[1] * v).sum(), real(3, 4), real(5, 3), integer(5),
+                   real(3, 4))
     product = gradient(along)(w, x, ids, v)[1]      # reverse over reverse: a Hessian-vector product
     step = 1e-6
     wanted = (once(w + step * v, x, ids)[1] - once(w - step * v, x, ids)[1]) / (2 * step)
@@ -192,7 +198,7 @@ def test_what_has_no_gradient():
     assert np.array_equal(unused(1.0, np.ones(3))[2], np.zeros(3))
 
 
-# evaluation -----------------------------------------------------------------------------------------------------------
+# evaluation -------------------------------------------------------------------------------------------------
 
 def test_a_leading_batch_axis_passes_through(rng):
     c = gradient(record(network, real(3, 4), real(5, 3), integer(5)))
@@ -206,18 +212,22 @@ def test_a_leading_batch_axis_passes_through(rng):
 
 def test_complex_evaluation_differentiates(rng):
     c = record(network, real(3, 4), real(5, 3), integer(5))
-    w, x, ids, v = rng.normal(size=(3, 4)), rng.normal(size=(5, 3)), np.array([0, 6, 3, 3, 1]), rng.normal(size=(3, 4))
+    w, x, ids, v = rng.normal(size=(3, 4)), rng.normal(size=(5, 3)), np.array([0, 6, 3, 3,
+                                                                               1]), rng.normal(size=(3, 4))
     slope = gradient(c)(w, x, ids)[1]
     assert (c(w + 1e-30j * v, x, ids).imag / 1e-30) == pytest.approx((slope * v).sum(), rel=1e-12)
 
 
-@pytest.mark.parametrize("inputs, words", [
-    ((np.ones(3),), "1 inputs given; the circuit takes 2"), ((np.ones(4), np.zeros(2, int)), "input x0 has shape"),
-    ((np.ones(3), np.zeros(2)), "input x1 takes whole numbers"), ((np.array(["a"] * 3), np.zeros(2, int)), "input x0 takes real numbers"),
-    ((np.array([1.0, np.inf, 0.0]), np.zeros(2, int)), r"input x0 holds inf at \(1,\)"),
-    ((np.ones((2, 3)), np.zeros((3, 2), int)), "batches of different length"), ((np.ones(3, bool), np.zeros(2, int)), "takes real numbers"),
-    ((np.ones(3), np.array([0, 3])), "gate gather at wire %2: row 3 of a table with rows 0..2"),
-])
+@pytest.mark.parametrize("inputs, words",
+                         [((np.ones(3),), "1 inputs given; the circuit takes 2"),
+                          ((np.ones(4), np.zeros(2, int)), "input x0 has shape"),
+                          ((np.ones(3), np.zeros(2)), "input x1 takes whole numbers"),
+                          ((np.array(["a"] * 3), np.zeros(2, int)), "input x0 takes real numbers"),
+                          ((np.array([1.0, np.inf, 0.0]), np.zeros(2, int)), r"input x0 holds inf at \(1,\)"),
+                          ((np.ones((2, 3)), np.zeros((3, 2), int)), "batches of different length"),
+                          ((np.ones(3, bool), np.zeros(2, int)), "takes real numbers"),
+                          ((np.ones(3), np.array([0, 3])),
+                           "gate gather at wire %2: row 3 of a table with rows 0..2"),])
 def test_inputs_that_do_not_fit(inputs, words):
     with pytest.raises(CircuitError, match=words):
         evaluate(record(lambda x, i: C.gather(x, i), real(3), integer(2)), inputs)
@@ -234,4 +244,5 @@ def test_nan_and_infinity_name_the_gate():
 def test_softmax_does_not_overflow_and_gelu_keeps_its_tail():
     # e^0 and e^-1e4 are exact
     assert np.array_equal(record(C.softmax, real(3))(np.array([1e4, 0.0, -1e4])), [1.0, 0.0, 0.0])
-    assert record(C.gelu, real())(-10.0) == pytest.approx(-10.0 * 0.5 * math.erfc(10.0 / math.sqrt(2.0)), rel=1e-12)
+    assert record(C.gelu, real())(-10.0) == pytest.approx(-10.0 * 0.5 * math.erfc(10.0 / math.sqrt(2.0)),
+                                                          rel=1e-12)

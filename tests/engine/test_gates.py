@@ -71,7 +71,8 @@ def test_a_zero_direction_stays_zero(row, rng):
 @ROWS
 def test_a_batch_is_its_items_one_by_one(row, rng):
     circuit = record(row.function, *[real(*shape) for shape in row.shapes])
-    batch = [np.stack([x.constant for x in inputs]) for inputs in zip(*(row.sample(rng, 0) for _ in range(3)))]
+    batch = [np.stack([x.constant for x in inputs])
+             for inputs in zip(*(row.sample(rng, 0) for _ in range(3)))]
     if batch:
         each = np.stack([circuit(*items) for items in zip(*batch)])
         assert close(circuit(*batch), each, 1e-14)
@@ -86,9 +87,11 @@ def test_the_kink_raises_and_names_the_gate(row, rng):
     evaluate(circuit, [on_kink.constant])      # degree 0 takes a branch
 
 
-@pytest.mark.parametrize("name, parameters, x, word", [
-    ("log", {}, 0.0, "logarithm"), ("log", {}, -1.0, "logarithm"), ("power", {"exponent": 0.5}, -1.0, "positive base"),
-    ("power", {"exponent": 0.5}, 0.0, "positive base"), ("power", {"exponent": -1}, 0.0, "positive base")])
+@pytest.mark.parametrize("name, parameters, x, word",
+                         [("log", {}, 0.0, "logarithm"), ("log", {}, -1.0, "logarithm"),
+                          ("power", {"exponent": 0.5}, -1.0, "positive base"),
+                          ("power", {"exponent": 0.5}, 0.0, "positive base"),
+                          ("power", {"exponent": -1}, 0.0, "positive base")])
 def test_outside_the_domain_raises_and_names_gate_and_value(name, parameters, x, word):
     circuit = record(lambda x: find_gate(name)(x, **parameters), real(2))
     with pytest.raises(DomainError, match=rf"gate {name} at wire %1.*{x}.*{word}"):
@@ -111,11 +114,13 @@ def test_a_whole_power_passes_through_zero(degree):
     np.testing.assert_allclose(series.all_orders()[0], wanted[:degree + 1], rtol=1e-15)
 
 
-@pytest.mark.parametrize("name, whole, real_number", [("scale", {"by": 2}, {"by": 2.0}), ("shift", {"by": 2}, {"by": 2.0}),
-                                                      ("power", {"exponent": 3}, {"exponent": 3.0})])
+@pytest.mark.parametrize("name, whole, real_number",
+                         [("scale", {"by": 2}, {"by": 2.0}), ("shift", {"by": 2}, {"by": 2.0}),
+                          ("power", {"exponent": 3}, {"exponent": 3.0})])
 def test_whole_and_real_parameters_agree(name, whole, real_number, rng):
     x = [Polynomial(rng.normal(size=4), rng.normal(size=(2, 3, 4)) + 0j)]
-    one, other = (evaluate(record(lambda x: find_gate(name)(x, **p), real(4)), x)[0] for p in (whole, real_number))
+    one, other = (evaluate(record(lambda x: find_gate(name)(x, **p), real(4)), x)[0]
+                  for p in (whole, real_number))
     # the same instruction with the same number
     assert np.array_equal(one.all_orders(), other.all_orders())
 
@@ -133,7 +138,8 @@ def test_a_wrong_shape_raises_and_names_the_gate(name, shapes, parameters):
 
 
 def test_rows_that_a_table_does_not_have_raise():
-    for name, parameters, shape in (("gather", {"rank": 2}, (4, 3)), ("scatter", {"rank": 2, "count": 4}, (2, 3))):
+    for name, parameters, shape in (("gather", {"rank": 2}, (4, 3)),
+                                    ("scatter", {"rank": 2, "count": 4}, (2, 3))):
         for ids in ((0, 4), (-1, 0)):
             circuit = record(lambda x: find_gate(name)(x, np.array(ids), **parameters), real(*shape))
             with pytest.raises(DomainError, match=f"gate {name} .*row (4|-1) of a table with rows 0..3"):
@@ -147,13 +153,15 @@ def test_high_degrees_keep_every_order(degree):
     orders = np.arange(degree + 1)
     step = np.zeros((1, degree), complex)
     step[0, 0] = 1j
-    for function, start, wanted in ((lambda x: x ** -1, 1.0, (-1j) ** orders), (lambda x: (1.0 - x).mean() ** -1, 0.0, 1j ** orders),
+    for function, start, wanted in ((lambda x: x ** -1, 1.0, (-1j) ** orders),
+                                    (lambda x: (1.0 - x).mean() ** -1, 0.0, 1j ** orders),
                                     (lambda x: x ** -0.5, 1.0, None)):
         found = evaluate(record(function, real()), [Polynomial(np.float64(start), step)])[0].all_orders()[0]
         if wanted is None:      # (1 + it)^(-1/2): binomial coefficients
             wanted = np.cumprod(np.concatenate([[1.0], 1j * (-0.5 - orders[:-1]) / orders[1:]]))
         np.testing.assert_allclose(found, wanted, rtol=1e-12)
-    found = evaluate(record(lambda x: find_gate("exp")(x), real()), [Polynomial(np.float64(0.0), step * 30.0)])[0].all_orders()[0]
+    found = evaluate(record(lambda x: find_gate("exp")(x), real()),
+                     [Polynomial(np.float64(0.0), step * 30.0)])[0].all_orders()[0]
     wanted = np.cumprod(np.concatenate([[1.0], 30.0j / orders[1:]]))
     np.testing.assert_allclose(found, wanted, rtol=1e-12)
 
@@ -162,7 +170,8 @@ def test_errors_name_a_nan_with_gate_order_and_direction():
     circuit = record(lambda x: x * x, real(2))
     huge = np.zeros((9, 3, 2), complex)
     huge[8, 0, 1] = 1e200
-    with pytest.raises(DomainError, match=r"gate multiply at wire %1 gives .*inf.* at \(1,\), order 2, direction 8"):
+    with pytest.raises(DomainError,
+                       match=r"gate multiply at wire %1 gives .*inf.* at \(1,\), order 2, direction 8"):
         evaluate(circuit, [Polynomial(np.ones(2), huge)])
     with pytest.raises(DomainError, match="input x0 holds nan"):
         evaluate(circuit, [np.array([1.0, np.nan])])

@@ -1,4 +1,5 @@
-"""The whole idea in one file of plain Python, as an oracle: its numbers are those of the engine, and of a contour integral."""
+"""The whole idea in one file of plain Python, as an oracle: its numbers are those of the engine, and of a
+contour integral."""
 import math
 import random
 import subprocess
@@ -25,15 +26,18 @@ def drawn(rng, constant):
 def test_functions_of_a_series_are_the_engines(rng, name, constant):
     series, polynomial = drawn(rng, constant)
     expected = evaluate(record(getattr(C, name), real()), [polynomial])[0]
-    np.testing.assert_allclose(getattr(idea, name)(series).c, [expected.constant, *expected.coefficients[0]], rtol=1e-12, atol=1e-14)
+    np.testing.assert_allclose(getattr(idea, name)(series).c, [expected.constant, *expected.coefficients[0]],
+                               rtol=1e-12, atol=1e-14)
 
 
-@pytest.mark.parametrize("operation", [lambda a, b: a + b, lambda a, b: a - b, lambda a, b: a * b, lambda a, b: a / b, lambda a, b: b ** -0.5 * a,
-                                       lambda a, b: 2.0 - a, lambda a, b: 1.0 / b])
+@pytest.mark.parametrize("operation",
+                         [lambda a, b: a + b, lambda a, b: a - b, lambda a, b: a * b, lambda a, b: a / b,
+                          lambda a, b: b ** -0.5 * a, lambda a, b: 2.0 - a, lambda a, b: 1.0 / b])
 def test_arithmetic_of_series_is_the_engines(rng, operation):
     (a, p), (b, q) = drawn(rng, 0.4), drawn(rng, 1.2)
     expected = evaluate(record(operation, real(), real()), [p, q])[0]
-    np.testing.assert_allclose(operation(a, b).c, [expected.constant, *expected.coefficients[0]], rtol=1e-12, atol=1e-14)
+    np.testing.assert_allclose(operation(a, b).c, [expected.constant, *expected.coefficients[0]], rtol=1e-12,
+                               atol=1e-14)
 
 
 class SmoothlyClipped:
@@ -60,13 +64,16 @@ def measure(theta):
 def test_the_training_is_the_engines():
     """The same model written with the library: same value, same coefficients along three directions."""
     n = len(idea.EXAMPLES)
-    learner = Learner(np.array([0.5, 0.5, 0.0]), [(np.array(x), np.array(float(y))) for x, y in idea.EXAMPLES], loss, SmoothlyClipped(),
+    learner = Learner(np.array([0.5, 0.5, 0.0]),
+                      [(np.array(x), np.array(float(y))) for x, y in idea.EXAMPLES], loss, SmoothlyClipped(),
                       np.arange(idea.STEPS) % n)
     generator = random.Random(3)
     psi = [idea.direction(generator, n) for _ in range(3)]
-    measured = precompute(learner, given(np.array(psi)), idea.DEGREE, calibration=0, progress=False).measure(measure)
+    measured = precompute(learner, given(np.array(psi)), idea.DEGREE, calibration=0,
+                          progress=False).measure(measure)
     for j, direction in enumerate(psi):
-        np.testing.assert_allclose(idea.push(direction), [measured.value, *measured.coefficients[j]], rtol=1e-11, atol=1e-13)
+        np.testing.assert_allclose(idea.push(direction), [measured.value, *measured.coefficients[j]],
+                                   rtol=1e-11, atol=1e-13)
 
 
 def test_coefficients_are_contour_integrals_of_whole_trainings():
@@ -75,7 +82,8 @@ def test_coefficients_are_contour_integrals_of_whole_trainings():
 
 
 def test_the_estimator_finds_the_terms_of_a_set():
-    """Each order's mean over 300 directions within 4 of its standard errors of one push along the set (false alarms: 1 in 5,000)."""
+    """Each order's mean over 300 directions within 4 of its standard errors of one push along the set (false
+    alarms: 1 in 5,000)."""
     deleted = [1, 6]
     exact = idea.push([1.0 if i in deleted else 0.0 for i in range(len(idea.EXAMPLES))])
     sketched = idea.sketch(300, seed=11)
@@ -86,5 +94,6 @@ def test_the_estimator_finds_the_terms_of_a_set():
 
 
 def test_it_runs_and_prints_a_prediction_beside_its_truth():
-    printed = subprocess.run([sys.executable, "-m", "microgpt.idea"], capture_output=True, text=True, check=True).stdout
+    printed = subprocess.run([sys.executable, "-m", "microgpt.idea"], capture_output=True, text=True,
+                             check=True).stdout
     assert "retrained" in printed and "contour integral" in printed and "T_3" in printed

@@ -14,7 +14,8 @@ HERE = Path(__file__).parent
     ("test_taylor.py", "every_kind or (read_before and 5) or names_the_step or side_by_side or names_it"),
 ])
 def test_without_the_compiler(file, tests):
-    result = subprocess.run([sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", str(HERE / file), "-k", tests],
-                            env=os.environ | {"NUMBA_DISABLE_JIT": "1"}, capture_output=True, text=True, cwd=HERE.parent.parent)
+    result = subprocess.run([sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider",
+                             str(HERE / file), "-k", tests], env=os.environ | {"NUMBA_DISABLE_JIT": "1"},
+                            capture_output=True, text=True, cwd=HERE.parent.parent)
     assert result.returncode == 0, result.stdout[-3000:]
     assert " passed" in result.stdout

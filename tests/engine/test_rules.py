@@ -1,4 +1,5 @@
-"""The unlearning rules against formulas, exact retraining and learners made anew. Their bounds: test_guarantees.py."""
+"""The unlearning rules against formulas, exact retraining and learners made anew. Their bounds:
+test_guarantees.py."""
 from fractions import Fraction
 from functools import partial
 
@@ -12,8 +13,9 @@ from benchmarks.learners import half_square
 from circuit import cross_entropy, gelu
 from deletion import SGD, Learner, LearnerError, LinearDecay, ModelLoss, Momentum, Objective, retrain
 from deletion.influence import NewtonStep
-from deletion.unlearning import (Certified, CertifiedRemoval, Constants, Descent, MinMax, NaturalGradient, Privacy, RetrainingDue, Rewind, certify,
-                                 estimated, inverted, leaked, logistic_bounds, noised, quadratic_bounds, trajectory)
+from deletion.unlearning import (Certified, CertifiedRemoval, Constants, Descent, MinMax, NaturalGradient,
+                                 Privacy, RetrainingDue, Rewind, certify, estimated, inverted, leaked,
+                                 logistic_bounds, noised, quadratic_bounds, trajectory)
 from deletion.unlearning.certified import logistic_of
 from deletion.unlearning.descent import first_steps, published_sigma
 from deletion.unlearning.natural import divergence, sensitivity
@@ -38,7 +40,7 @@ def flat(p):
     return p["w2"].sum()
 
 
-# rewinding -------------------------------------------------------------------------------------------------------------
+# rewinding --------------------------------------------------------------------------------------------------
 
 def without_rows(learner, chosen):
     """Training on what is left: the same batches, rows struck out, by a loop of its own."""
@@ -46,7 +48,8 @@ def without_rows(learner, chosen):
     rows = np.array([x * y for x, y in learner.examples])
     for batch in learner.schedule:
         left = rows[[i for i in batch if i not in chosen]]
-        theta = theta - rate * (PENALTY * theta - (expit(-left @ theta) @ left / len(left) if len(left) else 0.0))
+        theta = theta - rate * (PENALTY * theta
+                                - (expit(-left @ theta) @ left / len(left) if len(left) else 0.0))
     return theta
 
 
@@ -60,7 +63,8 @@ def test_rewinding_all_steps_is_retraining(batch):
     for chosen, theta in zip(SETS, found):
         assert np.abs(theta - without_rows(learner, chosen)).max() < 1e-12
     emptied = learner.schedule[7].tolist()[:12]
-    assert np.abs(answered(Rewind(60, rows="dropped"), learner, [emptied])[0] - without_rows(learner, emptied)).max() < 1e-12
+    assert np.abs(answered(Rewind(60, rows="dropped"), learner, [emptied])[0]
+                  - without_rows(learner, emptied)).max() < 1e-12
 
 
 def test_twenty_sets_side_by_side_are_twenty_alone():
@@ -69,12 +73,14 @@ def test_twenty_sets_side_by_side_are_twenty_alone():
     sets = [[i] for i in range(20)]      # more than one block of trainings
     for rows in ("zero weight", "dropped"):
         rule = Rewind(12, rows=rows)
-        assert np.array_equal(answered(rule, learner, sets), np.concatenate([answered(rule, learner, [s]) for s in sets]))
+        assert np.array_equal(answered(rule, learner, sets),
+                              np.concatenate([answered(rule, learner, [s]) for s in sets]))
 
 
 @pytest.mark.parametrize("learner, measure", [(network(), flat), (tiny(), whole)], ids=["momentum", "adam"])
 def test_rewinding_restores_the_whole_state(learner, measure):
-    """K = 0 is the model as it is, and K = T retraining, whatever the optimiser keeps; no K harms a set that was used before."""
+    """K = 0 is the model as it is, and K = T retraining, whatever the optimiser keeps; no K harms a set that
+    was used before."""
     total = len(learner.steps)
     kept = trajectory(learner, every=5, at=[total])
     truth = retrain(learner, [[1], [2, 4]], progress=False)
@@ -82,7 +88,8 @@ def test_rewinding_restores_the_whole_state(learner, measure):
     assert np.array_equal(Rewind(0, kept).answer(learner, [[1]], measure).parameters[0], learner.trained)
     if total % 5 == 0:
         assert np.array_equal(Rewind(10, kept).answer(learner, [[]], measure).parameters[0], learner.trained)
-    last = int(np.flatnonzero((learner.schedule.reshape(total, -1) == 1).any(axis=1))[0])      # the first use of unit 1
+    # the first use of unit 1
+    last = int(np.flatnonzero((learner.schedule.reshape(total, -1) == 1).any(axis=1))[0])
     assert np.array_equal(Rewind(total - last).answer(learner, [[1]], measure).parameters, truth[:1])
 
 
@@ -90,7 +97,8 @@ def test_the_error_falls_to_zero_as_more_steps_are_taken_again():
     learner = logistic(0, steps=60, rate=0.3)
     truth = retrain(learner, [[3, 5, 7]], progress=False)[0]
     kept = trajectory(learner, every=10)
-    errors = [np.linalg.norm(answered(Rewind(k, kept), learner, [[3, 5, 7]])[0] - truth) for k in (10, 20, 30, 40, 50, 60)]
+    errors = [np.linalg.norm(answered(Rewind(k, kept), learner, [[3, 5, 7]])[0] - truth)
+              for k in (10, 20, 30, 40, 50, 60)]
     assert all(b < a for a, b in zip(errors, errors[1:])) and errors[-1] == 0.0 < errors[-2]
 
 
@@ -107,7 +115,7 @@ def test_steps_are_undone(batch):
     assert np.abs(close).max() < 1e-12
 
 
-# natural gradient ------------------------------------------------------------------------------------------------------
+# natural gradient -------------------------------------------------------------------------------------------
 
 def test_the_natural_gradient_is_newtons_step():
     learner = logistic(4)
@@ -147,7 +155,8 @@ def soft_cost(scores, x, y):
 def softmax_learner(loss=ModelLoss(soft_scores, soft_cost)):
     rng = np.random.default_rng(8)
     x, y = rng.normal(size=(30, 3)), rng.integers(0, 4, 30)
-    return Learner(np.zeros((3, 4)), list(zip(x, y)), loss, SGD(0.5), np.tile(np.arange(30), (60, 1)), regularizer=partial(half_square, 0.1))
+    return Learner(np.zeros((3, 4)), list(zip(x, y)), loss, SGD(0.5), np.tile(np.arange(30), (60, 1)),
+                   regularizer=partial(half_square, 0.1))
 
 
 def flat_weights(w):
@@ -217,12 +226,14 @@ def network_cost(scores, x, y):
 def network_of_classes(outputs=network_output, cost=network_cost):
     rng = np.random.default_rng(11)
     x = rng.normal(size=(40, 2))
-    return Learner({"w1": rng.normal(size=(2, 6)), "w2": rng.normal(size=(6, 3))}, list(zip(x, (x[:, 0] > 0) + (x[:, 1] > 0).astype(int))),
-                   ModelLoss(outputs, cost), Momentum(0.1), np.tile(np.arange(40), (100, 1)), regularizer=weights_decay)
+    return Learner({"w1": rng.normal(size=(2, 6)), "w2": rng.normal(size=(6, 3))},
+                   list(zip(x, (x[:, 0] > 0) + (x[:, 1] > 0).astype(int))), ModelLoss(outputs, cost),
+                   Momentum(0.1), np.tile(np.arange(40), (100, 1)), regularizer=weights_decay)
 
 
 def test_min_max_moves_the_deleted_outputs_and_keeps_the_rest():
-    """The divergence is KL(original || model) up to a constant; pushed up, it exceeds what the step alone gives, at little retained cost."""
+    """The divergence is KL(original || model) up to a constant; pushed up, it exceeds what the step alone
+    gives, at little retained cost."""
     learner, rng = network_of_classes(), np.random.default_rng(12)
     x = np.array([x for x, _ in learner.examples])
     theta, objective, keep = learner.trained, Objective(learner), (np.arange(40) > 3).astype(float)
@@ -233,19 +244,22 @@ def test_min_max_moves_the_deleted_outputs_and_keeps_the_rest():
         p, q = (np.exp(s) / np.exp(s).sum(axis=1, keepdims=True) for s in scores)
         return (p * np.log(p / q)).sum()
     other = theta + 0.3 * rng.normal(size=len(theta))
-    assert away(other)[0] - away(theta)[0] == pytest.approx(kl(other), rel=1e-10) and np.abs(away(theta)[1]).max() < 1e-12
-    still, pushed = (MinMax(turns, damping=1e-2).answer(learner, [[0, 1, 2, 3]], flat).parameters[0] for turns in (0, 8))
+    assert away(other)[0] - away(theta)[0] == pytest.approx(kl(other), rel=1e-10)
+    assert np.abs(away(theta)[1]).max() < 1e-12
+    still, pushed = (MinMax(turns, damping=1e-2).answer(learner, [[0, 1, 2, 3]], flat).parameters[0]
+                     for turns in (0, 8))
     first = NaturalGradient(damping=1e-2).answer(learner, [[0, 1, 2, 3]], flat).parameters[0]
     assert np.abs(still - first).max() < 1e-12
     assert kl(pushed) > 1.05 * kl(still)
-    assert objective.value(pushed, keep) < objective.value(theta, keep) + 0.05 * abs(objective.value(theta, keep))
+    assert objective.value(pushed, keep) < objective.value(theta,
+                                                           keep) + 0.05 * abs(objective.value(theta, keep))
 
 
 def weights_decay(p):
     return half_square(1e-2, p["w1"], p["w2"])
 
 
-# descent, certified removal, constants, noise -------------------------------------------------------------------------
+# descent, certified removal, constants, noise ---------------------------------------------------------------
 
 def test_enough_descent_is_the_minimiser_of_what_is_left():
     learner = logistic(3)
@@ -262,8 +276,10 @@ def test_the_published_noise_covers_ours_while_half_is_left():
         state = rule.request(learner, state, [unit])
         assert privacy.concentrated_sigma(rule.sensitivity(learner, state)) <= sigma
     g, log = rule.gamma ** 4, np.log(1e5)
-    assert sigma == pytest.approx(4 * np.sqrt(2) * g / (0.1 * 24 * (1 - g) * (np.sqrt(log + 1) - np.sqrt(log))), rel=1e-9)
-    assert first_steps(rule.constants, 4, 24, 20.0) == 4 + np.ceil(np.log(20.0 * 0.1 * 24 / 2) / np.log(1 / rule.gamma))
+    assert sigma == pytest.approx(4 * np.sqrt(2) * g
+                                  / (0.1 * 24 * (1 - g) * (np.sqrt(log + 1) - np.sqrt(log))), rel=1e-9)
+    assert first_steps(rule.constants, 4, 24,
+                       20.0) == 4 + np.ceil(np.log(20.0 * 0.1 * 24 / 2) / np.log(1 / rule.gamma))
 
 
 def test_certified_removals_follow_newton_until_the_budget_is_spent():
@@ -273,25 +289,31 @@ def test_certified_removals_follow_newton_until_the_budget_is_spent():
     with pytest.raises(RetrainingDue, match="Train again") as due:
         for unit in range(20):
             model = model.remove([unit])
-    assert isinstance(model, Certified) and model.downweight.sum() >= 1 and model.spent <= due.value.budget < due.value.spent
+    assert isinstance(model, Certified) and model.downweight.sum() >= 1
+    assert model.spent <= due.value.budget < due.value.spent
     gone = np.flatnonzero(model.downweight).tolist()
     again = certify(learner, privacy, 0.05, seed=2, without=gone + [19])
     assert again.spent < 1e-12 and again.downweight.sum() == len(gone) + 1
     with pytest.raises(LearnerError, match="deleted before"):
         again.remove([19])
-    with pytest.raises(RetrainingDue, match="budget"):      # nothing is returned, not even for the sets within budget
+    # nothing is returned, not even for the sets within budget
+    with pytest.raises(RetrainingDue, match="budget"):
         CertifiedRemoval(Privacy(1e-3, 1e-5), 0.1).answer(learner, [[0], list(range(20))], whole)
-    assert np.abs(answered(CertifiedRemoval(scale=100.0), learner) - answered(NaturalGradient(), learner)).max() < 1e-12
+    assert np.abs(answered(CertifiedRemoval(scale=100.0), learner)
+                  - answered(NaturalGradient(), learner)).max() < 1e-12
 
 
 def test_constants_bound_what_they_say(rng):
-    """Hessians, third derivatives and gradients at random parameters, of every example; estimates name themselves."""
+    """Hessians, third derivatives and gradients at random parameters, of every example; estimates name
+    themselves."""
     learner = logistic(6)
-    bounds, objective, z = logistic_bounds(learner), Objective(learner), np.array([x * y for x, y in logistic(6).examples])
+    bounds, objective, z = logistic_bounds(learner), Objective(learner), np.array([x * y for x,
+                                                                                   y in logistic(6).examples])
     assert np.abs(logistic_rows(learner) - z).max() < 1e-12
     for theta in rng.normal(size=(20, 3)) * 3:
         p = expit(z @ theta)
-        curvature, bend = p * (1 - p) * (z ** 2).sum(axis=1), np.abs(p * (1 - p) * (1 - 2 * p)) * (z ** 2).sum(axis=1) ** 1.5
+        curvature, bend = (p * (1 - p) * (z ** 2).sum(axis=1),
+                           np.abs(p * (1 - p) * (1 - 2 * p)) * (z ** 2).sum(axis=1) ** 1.5)
         assert curvature.max() + PENALTY <= bounds.smoothness and bend.max() <= bounds.bend
         assert np.linalg.norm(objective.gradients(theta), axis=1).max() <= bounds.gradient
     # of norm 1: at this margin its Hessian bends the most
@@ -302,10 +324,12 @@ def test_constants_bound_what_they_say(rng):
     assert bounds.bend == pytest.approx((curvatures[1] - curvatures[2]) / 2e-5, rel=1e-6)
     assert bounds.gradient == pytest.approx(1.0)
     seen = estimated(learner)
-    assert bounds.convexity == pytest.approx(PENALTY) and PENALTY < seen.convexity < seen.smoothness < bounds.smoothness
+    assert bounds.convexity == pytest.approx(PENALTY)
+    assert PENALTY < seen.convexity < seen.smoothness < bounds.smoothness
     assert str(seen).startswith("constants estimated") and str(bounds).startswith("constants given")
     quadratic = quadratic_bounds(extremal(0.2, 1.0), 3.0)
-    assert (quadratic.smoothness, quadratic.gradient, quadratic.convexity, quadratic.bend) == pytest.approx((1.0, 1.0, 0.2, 0.0), rel=1e-12)
+    assert (quadratic.smoothness, quadratic.gradient, quadratic.convexity,
+            quadratic.bend) == pytest.approx((1.0, 1.0, 0.2, 0.0), rel=1e-12)
 
 
 def half_squares(w, x, y):
@@ -326,26 +350,34 @@ def test_the_steepest_quadratic_loss_in_a_ball(rng):
 
 
 def test_noise_keeps_its_promise_exactly():
-    """delta = the integral of (p - e^eps q)+ by quadrature: the analytic sigma reaches it, the others stay below; the classic one fails at eps = 20."""
+    """delta = the integral of (p - e^eps q)+ by quadrature: the analytic sigma reaches it, the others stay
+    below; the classic one fails at eps = 20."""
     x = np.linspace(-40, 41, 2_000_001)
     for eps, delta in ((0.1, 0.3), (1.0, 1e-3), (4.0, 1e-2)):
         privacy = Privacy(eps, delta)
         sigma = privacy.analytic_sigma(1.0)
         p, q = (np.exp(-0.5 * ((x - m) / sigma) ** 2) / (sigma * np.sqrt(2 * np.pi)) for m in (1.0, 0.0))
         assert np.maximum(p - np.exp(eps) * q, 0.0).sum() * (x[1] - x[0]) == pytest.approx(delta, rel=1e-5)
-        assert leaked(privacy.sigma(1.0), eps) <= delta * (1 + 1e-9) and leaked(privacy.concentrated_sigma(1.0), eps) <= delta
-    assert Privacy(0.5, 1e-5).sigma(3.0) == pytest.approx(6.0 * np.sqrt(2 * np.log(1.25e5))) and Privacy(0.5, 0.1).sigma(0.0) == 0.0
-    assert leaked(np.sqrt(2 * np.log(12.5)) / 20.0, 20.0) > 0.1 > leaked(Privacy(20.0, 0.1).sigma(1.0), 20.0) - 1e-9      # the classic formula fails
-    tiny_eps = Privacy(1e-15, 1e-5).concentrated_sigma(1.0)      # the difference of two roots would be off by a third
+        assert leaked(privacy.sigma(1.0), eps) <= delta * (1 + 1e-9)
+        assert leaked(privacy.concentrated_sigma(1.0), eps) <= delta
+    assert Privacy(0.5, 1e-5).sigma(3.0) == pytest.approx(6.0 * np.sqrt(2 * np.log(1.25e5)))
+    assert Privacy(0.5, 0.1).sigma(0.0) == 0.0
+    # the classic formula fails
+    assert leaked(np.sqrt(2 * np.log(12.5)) / 20.0, 20.0) > 0.1 > leaked(Privacy(20.0, 0.1).sigma(1.0),
+                                                                         20.0) - 1e-9
+    # the difference of two roots would be off by a third
+    tiny_eps = Privacy(1e-15, 1e-5).concentrated_sigma(1.0)
     assert tiny_eps == pytest.approx(1e15 * np.sqrt(2.0 * np.log(1e5)), rel=1e-12)
     assert Privacy(1e15, 1e-5).sigma(1.0) == pytest.approx(1.0 / np.sqrt(2e15), rel=1e-6)
     draws = noised(np.zeros((100_000, 1)), 2.0, seed=1)[:, 0]
     assert abs((draws < 2.0).mean() - ndtr(1.0)) < 5 * 0.5 / np.sqrt(1e5)      # false alarms: below 1e-6
-    assert np.array_equal(noised(np.ones(3), 1.0, 5), noised(np.ones(3), 1.0, 5)) and np.array_equal(noised(np.ones((2, 3)), [0.0, 0.0], 5), np.ones((2, 3)))
+    assert np.array_equal(noised(np.ones(3), 1.0, 5), noised(np.ones(3), 1.0, 5))
+    assert np.array_equal(noised(np.ones((2, 3)), [0.0, 0.0], 5), np.ones((2, 3)))
 
 
 def test_what_keeps_some_weight_is_removed_in_part():
-    """Of a linear model, the three Newton steps agree; descent ends where the weighted mean is least, and its bound stays finite."""
+    """Of a linear model, the three Newton steps agree; descent ends where the weighted mean is least, and its
+    bound stays finite."""
     learner = logistic(5)
     sets, theta = [[3], [5, 0, 11]], learner.trained
     newton = NewtonStep().answer(learner, sets, whole, weight=0.3).parameters
@@ -356,9 +388,11 @@ def test_what_keeps_some_weight_is_removed_in_part():
     end = start.without(learner.downweight(sets[1], 0.3))
     assert 1e-9 < end.residual() <= end.spent + 1e-8
     assert np.abs(end.theta - certified.answer(learner, sets, whole, weight=0.3).parameters[1]).max() < 1e-13
-    promised = NaturalGradient(constants=GOOD, features=1.0).answer(learner, [[3]], whole, weight=0.3).notes[-1]
+    promised = NaturalGradient(constants=GOOD, features=1.0).answer(learner, [[3]], whole,
+                                                                    weight=0.3).notes[-1]
     assert f"sensitivity at most {published('7/10', 24, '1/10', 1, '1/10', '7/20', 1):.3g};" in promised
-    found, rows = Descent(logistic_bounds(learner), 300).answer(learner, [range(1, 24), range(24)], whole, weight=0.01), logistic_rows(learner)
+    found, rows = Descent(logistic_bounds(learner), 300).answer(learner, [range(1, 24), range(24)], whole,
+                                                                weight=0.01), logistic_rows(learner)
     for there, keep in zip(found.parameters, np.array([[1.0] + [0.01] * 23, [0.01] * 24])):
         assert np.abs(PENALTY * there - (keep * expit(-rows @ there)) @ rows / keep.sum()).max() < 1e-12
     assert "sensitivity at most" in found.notes[-1]
@@ -367,7 +401,8 @@ def test_what_keeps_some_weight_is_removed_in_part():
 def test_min_max_counts_the_weight_that_is_gone():
     learner = network_of_classes()
     objective, keep = Objective(learner), np.where(np.arange(40) < 4, 0.6, 1.0)
-    away, all_away = (divergence(objective, learner.trained, gone) for gone in (1.0 - keep, (keep < 1.0).astype(float)))
+    away, all_away = (divergence(objective, learner.trained, gone)
+                      for gone in (1.0 - keep, (keep < 1.0).astype(float)))
     other = learner.trained + 0.1
     assert np.allclose(away(other)[1], 0.4 * all_away(other)[1], rtol=1e-10, atol=1e-12)
 

@@ -8,8 +8,9 @@ from benchmarks.guarantees import extremal, logistic, whole
 from benchmarks.learners import half_square
 from circuit import CircuitError
 from deletion import SGD, DoesNotApply, Learner, LearnerError
-from deletion.unlearning import (CertifiedRemoval, Constants, Descent, MinMax, NaturalGradient, Privacy, Rewind, certify, inverted, logistic_bounds,
-                                 noised, quadratic_bounds, trajectory)
+from deletion.unlearning import (CertifiedRemoval, Constants, Descent, MinMax, NaturalGradient, Privacy,
+                                 Rewind, certify, inverted, logistic_bounds, noised, quadratic_bounds,
+                                 trajectory)
 
 
 @pytest.mark.parametrize("calculate, words", [
@@ -61,7 +62,8 @@ def hill(w):
 
 def logistic_with(regularizer):
     learner = logistic(0)
-    return Learner(np.zeros(3), learner.examples, learner.loss, SGD(0.5), learner.schedule, regularizer=regularizer)
+    return Learner(np.zeros(3), learner.examples, learner.loss, SGD(0.5), learner.schedule,
+                   regularizer=regularizer)
 
 
 @pytest.mark.parametrize("rule, learner, words", [
@@ -82,7 +84,8 @@ def test_what_does_not_apply_is_said(rule, learner, words):
         rule.answer(learner, [[1]], measure)
 
 
-@pytest.mark.parametrize("rule", [Descent(GOOD, 5), Rewind(5), Rewind(5, rows="dropped"), CertifiedRemoval(), NaturalGradient()])
+@pytest.mark.parametrize("rule", [Descent(GOOD, 5), Rewind(5), Rewind(5, rows="dropped"), CertifiedRemoval(),
+                                  NaturalGradient()])
 def test_deleting_everything_or_the_unknown_is_refused(rule):
     learner = logistic(0)
     with pytest.raises(DoesNotApply, match="deletes every example"):
@@ -106,6 +109,7 @@ def test_requests_are_not_repeated():
 def test_steps_that_do_not_contract_are_not_undone():
     """A smoothness stated too small: the fixed point is not reached, and nothing is returned."""
     away = extremal(-1.0, 30.0, rate=0.1)
-    moved = Learner(np.array([0.0, 1e-3]), away.examples, away.loss, SGD(0.1), away.schedule, regularizer=away.regularizer)
+    moved = Learner(np.array([0.0, 1e-3]), away.examples, away.loss, SGD(0.1), away.schedule,
+                    regularizer=away.regularizer)
     with pytest.raises(DoesNotApply, match="cannot be inverted"):
         inverted(moved, 5, 1.0)

@@ -43,7 +43,8 @@ WRONG_TAYLOR = {
 def test_a_wrong_taylor_rule_fails(gate, wrong, rng):
     row = BY_GATE[gate]
     right = subject_of(row, DEGREE)
-    subject, inputs = replace(right, taylor=changed(right.taylor, WRONG_TAYLOR[wrong])), row.sample(rng, DEGREE)
+    subject, inputs = replace(right,
+                              taylor=changed(right.taylor, WRONG_TAYLOR[wrong])), row.sample(rng, DEGREE)
     with pytest.raises(AssertionError):
         contour(subject, inputs, DEGREE)
     with pytest.raises(AssertionError):
@@ -80,7 +81,8 @@ WRONG_SLOPES = {
 def test_a_wrong_reverse_rule_fails(gate, wrong, rng):
     row = next(r for r in TABLE if r.gate == gate and r.shapes[0] == r.shapes[1])
     right = subject_of(row, DEGREE)
-    subject, inputs = replace(right, slopes=lambda x, g: WRONG_SLOPES[wrong](list(right.slopes(x, g)))), row.sample(rng, DEGREE)
+    subject, inputs = replace(right, slopes=lambda x,
+                              g: WRONG_SLOPES[wrong](list(right.slopes(x, g)))), row.sample(rng, DEGREE)
     with pytest.raises(AssertionError):
         chain(subject, inputs, DEGREE, rng)
     with pytest.raises(AssertionError):

@@ -31,7 +31,7 @@ def refused(words, calculate, *arguments, error=CircuitError, **more):
         calculate(*arguments, **more)
 
 
-# recording -------------------------------------------------------------------------------------------------------------
+# recording --------------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("function, words", [
     (lambda w: w if w[0] == 1.0 else -w, "comparisons"), (lambda w: w if w[0] != 1.0 else -w, "comparisons"),
@@ -59,8 +59,9 @@ def test_what_cannot_be_recorded(function, words):
 
 def test_arrays_may_stand_to_the_left_of_wires(rng):
     x, a = rng.normal(size=(3, 3)), rng.normal(size=(3, 3))
-    for function in (lambda x: a + x, lambda x: a - x, lambda x: a * x, lambda x: a / x, lambda x: a @ x, lambda x: np.float64(2.0) * x,
-                     lambda x: x - np.array([1, 2, 3], np.uint8), lambda x: x - np.uint8(1), lambda x: C.stack([x, 0 * a]),
+    for function in (lambda x: a + x, lambda x: a - x, lambda x: a * x, lambda x: a / x, lambda x: a @ x,
+                     lambda x: np.float64(2.0) * x, lambda x: x - np.array([1, 2, 3], np.uint8),
+                     lambda x: x - np.uint8(1), lambda x: C.stack([x, 0 * a]),
                      lambda x: C.stack([x[0, 0], 0]), lambda x: x * np.shape(x)[0] * np.ndim(x)):
         assert close(one(function, x), function(x), 1e-13)
 
@@ -69,9 +70,10 @@ def test_wires_may_be_kept_in_sets():
     record(lambda x: (len({x, x}) == 1) * x, real())
 
 
-# functions on plain arrays, and their circuits ----------------------------------------------------------------------------
+# functions on plain arrays, and their circuits --------------------------------------------------------------
 
-@pytest.mark.parametrize("a, b", [(-1e30, 1.0), (-1.0, 1e-20), (np.array([1.0, -3.0]), np.array([[2.0], [-5.0]]))])
+@pytest.mark.parametrize("a, b",
+                         [(-1e30, 1.0), (-1.0, 1e-20), (np.array([1.0, -3.0]), np.array([[2.0], [-5.0]]))])
 def test_maximum_and_minimum_keep_every_digit(a, b):
     for function, wanted in ((C.maximum, np.maximum), (C.minimum, np.minimum)):
         assert np.array_equal(function(a, b), wanted(a, b))
@@ -105,7 +107,8 @@ def test_functions_on_plain_arrays_refuse_what_circuits_refuse(calculate, words)
 
 
 @pytest.mark.parametrize("axis", [True, 1.0, "0", 2, -3, None, (0, 1)])
-@pytest.mark.parametrize("function", [C.softmax, C.log_softmax, C.max, C.sum, C.mean, C.rms_norm, lambda x, axis: C.concatenate([x, x], axis)])
+@pytest.mark.parametrize("function", [C.softmax, C.log_softmax, C.max, C.sum, C.mean, C.rms_norm, lambda x,
+                                      axis: C.concatenate([x, x], axis)])
 def test_axes(function, axis):
     if function in (C.sum, C.mean) and axis in (None, (0, 1)):
         return
@@ -113,19 +116,23 @@ def test_axes(function, axis):
     refused("axis", record, lambda x: function(x, axis=axis), real(2, 3), error=ShapeError)
 
 
-@pytest.mark.parametrize("function, x", [(C.log, -2 + 0j), (C.log, 1j), (C.sqrt, -1 + 1j), (lambda x: x ** 1.5, 0j), (C.erf, 40j), (C.gelu, 1 + 60j),
-                                         (lambda x: C.exp(C.erf(x) * C.erf(x)), 40j), (C.sqrt, -1.0), (C.log, 0.0)])
+@pytest.mark.parametrize("function, x",
+                         [(C.log, -2 + 0j), (C.log, 1j), (C.sqrt, -1 + 1j), (lambda x: x ** 1.5, 0j),
+                          (C.erf, 40j), (C.gelu, 1 + 60j), (lambda x: C.exp(C.erf(x) * C.erf(x)), 40j),
+                          (C.sqrt, -1.0), (C.log, 0.0)])
 def test_values_outside_a_domain_raise_in_circuits(function, x):
     refused("gate (log|power|erf|gelu|scale|multiply)", one, function, x, error=DomainError)
 
 
 def test_complex_numbers_in_the_right_half_plane_and_real_zeros_are_in_order():
     for function in (C.log, C.sqrt, lambda x: x ** -0.5):
-        assert one(function, 0.1 + 3j) == pytest.approx(np.log(0.1 + 3j) if function is C.log else (0.1 + 3j) ** (0.5 if function is C.sqrt else -0.5))
+        assert one(function,
+                   0.1 + 3j) == pytest.approx(np.log(0.1 + 3j) if function is C.log
+                                              else (0.1 + 3j) ** (0.5 if function is C.sqrt else -0.5))
     assert one(C.sqrt, 0.0) == 0.0 and one(lambda x: x ** -1, 2j) == -0.5j
 
 
-# circuits and polynomials ------------------------------------------------------------------------------------------------
+# circuits and polynomials -----------------------------------------------------------------------------------
 
 CUBE = record(lambda x: (x ** 3).sum(), real(3))
 SERIES = Polynomial([1.0, 2.0, 3.0], np.ones((1, 2, 3)).tolist())
@@ -145,21 +152,24 @@ def test_circuits_and_polynomials(calculate, words):
 
 
 def test_what_is_given_as_iterators_lists_and_numpy_numbers():
-    assert evaluate(CUBE, (x for x in [np.ones(3)]))[0] == 3.0 and gradient(CUBE, wrt=np.int64(0), of=np.int64(0))(np.ones(3))[1].sum() == 9.0
+    assert evaluate(CUBE, (x for x in [np.ones(3)]))[0] == 3.0
+    assert gradient(CUBE, wrt=np.int64(0), of=np.int64(0))(np.ones(3))[1].sum() == 9.0
     assert push(CUBE, [SERIES])[0].coefficients[0, 0] == pytest.approx(3 * (1 + 4 + 9))
 
 
 def test_messages_say_where_with_an_index():
-    refused(r"gate log at wire %1: -1.0 at \(1, 0\)", push, record(C.log, real(2, 2)), [np.array([[1.0, 1.0], [-1.0, 1.0]])], error=DomainError)
+    refused(r"gate log at wire %1: -1.0 at \(1, 0\)", push, record(C.log, real(2, 2)),
+            [np.array([[1.0, 1.0], [-1.0, 1.0]])], error=DomainError)
 
 
-# learners --------------------------------------------------------------------------------------------------------------
+# learners ---------------------------------------------------------------------------------------------------
 
 X, Y = np.random.default_rng(5).normal(size=(2, 4, 2))
 EXAMPLES = list(zip(X, Y[:, 0]))
 
 
-def learner(w=np.zeros(2), examples=EXAMPLES, loss=squared_loss, optimizer=SGD(0.1), schedule=(0, 1, 2, 3), **fields):
+def learner(w=np.zeros(2), examples=EXAMPLES, loss=squared_loss, optimizer=SGD(0.1), schedule=(0, 1, 2, 3),
+            **fields):
     return Learner(w, examples, loss, optimizer, schedule, **fields)
 
 
@@ -207,12 +217,17 @@ def test_learners(fields, words):
     refused(words, learner, **fields)
 
 
-@pytest.mark.parametrize("make, words", [
-    (lambda: SGD(-1.0), "learning rate.*>= 0"), (lambda: SGD("0.1"), "learning rate"), (lambda: SGD(None), "learning rate"), (lambda: SGD(1j), "complex"),
-    (lambda: SGD(np.ones(2)), "one number"), (lambda: SGD(np.nan), "nan"), (lambda: SGD(LinearDecay), "not a class"), (lambda: Momentum(0.1, -3.0), "momentum"),
-    (lambda: Momentum(0.1, 1.0), "momentum.*< 1"), (lambda: Momentum(0.1, np.ones(2)), "momentum.*one number"), (lambda: Momentum(0.1, np.nan), "nan"),
-    (lambda: Adam(0.1, beta1=-0.5), "beta1"), (lambda: Adam(0.1, 1.0), "beta1"), (lambda: Adam(0.1, beta2=1.5), "beta2"), (lambda: Adam(0.1, eps=0.0), "eps.*> 0"),
-    (lambda: LinearDecay(-1), "learning rate"), (lambda: LinearDecay("a"), "learning rate")])
+@pytest.mark.parametrize(
+    "make, words", [(lambda: SGD(-1.0), "learning rate.*>= 0"),
+                    (lambda: SGD("0.1"), "learning rate"), (lambda: SGD(None), "learning rate"),
+                    (lambda: SGD(1j), "complex"), (lambda: SGD(np.ones(2)), "one number"),
+                    (lambda: SGD(np.nan), "nan"), (lambda: SGD(LinearDecay), "not a class"),
+                    (lambda: Momentum(0.1, -3.0), "momentum"), (lambda: Momentum(0.1, 1.0), "momentum.*< 1"),
+                    (lambda: Momentum(0.1, np.ones(2)), "momentum.*one number"),
+                    (lambda: Momentum(0.1, np.nan), "nan"), (lambda: Adam(0.1, beta1=-0.5), "beta1"),
+                    (lambda: Adam(0.1, 1.0), "beta1"), (lambda: Adam(0.1, beta2=1.5), "beta2"),
+                    (lambda: Adam(0.1, eps=0.0), "eps.*> 0"), (lambda: LinearDecay(-1), "learning rate"),
+                    (lambda: LinearDecay("a"), "learning rate")])
 def test_optimizers(make, words):
     refused(words, make, error=LearnerError)
 
@@ -228,13 +243,15 @@ def test_what_a_learner_was_given_may_change_afterwards():
 
 
 def test_labels_of_units_of_any_kind():
-    for units in ([("b", 1), ("a", 1), ("b", 1), ("a", 2)], [1, "a", 1, 2.5], [True, False, True, True], list(np.array([1, 0, 1, 1]) > 0)):
+    for units in ([("b", 1), ("a", 1), ("b", 1), ("a", 2)], [1, "a", 1, 2.5], [True, False, True, True],
+                  list(np.array([1, 0, 1, 1]) > 0)):
         made = learner(units=units)
-        assert made.unit_indices(units[0]).tolist() == [made.units.index(units[0])] == made.unit_indices([units[0]]).tolist()
+        assert made.unit_indices(units[0]).tolist() == [made.units.index(units[0])] == made.unit_indices(
+            [units[0]]).tolist()
     assert learner(units=[("b", 1), ("a", 1), ("b", 1), ("a", 2)]).units == [("a", 1), ("a", 2), ("b", 1)]
 
 
-# questions -------------------------------------------------------------------------------------------------------------
+# questions --------------------------------------------------------------------------------------------------
 
 @pytest.fixture(scope="module")
 def sketch():
@@ -280,36 +297,45 @@ def test_questions(sketch, ask, words):
     refused(words, ask, sketch.measure(total), error=LearnerError)
 
 
-@pytest.mark.parametrize("make, words", [
-    (lambda: given(np.ones((1, 2, 2))), "not of shape"), (lambda: given([[1.0], [1.0, 2.0]]), "different lengths"), (lambda: given(None), "numbers are wanted"),
-    (lambda: Directions(np.zeros((0, 6)), "sphere"), "at least one direction"), (lambda: Directions(None, "given"), "numbers are wanted"),
-    (lambda: Directions(np.eye(2), "spheer"), "no design 'spheer'"), (lambda: Directions(np.eye(2) * 2.0, "sphere"), "norm 2"),
-    (lambda: Directions([[np.nan, 0.0]], "given"), "direction 0 holds nan")])
+@pytest.mark.parametrize("make, words",
+                         [(lambda: given(np.ones((1, 2, 2))), "not of shape"),
+                          (lambda: given([[1.0], [1.0, 2.0]]), "different lengths"),
+                          (lambda: given(None), "numbers are wanted"),
+                          (lambda: Directions(np.zeros((0, 6)), "sphere"), "at least one direction"),
+                          (lambda: Directions(None, "given"), "numbers are wanted"),
+                          (lambda: Directions(np.eye(2), "spheer"), "no design 'spheer'"),
+                          (lambda: Directions(np.eye(2) * 2.0, "sphere"), "norm 2"),
+                          (lambda: Directions([[np.nan, 0.0]], "given"), "direction 0 holds nan")])
 def test_directions(make, words):
     refused(words, make, error=LearnerError)
 
 
 def test_questions_in_other_forms(sketch):
-    measured, t = sketch.measure(lambda w: C.concatenate([w, np.ones(1)])), np.linspace(0.0, 1.0, 6).reshape(2, 3)
+    measured, t = sketch.measure(lambda w: C.concatenate([w, np.ones(1)])), np.linspace(0.0, 1.0,
+                                                                                        6).reshape(2, 3)
     assert close(measured.along(0, t).reshape(6, 3, 3), measured.along(0, t.ravel()), 1e-14)
-    assert np.array_equal(measured.predict_downweights(np.array([True, False, False, False])).value, measured.predict(0).value)
+    assert np.array_equal(measured.predict_downweights(np.array([True, False, False, False])).value,
+                          measured.predict(0).value)
     assert measured.predict(np.int64(0)).value[2] == 1.0      # a constant stays what it is
     assert np.array_equal(retrain(sketch.learner, [[0], [1]], lambda w: 2.5), [2.5, 2.5])
 
 
 def test_retraining_that_leaves_a_domain_names_the_training():
     x = np.array([[1.0], [3.0]])
-    made = Learner(np.ones(1), list(x), lambda w, x: -((w * x).sum() ** 1.5), SGD(0.1), [0, 1, 0], regularizer=lambda w: (w * w).sum() * 5.5)
-    refused(r"step 1 .*gate power .*: -\d.* at \(\), training 1", retrain, made, weights=[[1.0, 1.0], [0.0, 0.0]], error=DomainError)
+    made = Learner(np.ones(1), list(x), lambda w, x: -((w * x).sum() ** 1.5), SGD(0.1), [0, 1, 0],
+                   regularizer=lambda w: (w * w).sum() * 5.5)
+    refused(r"step 1 .*gate power .*: -\d.* at \(\), training 1", retrain, made,
+            weights=[[1.0, 1.0], [0.0, 0.0]], error=DomainError)
 
 
 def test_degrees_too_high_for_a_decoder():
     psi, c = np.ones((2, 2000)), np.ones((2, 400, 1), complex)
-    refused("degree 400 is too high for directions of norm 44.7", LeastSquares, given(psi), c, error=LearnerError)
+    refused("degree 400 is too high for directions of norm 44.7", LeastSquares, given(psi), c,
+            error=LearnerError)
     refused("degree 400 is too high for 2000 units", Mean, sphere(2, 2000, 0), c * 1e300, error=LearnerError)
 
 
-# microgpt and parity -----------------------------------------------------------------------------------------------------
+# microgpt and parity ----------------------------------------------------------------------------------------
 
 SMALL = Shape(vocabulary=4, embedding=4, heads=2, context=16)
 TENSORS = {name: np.full(size, 0.1) for name, size in SMALL.parameters().items()}
@@ -343,29 +369,34 @@ def test_files_of_names_are_split_at_line_ends_only(tmp_path):
 
 
 def test_the_command_line_ends_with_one_line():
-    for arguments, words in ((["--seed", "-1"], "a seed"), (["--temperature", "0"], "a temperature"), (["--steps", "0"], "at least one step")):
-        result = subprocess.run([sys.executable, "-m", "microgpt", *arguments], capture_output=True, text=True)
+    for arguments, words in ((["--seed", "-1"], "a seed"), (["--temperature", "0"], "a temperature"),
+                             (["--steps", "0"], "at least one step")):
+        result = subprocess.run([sys.executable, "-m", "microgpt", *arguments], capture_output=True,
+                                text=True)
         assert result.returncode == 2 and words in result.stderr and result.stderr.count("\n") == 1
 
 
 def test_parity_of_files_that_are_none(tmp_path, golden):
     good = golden("census_12steps_degree6")
     whole = (Path(__file__).parent.parent / "golden" / "census_12steps_degree6.npz").read_bytes()
-    for name, content in (("empty", b""), ("cut", whole[:5000]), ("garbage", b"PK\3\4" + bytes(100)), ("damaged", whole[:3000] + bytes(900) + whole[3900:])):
+    for name, content in (("empty", b""), ("cut", whole[:5000]), ("garbage", b"PK\3\4" + bytes(100)),
+                          ("damaged", whole[:3000] + bytes(900) + whole[3900:])):
         (tmp_path / f"{name}.npz").write_bytes(content)
         refused("cannot read", parity.load, tmp_path / f"{name}.npz")
     np.save(tmp_path / "array.npy", np.ones(3))
     refused("lacks", parity.load, tmp_path / "array.npy")
-    for change, words in ((dict(degree=6.7), "degree"), (dict(init=np.append(good["init"], 1.0)), "init"), (dict(alphabet="aab"), "stands once"),
+    for change, words in ((dict(degree=6.7), "degree"), (dict(init=np.append(good["init"], 1.0)), "init"),
+                          (dict(alphabet="aab"), "stands once"),
                           (dict(downweight_constant=good["downweight_constant"] * 1j), "downweight_constant"),
-                          (dict(downweight_direction=np.ones((2, 12))), "downweight_direction"), (dict(docs=np.arange(12)), "docs")):
+                          (dict(downweight_direction=np.ones((2, 12))), "downweight_direction"),
+                          (dict(docs=np.arange(12)), "docs")):
         np.savez(tmp_path / "other.npz", **good | change)
         refused(words, parity.load, tmp_path / "other.npz")
     assert np.isnan(parity.largest((np.array([1.0, np.nan]), np.array([2.0]))))
 
 
-@pytest.mark.parametrize("call", [lambda x: retrain(x, [[0]]), lambda x: precompute(x, 8), Objective, lambda x: metagradient(x, max),
-                                  lambda x: NoChange().answer(x, [[0]], max)])
+@pytest.mark.parametrize("call", [lambda x: retrain(x, [[0]]), lambda x: precompute(x, 8), Objective,
+                                  lambda x: metagradient(x, max), lambda x: NoChange().answer(x, [[0]], max)])
 @pytest.mark.parametrize("thing", [None, "microgpt", Learner, np.zeros(3)])
 def test_what_is_no_learner_is_named(call, thing):
     with pytest.raises(LearnerError, match="a Learner is wanted"):

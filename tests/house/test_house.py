@@ -1,4 +1,5 @@
-"""The structure is what README says: imports go one way, between folders and between deletion's rooms; rooms stay small."""
+"""The structure is what README says: imports go one way, between folders and between deletion's rooms; rooms
+stay small."""
 import ast
 import re
 from pathlib import Path
@@ -7,7 +8,8 @@ import pytest
 
 ROOT = Path(__file__).parent.parent.parent
 FOLDERS = ("circuit", "taylor", "deletion", "microgpt", "benchmarks")
-ROOMS = ("learner", "directions", "storage", "trust", "gradients", "sketch", "curvature", "methods", "studies", "influence", "unlearning", "cli")
+ROOMS = ("learner", "directions", "storage", "trust", "gradients", "sketch", "curvature", "methods",
+         "studies", "influence", "unlearning", "cli")
 """Of deletion/: each uses only those before it."""
 
 
@@ -36,7 +38,8 @@ def test_rooms_of_deletion_use_only_those_before_them(level, room):
     for path in (ROOT / "deletion" / room).glob("*.py"):
         for module in imported(path):
             parts = module.split(".")
-            assert len(parts) < 2 or parts[0] != "deletion" or parts[1] not in ROOMS[level + 1:], f"{path} imports {module}"
+            assert len(parts) < 2 or parts[0] != "deletion" or parts[1] not in ROOMS[
+                level + 1:], f"{path} imports {module}"
 
 
 def test_a_public_face_may_show_what_stands_in_another_room():
@@ -55,7 +58,8 @@ def test_rooms_are_those_there_are_and_hold_at_most_nine_files():
 
 
 def test_every_package_is_installed():
-    packages = set(re.findall(r"[a-z_.]+", re.search(r"packages =\n((?: .*\n)+)", (ROOT / "setup.cfg").read_text()).group(1)))
+    packages = set(re.findall(r"[a-z_.]+", re.search(r"packages =\n((?: .*\n)+)",
+                                                     (ROOT / "setup.cfg").read_text()).group(1)))
     assert packages == {*FOLDERS, *(f"deletion.{room}" for room in ROOMS)}
 
 

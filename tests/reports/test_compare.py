@@ -11,18 +11,22 @@ from benchmarks.compare import membership
 
 def compared(folder, *more):
     methods = ("sketch", "influence, Hessian", "Newton step", "certified removal", "rewind 1/2")
-    return script("benchmarks.compare", "--quick", "--learner", "ridge", "--out", folder, *(x for m in methods for x in ("--method", m)), *more)
+    return script("benchmarks.compare", "--quick", "--learner", "ridge", "--out", folder,
+                  *(x for m in methods for x in ("--method", m)), *more)
 
 
 def test_the_comparison_scores_refuses_and_goes_on_from_what_is_kept(tmp_path):
     first = compared(tmp_path)
     assert first.returncode == 0, first.stderr
-    assert "no number for certified removal: certified removal does not apply" in first.stdout and "ridge: sketch ..." in first.stdout
+    assert "no number for certified removal: certified removal does not apply" in first.stdout
+    assert "ridge: sketch ..." in first.stdout
     found = json.loads((tmp_path / "compare.json").read_text())
     scores = found["scores"]["ridge"]
     assert "certified removal" not in scores and "certified removal" in found["refusals"]["ridge"]
-    for kind in ("single", "1%", "5%", "20%", "class", "influential"):      # ridge is quadratic: a Newton step is retraining
-        assert scores["Newton step"][f"error {kind}"] < 1e-9 < scores["influence, Hessian"][f"error {kind}"] < 0.6
+    # ridge is quadratic: a Newton step is retraining
+    for kind in ("single", "1%", "5%", "20%", "class", "influential"):
+        assert (scores["Newton step"][f"error {kind}"] < 1e-9 < scores["influence, Hessian"][f"error {kind}"]
+                < 0.6)
         assert scores["retraining"][f"error {kind}"] == 0.0      # of the truth from itself
     assert scores["sketch"]["error 1%"] < 0.05 and scores["Newton step"]["distance 5%"] < 1e-9
     assert {"compare.csv", "compare.json"} <= {path.name for path in tmp_path.iterdir()}
@@ -30,10 +34,12 @@ def test_the_comparison_scores_refuses_and_goes_on_from_what_is_kept(tmp_path):
     assert again.returncode == 0 and "..." not in re.sub(r"retrain.*", "", again.stdout)
     same = json.loads((tmp_path / "compare.json").read_text())["scores"]["ridge"]
     kept = [name for name in scores if name != "retraining"]
-    assert all(same[name][f"error {kind}"] == scores[name][f"error {kind}"] for name in kept for kind in ("single", "5%"))
+    assert all(same[name][f"error {kind}"] == scores[name][f"error {kind}"] for name in kept
+               for kind in ("single", "5%"))
 
 
-@pytest.mark.parametrize("more, words", [(("--learner", "oracle"), "no learner 'oracle'"), (("--method", "oracle"), "no method 'oracle'")])
+@pytest.mark.parametrize("more, words", [(("--learner", "oracle"), "no learner 'oracle'"),
+                                         (("--method", "oracle"), "no method 'oracle'")])
 def test_what_is_not_compared_is_named(tmp_path, more, words):
     result = script("benchmarks.compare", "--quick", "--learner", "ridge", "--out", tmp_path, *more)
     assert result.returncode == 2 and words in result.stderr and "Traceback" not in result.stderr

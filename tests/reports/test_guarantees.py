@@ -1,4 +1,5 @@
-"""Do the rules keep their bounds, and would it be seen if they did not? Seeded runs; extremal quadratics; a distinguisher of noise."""
+"""Do the rules keep their bounds, and would it be seen if they did not? Seeded runs; extremal quadratics; a
+distinguisher of noise."""
 import os
 import subprocess
 import sys
@@ -71,10 +72,12 @@ def test_certified_removal_needs_scaled_rows():
     assert max(unscaled(seed) for seed in range(20)) > 1.0
 
 
-@pytest.mark.parametrize("privacy, kind", [(Privacy(0.5, 0.01), "sigma"), (Privacy(0.5, 0.01), "analytic_sigma"), (Privacy(3.0, 0.01), "sigma"),
-                                           (Privacy(1.0, 0.001), "concentrated_sigma")])
+@pytest.mark.parametrize("privacy, kind",
+                         [(Privacy(0.5, 0.01), "sigma"), (Privacy(0.5, 0.01), "analytic_sigma"),
+                          (Privacy(3.0, 0.01), "sigma"), (Privacy(1.0, 0.001), "concentrated_sigma")])
 def test_noise_hides_what_it_should(privacy, kind):
-    """The best distinguisher proves nothing against the promise (false alarms: at most 1e-6), and a tenth of the noise is found out."""
+    """The best distinguisher proves nothing against the promise (false alarms: at most 1e-6), and a tenth of
+    the noise is found out."""
     *pair, bound = far_apart()
     assert distance(*pair) == pytest.approx(bound, rel=1e-9)      # as far apart as the bound allows
     sigma = getattr(privacy, kind)(bound)
@@ -83,8 +86,9 @@ def test_noise_hides_what_it_should(privacy, kind):
 
 
 def test_the_script_says_whether_promises_were_kept(tmp_path):
-    result = subprocess.run([sys.executable, "-m", "benchmarks.guarantees", "--runs", "3", "--quick", "--out", str(tmp_path)], capture_output=True,
-                            text=True, env=os.environ)
+    result = subprocess.run([sys.executable, "-m", "benchmarks.guarantees", "--runs", "3", "--quick", "--out",
+                             str(tmp_path)], capture_output=True, text=True, env=os.environ)
     assert result.returncode == 0 and "every promise kept" in result.stdout, result.stderr
-    assert (tmp_path / "guarantees.json").exists() and (tmp_path / "guarantees.png").read_bytes().startswith(b"\x89PNG")
+    assert (tmp_path / "guarantees.json").exists()
+    assert (tmp_path / "guarantees.png").read_bytes().startswith(b"\x89PNG")
     assert not np.any(["Warning" in line for line in result.stderr.splitlines()])

@@ -1,4 +1,5 @@
-"""The peers of benchmarks/peers.py calculate the same numbers as the library: what is compared for speed is the same work."""
+"""The peers of benchmarks/peers.py calculate the same numbers as the library: what is compared for speed is
+the same work."""
 import numpy as np
 import pytest
 
@@ -19,7 +20,8 @@ def test_without_jax_its_rows_are_left_out(monkeypatch, capsys):
     monkeypatch.setattr("sys.argv", ["peers", "--quick", "--repeats", "1"])
     assert peers.main() == 0
     printed = capsys.readouterr().out
-    assert "JAX is not installed: its rows are skipped" in printed and "library, batched" in printed and "JAX, batched" not in printed
+    assert "JAX is not installed: its rows are skipped" in printed and "library, batched" in printed
+    assert "JAX, batched" not in printed
 
 
 def test_what_is_not_right_is_not_timed():
@@ -31,7 +33,8 @@ def test_what_is_not_right_is_not_timed():
 
 def test_ratios_are_those_of_single_repetitions():
     found = peers.row("a peer", np.array([4.0, 9.0, 5.0]), np.array([1.0, 3.0, 1.0]), "", equations=2.0)
-    assert (found["ratio"], found["ratio_min"], found["ratio_max"], found["seconds_per_direction_step"]) == (8.0, 6.0, 10.0, 5.0)
+    assert (found["ratio"], found["ratio_min"], found["ratio_max"],
+            found["seconds_per_direction_step"]) == (8.0, 6.0, 10.0, 5.0)
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +57,8 @@ def test_the_contour_makes_the_same_coefficients_but_for_aliasing(peer_jax, monk
     for radius in (0.05, 0.1):
         monkeypatch.setattr(peer_jax, "RADIUS", radius)
         errors.append(parity.errors(peer_jax.Contour(learner, psi, threads=2, degree=3).run(), wanted).max())
-    assert errors[0] < peers.CONTOUR and errors[1] == pytest.approx(2 ** peer_jax.POINTS * errors[0], rel=0.05)
+    assert errors[0] < peers.CONTOUR
+    assert errors[1] == pytest.approx(2 ** peer_jax.POINTS * errors[0], rel=0.05)
 
 
 def test_jax_trains_to_the_same_parameters(peer_jax):

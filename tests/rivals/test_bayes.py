@@ -1,4 +1,5 @@
-"""Bayesian influence against Bayesian linear regression, where everything is known; statistical claims with their false-alarm rates."""
+"""Bayesian influence against Bayesian linear regression, where everything is known; statistical claims with
+their false-alarm rates."""
 import numpy as np
 import pytest
 from checks import close
@@ -17,7 +18,8 @@ PRECISION = X.T @ X + (N * 0.1 + GAMMA) * np.eye(D)
 
 
 def regression(steps=2000):
-    return Learner(np.zeros(D), list(zip(X, Y)), squared_loss, SGD(0.3), np.tile(np.arange(N), (steps, 1)), regularizer=ridge)
+    return Learner(np.zeros(D), list(zip(X, Y)), squared_loss, SGD(0.3), np.tile(np.arange(N), (steps, 1)),
+                   regularizer=ridge)
 
 
 def everything(w):
@@ -25,7 +27,8 @@ def everything(w):
 
 
 def z_scores(found, error, wanted, chains, false_alarm=1e-3):
-    """Standardised differences, and how large the largest of them may be: Student's law over chains, Bonferroni over entries."""
+    """Standardised differences, and how large the largest of them may be: Student's law over chains,
+    Bonferroni over entries."""
     return (found - wanted) / error, student.isf(0.5 * false_alarm / found.size, chains - 1)
 
 
@@ -39,9 +42,11 @@ def draws(steps=2000, **settings):
 def test_bayesian_linear_regression_is_within_monte_carlo_error(steps):
     """False-alarm rate 1 in 1,000, of the seed; parameters need not be an optimum."""
     learner, objective, theta = draws(steps, draws=800, burn_in=200, chains=32, thin=2, seed=4)
-    found, error = covariance(losses_at(objective, theta.reshape(-1, D)).reshape(theta.shape[:2] + (N,)), theta)
+    found, error = covariance(losses_at(objective, theta.reshape(-1, D)).reshape(theta.shape[:2] + (N,)),
+                              theta)
     mean = np.linalg.solve(PRECISION, X.T @ Y + GAMMA * learner.trained)
-    wanted = -(Y - X @ mean)[:, None] * np.linalg.solve(PRECISION, X.T).T      # deletion: minus the derivative in the weight
+    # deletion: minus the derivative in the weight
+    wanted = -(Y - X @ mean)[:, None] * np.linalg.solve(PRECISION, X.T).T
     z, limit = z_scores(found, error, wanted, 32)
     assert np.abs(z).max() < limit
     assert 0.6 < np.sqrt((z ** 2).mean()) < 1.6      # and the errors are no larger than they need be
@@ -49,7 +54,8 @@ def test_bayesian_linear_regression_is_within_monte_carlo_error(steps):
 
 
 def test_unadjusted_dynamics_have_the_bias_that_is_stated():
-    """The covariance is (H - step/4 H^2)^{-1}, not H^{-1}: the first is accepted at a false-alarm rate of 1 in 1,000, the second is not."""
+    """The covariance is (H - step/4 H^2)^{-1}, not H^{-1}: the first is accepted at a false-alarm rate of 1
+    in 1,000, the second is not."""
     step = 0.8 / np.linalg.eigvalsh(PRECISION)[-1]
     _, _, theta = draws(draws=800, burn_in=200, chains=32, thin=2, step=step, adjusted=False, seed=5)
     found, error = covariance(theta, theta)
@@ -81,9 +87,11 @@ def test_an_answer_adds_up_what_is_deleted():
     assert (answer.change[0] == 0.0).all() and (answer.parameters[0] == learner.trained).all()
     assert np.abs(answer.change[1] + answer.change[2] - answer.change[3]).max() < 1e-14
     assert np.abs(answer.parameters - learner.trained - answer.change).max() < 1e-14
-    assert np.abs(method.answer(learner, [[3]], everything).change[0] - answer.change[1]).max() < 1e-14      # the seed decides
+    # the seed decides
+    assert np.abs(method.answer(learner, [[3]], everything).change[0] - answer.change[1]).max() < 1e-14
     assert "effective draws" in answer.notes[1] and "standard errors" in answer.notes[2]
-    assert np.abs(method.answer(learner, [[3]], everything, weight=0.5).change - 0.5 * answer.change[1]).max() < 1e-14
+    assert np.abs(method.answer(learner, [[3]], everything, weight=0.5).change
+                  - 0.5 * answer.change[1]).max() < 1e-14
 
 
 def test_one_example_a_step_is_sampled_too():
@@ -106,7 +114,8 @@ def test_chains_side_by_side_are_each_one_alone(learner, rng):
 
 
 def test_effective_draws_of_a_known_chain():
-    """An autoregression of coefficient 0.8: one effective draw in 1.8 / 0.2 = 9, to 7% over 400 chains; 4 times that is allowed."""
+    """An autoregression of coefficient 0.8: one effective draw in 1.8 / 0.2 = 9, to 7% over 400 chains; 4
+    times that is allowed."""
     rng = np.random.default_rng(0)
     x, chain = rng.normal(size=400), []
     for _ in range(900):
@@ -145,7 +154,8 @@ def test_a_step_too_large_is_named():
 
 @pytest.mark.parametrize("size", [16, 17])
 def test_without_curvature_the_posterior_is_the_prior(size):
-    """Linear losses, gamma = 1: covariances are those of a unit Gaussian, l_i's with theta being its own gradient."""
+    """Linear losses, gamma = 1: covariances are those of a unit Gaussian, l_i's with theta being its own
+    gradient."""
     x = np.random.default_rng(0).normal(size=(4, size))
     learner = Learner(np.zeros(size), list(x), lambda w, x: x @ w, SGD(0.1), np.arange(4).reshape(1, 4))
     change = BayesianInfluence(2000, 200).answer(learner, [[1]], everything).change[0]
@@ -153,9 +163,10 @@ def test_without_curvature_the_posterior_is_the_prior(size):
 
 
 def test_bad_settings():
-    for bad, what in (({"draws": 1}, "draws"), ({"burn_in": -1}, "burn_in"), ({"step": 0.0}, "step"), ({"step": float("nan")}, "step"),
-                      ({"gamma": 0.0}, "gamma"), ({"gamma": "1"}, "gamma"), ({"chains": 3}, "chains"), ({"chains": True}, "chains"),
-                      ({"thin": 0}, "thin"), ({"seed": -1}, "seed")):
+    for bad, what in (({"draws": 1}, "draws"), ({"burn_in": -1}, "burn_in"), ({"step": 0.0}, "step"),
+                      ({"step": float("nan")}, "step"), ({"gamma": 0.0}, "gamma"), ({"gamma": "1"}, "gamma"),
+                      ({"chains": 3}, "chains"), ({"chains": True}, "chains"), ({"thin": 0}, "thin"),
+                      ({"seed": -1}, "seed")):
         with pytest.raises(LearnerError, match=what):
             BayesianInfluence(**bad)
     with pytest.raises(LearnerError, match="no unit 99"):

@@ -1,4 +1,5 @@
-"""Gradient flow: the explicit solution against integration and matrix exponentials, limits against closed forms, schedules, targets."""
+"""Gradient flow: the explicit solution against integration and matrix exponentials, limits against closed
+forms, schedules, targets."""
 import json
 import subprocess
 import sys
@@ -18,8 +19,10 @@ def problem(rng, rows=20, size=2):
 
 
 def integrated(x, y, weights, start, time):
-    """The flow by a Runge-Kutta method, from the differential equation alone.   weights: a function of time."""
-    solved = solve_ivp(lambda t, theta: x.T @ (weights(t) * (y - x @ theta)), (0.0, time), start, "DOP853", rtol=1e-13, atol=1e-14)
+    """The flow by a Runge-Kutta method, from the differential equation alone.   weights: a function of
+    time."""
+    solved = solve_ivp(lambda t, theta: x.T @ (weights(t) * (y - x @ theta)), (0.0, time), start, "DOP853",
+                       rtol=1e-13, atol=1e-14)
     assert solved.success
     return solved.y[:, -1]
 
@@ -36,7 +39,7 @@ def distances(unlearning, to, schedules):
     return np.array([unlearning.distance(s, to) for s in schedules])
 
 
-# the flow ----------------------------------------------------------------------------------------------------------------
+# the flow ---------------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("rows, size", [(20, 3), (3, 5), (1, 2)])
 def test_the_explicit_solution(rng, rows, size):
@@ -49,7 +52,8 @@ def test_the_explicit_solution(rng, rows, size):
         for t, theta in zip(times, found):
             np.testing.assert_allclose(theta, exponential(x, y, weights, start, t), rtol=0, atol=1e-12)
             if t:
-                np.testing.assert_allclose(theta, integrated(x, y, lambda t: weights, start, t), rtol=0, atol=1e-10)
+                np.testing.assert_allclose(theta, integrated(x, y, lambda t: weights, start, t), rtol=0,
+                                           atol=1e-10)
     np.testing.assert_allclose(flow.at(times), flow.at(times, np.ones(rows)), rtol=0, atol=1e-14)
 
 
@@ -63,7 +67,8 @@ def test_the_limit(rng, rows, size):
     np.testing.assert_allclose(flow.limit(), start + np.linalg.lstsq(x, y - x @ start)[0], rtol=0, atol=1e-10)
     np.testing.assert_allclose(flow.at(1e6), flow.limit(), rtol=0, atol=1e-10)
     weights = rng.uniform(size=rows)
-    np.testing.assert_allclose(flow.limit(weights, np.zeros(size)), np.linalg.lstsq(np.sqrt(weights)[:, None] * x, np.sqrt(weights) * y)[0],
+    np.testing.assert_allclose(flow.limit(weights, np.zeros(size)),
+                               np.linalg.lstsq(np.sqrt(weights)[:, None] * x, np.sqrt(weights) * y)[0],
                                rtol=0, atol=1e-10)
 
 
@@ -97,28 +102,33 @@ def test_deletion_is_weight_zero_and_ends_at_the_closed_form(rng, rows):
     if rows == 4:      # and the leverage formula
         inverse = np.linalg.inv(x.T @ x)
         residual, leverage = y[4] - x[4] @ flow.limit(), x[4] @ inverse @ x[4]
-        np.testing.assert_allclose(flow.limit() - closed, inverse @ x[4] * residual / (1.0 - leverage), rtol=0, atol=1e-10)
+        np.testing.assert_allclose(flow.limit() - closed, inverse @ x[4] * residual / (1.0 - leverage),
+                                   rtol=0, atol=1e-10)
 
 
 def test_gradient_descent_follows_the_flow_at_first_order(rng):
-    """A Learner's SGD along the mean of n examples: a step takes time rate / n. With and without two examples."""
+    """A Learner's SGD along the mean of n examples: a step takes time rate / n. With and without two
+    examples."""
     x, y, start = problem(rng, 10, 3)
     flow, time, weights, errors = Flow(x, y, start), 0.2, np.ones((2, 10)), []
     weights[1, [2, 5]] = 0.0
     for steps in (100, 200, 400, 800):
-        errors.append(np.linalg.norm(descending(flow, time, steps).train(weights)[0] - np.stack([flow.at(time, w) for w in weights]), axis=1))
+        errors.append(np.linalg.norm(descending(flow, time, steps).train(weights)[0]
+                                     - np.stack([flow.at(time, w) for w in weights]), axis=1))
     slopes = np.diff(np.log(errors), axis=0) / -np.log(2.0)
     assert (np.abs(slopes - 1.0) < 0.02).all() and (np.abs(slopes[-1] - 1.0) < np.abs(slopes[0] - 1.0)).all()
 
 
-# schedules ---------------------------------------------------------------------------------------------------------------
+# schedules --------------------------------------------------------------------------------------------------
 
 def test_what_schedules_are(rng):
     t = np.array([0.0, 0.2, 0.35, 0.6, 0.99, 1.0, 3.0])
     np.testing.assert_array_equal(step(0.6)(t), [1, 1, 1, 0, 0, 0, 0])
     np.testing.assert_allclose(linear(0.2, 1.0)(t), [1, 1, 0.8125, 0.5, 0.0125, 0, 0], atol=1e-15)
     np.testing.assert_array_equal(Pieces([0.2, 0.5, 1.0], [0.3, 0.9])(t), [1, 0.3, 0.3, 0.9, 0.9, 0, 0])
-    np.testing.assert_allclose(Polynomial(0.0, 1.0, [1.0, 0.0])(t[:-1]), 1 - 3 * t[:-1] ** 2 + 2 * t[:-1] ** 3, atol=1e-14)      # smooth at both ends
+    # smooth at both ends
+    np.testing.assert_allclose(Polynomial(0.0, 1.0, [1.0, 0.0])(t[:-1]),
+                               1 - 3 * t[:-1] ** 2 + 2 * t[:-1] ** 3, atol=1e-14)
     assert linear(0.5, 0.5)(0.4999) == 1.0 and linear(0.5, 0.5)(0.5) == 0.0
     for _ in range(20):
         values = Polynomial(0.1, 0.9, rng.uniform(size=rng.integers(0, 6)))(np.linspace(0.0, 1.0, 101))
@@ -137,7 +147,8 @@ def test_following_pieces_is_exact_and_agrees_with_integration(rng):
         weights[rows] = weight
         theta, begin = integrated(x, y, lambda t: weights, theta, end - begin), end
         corners[end] = theta
-    np.testing.assert_allclose(path[[2, 4, 0]], [corners[0.3], corners[0.9], corners[1.2]], rtol=0, atol=1e-10)
+    np.testing.assert_allclose(path[[2, 4, 0]], [corners[0.3], corners[0.9], corners[1.2]], rtol=0,
+                               atol=1e-10)
     np.testing.assert_allclose(path[[1, 3]], Flow(x, y, start).at([0.0, 0.05]), rtol=0, atol=1e-13)
 
 
@@ -158,7 +169,8 @@ def test_continuous_schedules_are_the_limit_of_pieces(rng):
         times = np.linspace(0.0, 1.5, 7)
         path = unlearning.follow(schedule, times)
         np.testing.assert_allclose(path, [unlearning.follow(schedule, t) for t in times], rtol=0, atol=1e-12)
-        np.testing.assert_allclose(path[-1], Flow(x, y, path[4]).without([3, 8]).at(times[-1] - times[4]), rtol=0, atol=1e-12)
+        np.testing.assert_allclose(path[-1], Flow(x, y, path[4]).without([3, 8]).at(times[-1] - times[4]),
+                                   rtol=0, atol=1e-12)
 
 
 def test_rows_may_be_a_generator():
@@ -177,7 +189,7 @@ def test_nothing_deleted_changes_nothing(rng):
         assert unlearning.distance(schedule, "trajectory") < 1e-13
 
 
-# targets -----------------------------------------------------------------------------------------------------------------
+# targets ----------------------------------------------------------------------------------------------------
 
 def test_the_three_targets(rng):
     """Of a point on the orbit its time is found; of any other, no point of a dense orbit is nearer."""
@@ -193,11 +205,14 @@ def test_the_three_targets(rng):
         time, point = unlearning.nearest(theta)
         near, brute = np.linalg.norm(point - theta), np.linalg.norm(dense - theta, axis=1).min()
         assert near <= brute + 1e-13 and brute <= near + 1e-6 * (1.0 + near)
-        np.testing.assert_allclose(point, orbit.limit() if time == np.inf else orbit.at(time), rtol=0, atol=1e-13)
+        np.testing.assert_allclose(point, orbit.limit() if time == np.inf else orbit.at(time), rtol=0,
+                                   atol=1e-13)
     schedule = linear(0.05, 0.3)
     end = unlearning.end(schedule)
-    assert unlearning.distance(schedule, "optimum") == pytest.approx(np.linalg.norm(end - orbit.limit()), rel=1e-13)
-    assert unlearning.distance(schedule, "trajectory") == pytest.approx(np.linalg.norm(end - orbit.at(0.4)), rel=1e-13)
+    assert unlearning.distance(schedule, "optimum") == pytest.approx(np.linalg.norm(end - orbit.limit()),
+                                                                     rel=1e-13)
+    assert unlearning.distance(schedule, "trajectory") == pytest.approx(np.linalg.norm(end - orbit.at(0.4)),
+                                                                        rel=1e-13)
     near = unlearning.distance(schedule, "orbit")
     assert near == pytest.approx(np.linalg.norm(dense - end, axis=1).min(), rel=1e-6)
     assert near < min(unlearning.distance(schedule, to) for to in ("optimum", "trajectory"))
@@ -240,13 +255,15 @@ def test_good_unlearning_against_a_grid_of_times(rng, rows, size):
     assert 0 < early < 12
 
 
-# facts -------------------------------------------------------------------------------------------------------------------
+# facts ------------------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("rows, size", [(3, 3), (9, 4), (30, 6)])
 def test_an_orthonormal_design_is_best_left_at_once(rng, rows, size):
-    """H = I, |x_j| = 1: the derivative of half the squared distance in tau is e^-tau (1 - e^-tau) |(I - P)(theta* - start)|^2."""
+    """H = I, |x_j| = 1: the derivative of half the squared distance in tau is e^-tau (1 - e^-tau) |(I -
+    P)(theta* - start)|^2."""
     unit, rest = np.split(np.linalg.qr(rng.normal(size=(size, size)))[0], [1], axis=1)
-    frame = np.linalg.qr(rng.normal(size=(rows - 1, size - 1)))[0]      # of the complement: its rows are not orthogonal to one another
+    # of the complement: its rows are not orthogonal to one another
+    frame = np.linalg.qr(rng.normal(size=(rows - 1, size - 1)))[0]
     x, y, start = np.vstack([unit.T, frame @ rest.T]), rng.normal(size=rows), rng.normal(size=size)
     np.testing.assert_allclose(x.T @ x, np.eye(size), rtol=0, atol=1e-14)
     projector = x[1:].T @ x[1:]
@@ -259,12 +276,14 @@ def test_an_orthonormal_design_is_best_left_at_once(rng, rows, size):
     # around tau = 0 the distance is flat: of tau 1e-6, only 1e-12 can be seen
     best = unlearning.best(STEPS, "optimum")
     assert best.edges[0] < 1e-5
-    assert (np.diff(distances(unlearning, "optimum", [step(t) for t in np.linspace(0.0, 3.0, 31)])) > 0.0).all()
+    assert (np.diff(distances(unlearning, "optimum", [step(t) for t in np.linspace(0.0, 3.0, 31)]))
+            > 0.0).all()
 
 
 @pytest.mark.parametrize("row, optimum", [(0, 1.0), (1, 2.0)])
 def test_a_case_in_which_keeping_the_example_helps(row, optimum):
-    """X = (1, 1)^T, y = (2, 1), start 0: keeping to the end beats deleting at once while T < log 3; the best step is log(3) / 2."""
+    """X = (1, 1)^T, y = (2, 1), start 0: keeping to the end beats deleting at once while T < log 3; the best
+    step is log(3) / 2."""
     flow, turn = Flow([[1.0], [1.0]], [2.0, 1.0]), np.log(3.0)
     for horizon in (0.05, 0.5, 0.999 * turn, 1.001 * turn, 3.0):
         unlearning = Unlearning(flow, row, horizon)
@@ -280,25 +299,29 @@ def test_a_case_in_which_keeping_the_example_helps(row, optimum):
 
 
 def test_no_schedule_beats_the_best_step_there(rng):
-    """Whoever wants theta to grow keeps the row y = 1 exactly while theta < 1: optimal among all schedules, not only steps."""
+    """Whoever wants theta to grow keeps the row y = 1 exactly while theta < 1: optimal among all schedules,
+    not only steps."""
     unlearning = Unlearning(Flow([[1.0], [1.0]], [2.0, 1.0]), 1, np.log(3.0))
     least = unlearning.distance(step(np.log(3.0) / 2.0), "optimum")
     assert least == pytest.approx(1.0 / np.sqrt(3.0), rel=1e-13)
     found = unlearning.best(pieces(4), "optimum")      # an edge lies at log(3) / 2
     assert found.values == pytest.approx([1.0, 1.0, 0.0, 0.0], abs=1e-6)
     assert unlearning.distance(found, "optimum") == pytest.approx(least, rel=1e-6)
-    others = [unlearning.best(LINES, "optimum"), unlearning.best(polynomials(3), "optimum"), unlearning.best(pieces(5), "optimum"),
+    others = [unlearning.best(LINES, "optimum"), unlearning.best(polynomials(3), "optimum"),
+              unlearning.best(pieces(5), "optimum"),
               *(Pieces(np.linspace(0.0, np.log(3.0), 7), rng.uniform(size=6)) for _ in range(50))]
     assert distances(unlearning, "optimum", others).min() > least * (1.0 - 1e-12)
 
 
 @pytest.mark.parametrize("far", [0.2, 1.0])
 def test_starts_from_which_every_weight_loses(rng, far):
-    """Between the retrained optimum and the old one, the latter included: whatever keeps some of the row ends farther away."""
+    """Between the retrained optimum and the old one, the latter included: whatever keeps some of the row ends
+    farther away."""
     unlearning = Unlearning(*around(rng, 0.0, far), 0.25)      # 20 points, 2 parameters
     now = unlearning.distance(step(0.0), "optimum")
     constant = [Pieces([0.0, 0.25], [eps]) for eps in np.geomspace(1e-4, 1.0, 30)]
-    steps, lines = [step(t) for t in np.linspace(0.0, 0.25, 31)[1:]], [linear(0.0, t) for t in np.linspace(0.01, 0.25, 10)]
+    steps, lines = [step(t) for t in np.linspace(0.0, 0.25, 31)[1:]], [linear(0.0, t)
+                                                                       for t in np.linspace(0.01, 0.25, 10)]
     random = [Pieces(np.linspace(0.0, 0.25, 6), rng.uniform(size=5)) for _ in range(100)]
     others = distances(unlearning, "optimum", constant + steps + lines + random)
     assert others.min() > (1.0 + 1e-8) * now      # the nearest is 1e-4 of the weight
@@ -337,23 +360,27 @@ def test_when_the_flows_commute(rng):
         return Unlearning(Flow(x, np.ones(len(x))), 0, 1.0).commutator()
     x = problem(rng, 6, 3)[0]
     generic, v = commutator(x), (x[1:].T @ x[1:]) @ x[0]
-    assert generic == pytest.approx(np.linalg.norm(np.outer(x[0], v) - np.outer(v, x[0])), rel=1e-12) and generic > 0.1
+    assert generic == pytest.approx(np.linalg.norm(np.outer(x[0], v) - np.outer(v, x[0])), rel=1e-12)
+    assert generic > 0.1
     axes = np.linalg.eigh(x[1:].T @ x[1:])[1]
     for axis in axes.T:
         x[0] = 1.7 * axis
         assert commutator(x) < 1e-13 * np.linalg.norm(x) ** 4
     # of small whole numbers, sums and products are exact in any order
-    assert commutator([[1.0, 2.0], [-2.0, -4.0], [2.0, -1.0]]) == 0.0      # parallel or orthogonal: sufficient
+    # parallel or orthogonal: sufficient
+    assert commutator([[1.0, 2.0], [-2.0, -4.0], [2.0, -1.0]]) == 0.0
     assert commutator([[1.0, 0.0], [1.0, 1.0], [1.0, -1.0]]) == 0.0      # neither: not necessary
     assert commutator([[1.0, 0.0], [1.0, 1.0], [1.0, 1.0]]) > 1.0
 
 
 def test_larger_families_end_nearer(rng):
-    """After a late request, for every target: optimised families contain, and so beat, simpler ones; a grid does not beat the optimiser."""
+    """After a late request, for every target: optimised families contain, and so beat, simpler ones; a grid
+    does not beat the optimiser."""
     unlearning = Unlearning(*around(rng, 230.0, 5.0), 0.25, asked=0.05)
     for to in ("optimum", "trajectory", "orbit"):
-        found = {name: unlearning.distance(unlearning.best(family, to, 2), to) for name, family in
-                 {"steps": STEPS, "lines": LINES, "two": pieces(2), "four": pieces(4), "eight": pieces(8)}.items()}
+        found = {name: unlearning.distance(unlearning.best(family, to, 2), to) for name,
+                 family in {"steps": STEPS, "lines": LINES, "two": pieces(2), "four": pieces(4),
+                            "eight": pieces(8)}.items()}
         slack = 1e-7
         assert found["eight"] <= found["four"] + slack and found["four"] <= found["two"] + slack
         grid = np.linspace(0.05, 0.25, 41)
@@ -362,11 +389,14 @@ def test_larger_families_end_nearer(rng):
 
 
 def test_the_benchmark_prints_tables_and_draws(tmp_path):
-    result = subprocess.run([sys.executable, "-m", "benchmarks.flow", "--quick", "--out", str(tmp_path)], capture_output=True, text=True)
+    result = subprocess.run([sys.executable, "-m", "benchmarks.flow", "--quick", "--out", str(tmp_path)],
+                            capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
     for words in ("8 pieces", "order in the step", "the best step is nearer in"):
         assert words in result.stdout
-    assert {path.name for path in tmp_path.glob("*.[jp]*")} == {"flow.json", "flow_portraits.png", "flow_trajectories.png", "flow_switching.png"}
+    assert {path.name for path in tmp_path.glob("*.[jp]*")} == {"flow.json", "flow_portraits.png",
+                                                                "flow_trajectories.png", "flow_switching.png"}
     found = json.loads((tmp_path / "flow.json").read_text())
     assert sum(found["step_against_line"].values()) == 4
-    assert found["order"] == pytest.approx(1.0, abs=0.05) and found["distances"]["8 pieces"]["orbit"] < found["distances"]["at once"]["orbit"]
+    assert found["order"] == pytest.approx(1.0, abs=0.05)
+    assert found["distances"]["8 pieces"]["orbit"] < found["distances"]["at once"]["orbit"]

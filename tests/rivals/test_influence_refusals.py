@@ -8,14 +8,16 @@ from circuit import CircuitError, DomainError
 from deletion import SGD, DoesNotApply, Learner, Objective
 from deletion.influence import Homotopy, Influence, NewtonStep, self_influences
 
-METHODS = pytest.mark.parametrize("method", [Influence(), NewtonStep(), NewtonStep(steps=2), Homotopy()], ids=lambda m: m.name)
+METHODS = pytest.mark.parametrize("method", [Influence(), NewtonStep(), NewtonStep(steps=2), Homotopy()],
+                                  ids=lambda m: m.name)
 
 
 @METHODS
 def test_nothing_deleted_is_no_change(method):
     learner, *_ = at_minimum(10.0)
     answer = method.answer(learner, [[], [4]], itself)
-    assert (answer.change[0] == 0.0).all() and (answer.parameters[0] == learner.trained).all() and answer.change[1].any()
+    assert (answer.change[0] == 0.0).all() and (answer.parameters[0] == learner.trained).all()
+    assert answer.change[1].any()
 
 
 @METHODS
@@ -23,7 +25,8 @@ def test_an_unfinished_training_moves_by_deletion_only(method):
     """Just short of the minimum, by less than is refused: nothing deleted is still no change."""
     x, y = data(N, 3)
     theta = logistic_minimiser(x, y, np.ones(N), 10.0) + 1e-4
-    learner = Learner(theta, list(zip(x, y)), logistic_loss, SGD(0.0), np.arange(N)[None], regularizer=half_square_of(10.0, N))
+    learner = Learner(theta, list(zip(x, y)), logistic_loss, SGD(0.0), np.arange(N)[None],
+                      regularizer=half_square_of(10.0, N))
     assert (method.answer(learner, [[]], itself).change == 0.0).all()
     with pytest.raises(DoesNotApply, match="no minimum"):
         type(method)(optimum=1e-5).answer(learner, [[]], itself)
@@ -41,7 +44,8 @@ def test_a_schedule_that_prefers_some_examples_is_named(method):
 
 @METHODS
 def test_unconverged_parameters_are_refused(method):
-    with pytest.raises(DoesNotApply, match="no minimum: the gradient of the summed losses is .* long there, .* typical example's, where 0.01"):
+    with pytest.raises(DoesNotApply, match="no minimum: the gradient of the summed losses is .* long there, "
+                       ".* typical example's, where 0.01"):
         method.answer(tiny(), [[0]], itself)
     with pytest.raises(DoesNotApply, match="no minimum"):
         Influence().self_influence(network())
@@ -77,7 +81,8 @@ def test_a_singular_hessian_is_refused(method):
     rng = np.random.default_rng(0)
     x = rng.normal(size=(3, 5))
     theta = np.linalg.pinv(x) @ np.ones(3)
-    learner = Learner(theta + 1e-5, list(zip(x, np.ones(3) + [0.3, -0.2, 0.1])), squared_loss, SGD(0.0), np.arange(3)[None])
+    learner = Learner(theta + 1e-5, list(zip(x, np.ones(3) + [0.3, -0.2, 0.1])), squared_loss, SGD(0.0),
+                      np.arange(3)[None])
     with pytest.raises(DoesNotApply, match="not positive definite"):
         type(method)(optimum=10.0).answer(learner, [[0]], itself)
 
@@ -85,7 +90,8 @@ def test_a_singular_hessian_is_refused(method):
 def only_one_sees(feature):
     """Least squares in which example 0 alone has the second feature."""
     x, y = np.array([[1.0, feature], [1.0, 0.0], [2.0, 0.0]]), np.array([1.0, 2.0, 3.0])
-    return Learner(np.linalg.lstsq(x, y, rcond=None)[0], list(zip(x, y)), squared_loss, SGD(0.0), np.arange(3)[None])
+    return Learner(np.linalg.lstsq(x, y, rcond=None)[0], list(zip(x, y)), squared_loss, SGD(0.0),
+                   np.arange(3)[None])
 
 
 def test_what_becomes_singular_on_the_way_is_named():
@@ -116,11 +122,12 @@ def hill(w, x, y):
 
 
 def test_the_homotopy_names_where_the_hessian_turns_indefinite():
-    """4 w^2 + (2 w - 3 w^2): without the first example, of weight eps, the second derivative 8 eps - 6 changes sign at eps = 3/4."""
+    """4 w^2 + (2 w - 3 w^2): without the first example, of weight eps, the second derivative 8 eps - 6
+    changes sign at eps = 3/4."""
     examples = [(np.array([4.0]), np.array([0.0])), (np.array([-3.0]), np.array([2.0]))]
     learner = Learner(np.array([-1.0]), examples, hill, SGD(0.0), np.arange(2)[None])
-    with pytest.raises(DoesNotApply, match=r"deletion set 0: (at eps = 0\.7[45]\d* of the path: the curvature is not positive"
-                                           r"|the path cannot be followed below eps = 0\.75)"):
+    with pytest.raises(DoesNotApply, match=r"deletion set 0: (at eps = 0\.7[45]\d* of the path: the "
+                       r"curvature is not positive" r"|the path cannot be followed below eps = 0\.75)"):
         Homotopy().answer(learner, [[0]], itself)
 
 

@@ -18,7 +18,8 @@ from microgpt import names
 
 
 def gradient_exact(learner, measure, weights=None):
-    """By complex steps through the whole training: Im f(w + i e) / e, exact to rounding; one training per unit."""
+    """By complex steps through the whole training: Im f(w + i e) / e, exact to rounding; one training per
+    unit."""
     weights = np.ones(learner.unit_count) if weights is None else weights
     moved = weights + 1e-30j * np.eye(learner.unit_count)
     theta = learner.train(learner.example_weights(1.0 - moved))[0]
@@ -37,8 +38,9 @@ def three_kinds():
     """Examples of three shapes, and so three circuits; every unit several times, one unit never."""
     rng = np.random.default_rng(6)
     examples = [(rng.normal(size=(1 + i % 3, 2)), rng.normal(size=1 + i % 3)) for i in range(9)]
-    return Learner(np.array([0.3, -0.2]), examples, tokens_loss, Adam(0.1, eps=0.1), np.arange(25) % 9, regularizer=ridge,
-                   units=[f"user {i % 4}" for i in range(9)], all_units=[f"user {i}" for i in range(5)])
+    return Learner(np.array([0.3, -0.2]), examples, tokens_loss, Adam(0.1, eps=0.1), np.arange(25) % 9,
+                   regularizer=ridge, units=[f"user {i % 4}" for i in range(9)],
+                   all_units=[f"user {i}" for i in range(5)])
 
 
 def repeated():
@@ -47,7 +49,8 @@ def repeated():
     rng = np.random.default_rng(3)
     parameters = {"w1": rng.normal(size=(3, 2)), "b1": np.zeros(2), "w2": rng.normal(size=2)}
     schedule = np.array([[0, 0, 1], [2, 3, 2], [4, 5, 6], [7, 7, 7], [1, 0, 4]] * 4)
-    return Learner(parameters, list(zip(x, y)), network_loss, Momentum(0.02, 0.9), schedule, units=[i // 2 for i in range(8)])
+    return Learner(parameters, list(zip(x, y)), network_loss, Momentum(0.02, 0.9), schedule,
+                   units=[i // 2 for i in range(8)])
 
 
 def first_and_all(p):
@@ -55,8 +58,9 @@ def first_and_all(p):
     return C.concatenate([p[0].reshape(1), (p * p).reshape(-1), C.exp(p).sum().reshape(1)])
 
 
-LEARNERS = {"logistic": (logistic, first_and_all), "adam": (tiny, first_and_all), "momentum": (network, of_weights),
-            "three kinds of circuits": (three_kinds, first_and_all), "repeated examples": (repeated, of_weights),
+LEARNERS = {"logistic": (logistic, first_and_all), "adam": (tiny, first_and_all),
+            "momentum": (network, of_weights), "three kinds of circuits": (three_kinds, first_and_all),
+            "repeated examples": (repeated, of_weights),
             "regulariser": (lambda: least_squares(steps=60), first_and_all)}
 
 
@@ -69,7 +73,8 @@ def test_it_is_the_derivative_by_complex_steps(name, rng):
     assert close(found.gradient, wanted, 1e-11)
     assert close(found.value, evaluate(learner.measurement(measure), [learner.train()[0]])[0], 1e-13)
     weights = rng.uniform(0.2, 1.5, learner.unit_count)
-    assert close(metagradient(learner, measure, weights=weights).gradient, gradient_exact(learner, measure, weights), 1e-11)
+    assert close(metagradient(learner, measure, weights=weights).gradient,
+                 gradient_exact(learner, measure, weights), 1e-11)
 
 
 def test_it_is_central_differences_of_retraining():
@@ -82,7 +87,8 @@ def test_it_is_central_differences_of_retraining():
 
 
 def test_three_routes_to_the_first_order_of_microgpt():
-    """Reverse mode; a real push of every unit; and 100 complex directions, whose 200 numbers determine 200 effects."""
+    """Reverse mode; a real push of every unit; and 100 complex directions, whose 200 numbers determine 200
+    effects."""
     learner = names(steps=200)
     measure = Several(tuple(learner.loss_on(name) for name in learner.held_out[:2]))
     reverse = metagradient(learner, measure)
@@ -110,7 +116,8 @@ def test_more_elements_than_go_together():
     assert close(found[:, :12], gradient_exact(learner, lambda p: p["w1"].reshape(-1)), 1e-11)
 
 
-@pytest.mark.parametrize("steps, checkpoints, most", [(1000, None, 64), (997, None, 64), (50, 1, 50), (50, 7, 14), (50, 1000, 50), (1, None, 1)])
+@pytest.mark.parametrize("steps, checkpoints, most", [(1000, None, 64), (997, None, 64), (50, 1, 50),
+                                                      (50, 7, 14), (50, 1000, 50), (1, None, 1)])
 def test_few_states_are_held(steps, checkpoints, most, monkeypatch):
     """Counted: every state that a step returns is watched until it is gone. What is held does not matter: a
     step that is taken again gives the same bits, being the same calls of NumPy with arrays of the same
@@ -129,7 +136,8 @@ def test_few_states_are_held(steps, checkpoints, most, monkeypatch):
     monkeypatch.setattr(module, "evaluate", counting)
     found = metagradient(learner, first_and_all, checkpoints=checkpoints)
     assert np.array_equal(found.gradient, wanted)
-    assert found.stored <= most and max(counts) <= found.stored + 1      # and the one a step is being taken from
+    # and the one a step is being taken from
+    assert found.stored <= most and max(counts) <= found.stored + 1
     assert len(counts) < 2 * steps      # no step is taken more than twice
 
 
@@ -138,7 +146,8 @@ def test_changes_take_sets_as_retraining_does():
     found = metagradient(learner, first_and_all)
     sets = [["user 1", "user 3"], "user 0", []]
     first = -found.gradient
-    np.testing.assert_allclose(found.changes(sets), [first[1] + first[3], first[0], 0.0 * first[0]], rtol=1e-13)
+    np.testing.assert_allclose(found.changes(sets), [first[1] + first[3], first[0], 0.0 * first[0]],
+                               rtol=1e-13)
     np.testing.assert_allclose(found.changes(sets, weight=0.25), 0.75 * found.changes(sets), rtol=1e-13)
     assert found.changes([]).shape == (0,) + found.value.shape and not found.changes([[]]).any()
 
@@ -147,7 +156,8 @@ def test_a_scalar_measurement_and_a_constant_one():
     learner = logistic()
     assert metagradient(learner, lambda w: w.sum()).changes([[1], [2, 3]]).shape == (2,)
     still = metagradient(learner, lambda w: np.array([1.0, 2.0]))
-    assert np.array_equal(still.value, [1.0, 2.0]) and still.gradient.shape == (30, 2) and not still.gradient.any()
+    assert np.array_equal(still.value, [1.0, 2.0]) and still.gradient.shape == (30, 2)
+    assert not still.gradient.any()
 
 
 def test_on_a_kink_the_branch_in_force_counts():
@@ -159,13 +169,15 @@ def test_on_a_kink_the_branch_in_force_counts():
         precompute(learner, 2, 1, calibration=0)
 
 
-# joined to a sketch ------------------------------------------------------------------------------------------------------
+# joined to a sketch -----------------------------------------------------------------------------------------
 
 @pytest.fixture(scope="module")
 def joined():
-    """(learner, a measured sketch that does not determine degree 1, the gradient), for directions of the sphere."""
+    """(learner, a measured sketch that does not determine degree 1, the gradient), for directions of the
+    sphere."""
     learner = logistic(n=40, steps=20)
-    return learner, precompute(learner, 8, 3, design="sphere").measure(first_and_all), metagradient(learner, first_and_all)
+    return learner, precompute(learner, 8, 3,
+                               design="sphere").measure(first_and_all), metagradient(learner, first_and_all)
 
 
 @pytest.mark.parametrize("decoder", ["least squares", "mean", "median of means"])
@@ -220,7 +232,7 @@ def test_joined_to_a_sketch_around_another_downweight():
         alone.with_gradient(metagradient(learner, first_and_all))
 
 
-# what makes no sense -------------------------------------------------------------------------------------------------------
+# what makes no sense ----------------------------------------------------------------------------------------
 
 def refused(words, calculate):
     with pytest.raises((LearnerError, C.CircuitError), match=words):
@@ -229,22 +241,32 @@ def refused(words, calculate):
 
 def test_gradients_of_something_else_are_refused(joined):
     learner, alone, gradient = joined
-    refused("another learner.*data", lambda: alone.with_gradient(metagradient(logistic(n=41, steps=20), first_and_all)))
-    refused("another learner.*learning rates", lambda: alone.with_gradient(metagradient(logistic(n=40, steps=20, optimizer=SGD(0.9)), first_and_all)))
-    refused(r"another measurement.*shape \(\)", lambda: alone.with_gradient(metagradient(learner, lambda w: w.sum())))
-    refused("another measurement", lambda: alone.with_gradient(metagradient(learner, lambda w: first_and_all(w) + 0.01)))
-    refused("another measurement", lambda: alone.with_gradient(replace(gradient, gradient=gradient.gradient[::-1])))
-    again = alone.with_gradient(metagradient(logistic(n=40, steps=20), first_and_all))      # the same learner, made again
+    refused("another learner.*data",
+            lambda: alone.with_gradient(metagradient(logistic(n=41, steps=20), first_and_all)))
+    refused("another learner.*learning rates", lambda: alone.with_gradient(
+        metagradient(logistic(n=40, steps=20, optimizer=SGD(0.9)), first_and_all)))
+    refused(r"another measurement.*shape \(\)",
+            lambda: alone.with_gradient(metagradient(learner, lambda w: w.sum())))
+    refused("another measurement",
+            lambda: alone.with_gradient(metagradient(learner, lambda w: first_and_all(w) + 0.01)))
+    refused("another measurement",
+            lambda: alone.with_gradient(replace(gradient, gradient=gradient.gradient[::-1])))
+    # the same learner, made again
+    again = alone.with_gradient(metagradient(logistic(n=40, steps=20), first_and_all))
     assert close(again.gradient, gradient.gradient, 1e-13)
-    refused("degree 0", lambda: replace(alone, coefficients=alone.coefficients[:, :0]).with_gradient(gradient))
+    refused("degree 0",
+            lambda: replace(alone, coefficients=alone.coefficients[:, :0]).with_gradient(gradient))
     refused("a Metagradient", lambda: alone.with_gradient(gradient.gradient))
 
 
-@pytest.mark.parametrize("options, words", [
-    ({"weights": np.ones(11)}, "one number >= 0 per unit"), ({"weights": np.ones((2, 12))}, "one number >= 0 per unit"),
-    ({"weights": -np.ones(12)}, "one number >= 0 per unit.*-1"), ({"weights": [np.nan] * 12}, "finite numbers"),
-    ({"weights": "ones"}, "real numbers"), ({"weights": []}, "one number >= 0 per unit"), ({"checkpoints": 0}, "whole number >= 1"), ({"checkpoints": True}, "whole number"),
-    ({"checkpoints": 2.5}, "whole number")])
+@pytest.mark.parametrize("options, words", [({"weights": np.ones(11)}, "one number >= 0 per unit"),
+                                            ({"weights": np.ones((2, 12))}, "one number >= 0 per unit"),
+                                            ({"weights": -np.ones(12)}, "one number >= 0 per unit.*-1"),
+                                            ({"weights": [np.nan]
+                                              * 12}, "finite numbers"), ({"weights": "ones"}, "real numbers"),
+                          ({"weights": []}, "one number >= 0 per unit"),
+                          ({"checkpoints": 0}, "whole number >= 1"), ({"checkpoints": True}, "whole number"),
+                          ({"checkpoints": 2.5}, "whole number")])
 def test_options_that_make_no_sense(options, words):
     refused(words, lambda: metagradient(logistic(n=12, steps=3), first_and_all, **options))
 
@@ -257,7 +279,8 @@ def test_questions_that_make_no_sense():
     refused("sequence of sets", lambda: found.changes(1))
     refused("sequence of sets", lambda: found.changes("12"))
     refused("weight from 0 to 1", lambda: found.changes([[1]], weight=2.0))
-    refused("weights of its own", lambda: metagradient(learner, first_and_all, weights=np.full(12, 0.5)).changes([[1]]))
+    refused("weights of its own",
+            lambda: metagradient(learner, first_and_all, weights=np.full(12, 0.5)).changes([[1]]))
     refused("a function", lambda: metagradient(learner, 3.0))
     refused("only by jumps", lambda: metagradient(learner, lambda w: C.step(w)))
 
@@ -268,8 +291,8 @@ def three_halves_loss(w, x, y):
 
 def test_what_is_no_number_on_the_way_back_names_step_and_example():
     """(x w - y)^1.5 has a slope where it is 0, and no second derivative."""
-    learner = Learner(np.ones(1), [(np.array([x]), 1.0) for x in (2.0, 3.0, 1.0)], three_halves_loss, SGD(0.0), np.arange(3),
-                      labels=["anna", "bob", "carl"])
+    learner = Learner(np.ones(1), [(np.array([x]), 1.0) for x in (2.0, 3.0, 1.0)], three_halves_loss,
+                      SGD(0.0), np.arange(3), labels=["anna", "bob", "carl"])
     learner.train()
     with pytest.raises(DomainError, match=r"step 2 \(example 2, 'carl'\), backwards: gate power .* inf"):
         metagradient(learner, lambda w: w)
@@ -281,7 +304,8 @@ def test_what_is_no_number_on_the_way_back_names_step_and_example():
 
 
 def test_the_benchmark_tells_cost_and_accuracy(tmp_path):
-    command = ["benchmarks.metagradient", "--quick", "--designs", "pairs", "--bank", tmp_path / "bank", "--json", tmp_path / "found.json"]
+    command = ["benchmarks.metagradient", "--quick", "--designs", "pairs", "--bank", tmp_path / "bank",
+               "--json", tmp_path / "found.json"]
     result = subprocess.run([sys.executable, "-m", *map(str, command)], capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
     assert "at most 14 states held at once" in result.stdout and "plain trainings" in result.stdout

@@ -1,4 +1,5 @@
-"""The proximal Bregman response against closed forms and against its definition written down again; the five gaps on a known answer."""
+"""The proximal Bregman response against closed forms and against its definition written down again; the five
+gaps on a known answer."""
 import numpy as np
 import pytest
 from learners import data, logistic, network
@@ -35,7 +36,8 @@ def first(w):
 
 def regression(cost=half_square, steps=5, rate=0.3, outputs=linear, **fields):
     """Linear models; with few steps far from the optimum."""
-    return Learner(np.zeros(D), list(zip(X, Y)), ModelLoss(outputs, cost), SGD(rate), np.tile(np.arange(N), (steps, 1)), **fields)
+    return Learner(np.zeros(D), list(zip(X, Y)), ModelLoss(outputs, cost), SGD(rate),
+                   np.tile(np.arange(N), (steps, 1)), **fields)
 
 
 def said(p, x, y):
@@ -55,14 +57,15 @@ def network_of_classes(steps=40):
     parameters = {"w1": rng.normal(size=(D, 4)) / 2, "w2": rng.normal(size=(4, 3)) / 2}
     schedule = np.stack([rng.permutation(N)[:5] for _ in range(steps)])
     examples = list(zip(X, rng.integers(0, 3, N)))
-    return Learner(parameters, examples, ModelLoss(said, classes), Momentum(0.05), schedule, regularizer=small_decay)
+    return Learner(parameters, examples, ModelLoss(said, classes), Momentum(0.05), schedule,
+                   regularizer=small_decay)
 
 
 def on_set(*units):
     return np.isin(np.arange(N), units).astype(float)
 
 
-# the response --------------------------------------------------------------------------------------------------------------
+# the response -----------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("regularizer, damping", [(None, 0.0), (decay, 0.0), (decay, 2.5)])
 def test_least_squares_away_from_the_optimum_have_a_closed_form(regularizer, damping):
@@ -95,8 +98,10 @@ def test_logistic_regression_linearises_to_the_damped_gauss_newton_influence():
     matrix = X.T @ ((p * (1 - p))[:, None] * X) + (0.1 * N + 0.7) * np.eye(D)
     influence = np.linalg.solve(matrix, X.T @ (h * -Y / (1.0 + np.exp(Y * (X @ theta_s)))))
     assert np.abs(response.curvature + 0.7 * np.eye(D) - matrix).max() < 1e-12 * matrix.max()
-    errors = [np.linalg.norm((response.minimum(s * h, 1e-12)[0] - theta_s) / s - influence) for s in (1e-2, 1e-3)]
-    assert errors[1] < 1e-3 * np.linalg.norm(influence) and errors[0] / errors[1] == pytest.approx(10.0, rel=0.05)
+    errors = [np.linalg.norm((response.minimum(s * h, 1e-12)[0] - theta_s) / s - influence)
+              for s in (1e-2, 1e-3)]
+    assert errors[1] < 1e-3 * np.linalg.norm(influence)
+    assert errors[0] / errors[1] == pytest.approx(10.0, rel=0.05)
 
 
 def test_the_minimum_of_a_network_is_one_of_the_definition_written_down_again():
@@ -115,13 +120,16 @@ def test_the_minimum_of_a_network_is_one_of_the_definition_written_down_again():
         new, w1 = log_softmax(theta), theta[:12]
         kl = (np.exp(old) * (old - new)).sum(axis=1)      # the divergence of cross-entropy: KL(p' || p)
         moved = theta - theta_s
-        return kl.sum() + h @ new[np.arange(N), labels] + N * 0.02 * ((w1 - theta_s[:12]) ** 2).sum() + 1.5 * moved @ moved
+        return kl.sum() + h @ new[np.arange(N),
+                                  labels] + N * 0.02 * ((w1 - theta_s[:12]) ** 2).sum() + 1.5 * moved @ moved
 
     wanted = (np.exp(old) * (old - log_softmax(theta))).sum(axis=1)
     assert np.abs(response.divergences(theta) - wanted).max() < 1e-13
-    assert definition(theta) - definition(theta_s) == pytest.approx(response.slope(theta, h)[0] - response.slope(theta_s, h)[0], rel=1e-10)
+    assert definition(theta) - definition(theta_s) == pytest.approx(
+        response.slope(theta, h)[0] - response.slope(theta_s, h)[0], rel=1e-10)
     step = 1e-5
-    differences = [(definition(theta + step * e) - definition(theta - step * e)) / (2 * step) for e in np.eye(len(theta))]
+    differences = [(definition(theta + step * e) - definition(theta - step * e)) / (2 * step)
+                   for e in np.eye(len(theta))]
     assert np.abs(differences).max() < 1e-8
     for e in np.linalg.qr(np.random.default_rng(0).normal(size=(len(theta), 10)))[0].T:
         assert definition(theta + 1e-2 * e) > definition(theta)
@@ -132,8 +140,10 @@ def one_at_a_time(w, x, y):
 
 
 def test_one_example_a_step_is_the_same():
-    alone = Learner(np.zeros(D), list(zip(X, Y)), ModelLoss(one_at_a_time, half_square), SGD(0.05), np.arange(N))
-    wanted = alone.trained - np.linalg.solve(X.T @ X - np.outer(X[4], X[4]), X[4] * (Y[4] - X[4] @ alone.trained))
+    alone = Learner(np.zeros(D), list(zip(X, Y)), ModelLoss(one_at_a_time, half_square), SGD(0.05),
+                    np.arange(N))
+    wanted = alone.trained - np.linalg.solve(X.T @ X - np.outer(X[4], X[4]),
+                                             X[4] * (Y[4] - X[4] @ alone.trained))
     assert np.abs(PBRF().answer(alone, [4], first).parameters[0] - wanted).max() < 1e-10
 
 
@@ -143,11 +153,12 @@ def test_nothing_deleted_changes_nothing():
     assert (answer.parameters[0] == learner.trained).all() and np.abs(answer.change).max() < 1e-14
 
 
-# what it refuses -----------------------------------------------------------------------------------------------------------
+# what it refuses --------------------------------------------------------------------------------------------
 
 def test_a_response_without_a_minimum_is_named():
     x = np.array([[1.0, 0.0], [0.0, 1.0], [0.0, 2.0]])      # nothing but example 0 holds the first weight
-    learner = Learner(np.zeros(2), list(zip(x, [3.0, 1.0, 1.0])), ModelLoss(linear, half_square), SGD(0.3), [[0, 1, 2]])
+    learner = Learner(np.zeros(2), list(zip(x, [3.0, 1.0, 1.0])), ModelLoss(linear, half_square), SGD(0.3),
+                      [[0, 1, 2]])
     with pytest.raises(DoesNotApply, match="no minimum.*damping 0: give more damping"):
         PBRF().answer(learner, [0], first)
     assert np.isfinite(PBRF(0.1).answer(learner, [0], first).change).all()
@@ -158,7 +169,8 @@ def growing(said, x, y):
 
 
 def test_leaving_the_domain_is_named():
-    learner = Learner(np.zeros(1), [([1.0], -3.0), ([1e-4], 0.0)], ModelLoss(linear, growing), SGD(1e-3), [[0, 1]])
+    learner = Learner(np.zeros(1), [([1.0], -3.0), ([1e-4], 0.0)], ModelLoss(linear, growing), SGD(1e-3),
+                      [[0, 1]])
     with pytest.raises(DoesNotApply, match="no minimum|leaves the domain"):
         PBRF().answer(learner, [0], first)
 
@@ -191,7 +203,7 @@ def test_what_has_no_answer_says_why():
             PBRF(1.0, tolerance=bad)
 
 
-# the five gaps -------------------------------------------------------------------------------------------------------------
+# the five gaps ----------------------------------------------------------------------------------------------
 
 Z = np.array([0.3, 1.7, 0.9, 2.4, 1.2])
 
@@ -211,7 +223,8 @@ def product(p):
 def products(steps=3000):
     """Loss (z - ab)^2 / 2 in (a, b): a Hessian of rank one wherever ab is the mean."""
     schedule = np.tile(np.arange(5), (steps, 1))
-    return Learner(np.array([1.5, 0.5]), [(z,) for z in Z], ModelLoss(product_of_two, product_cost), SGD(0.1), schedule)
+    return Learner(np.array([1.5, 0.5]), [(z,) for z in Z], ModelLoss(product_of_two, product_cost), SGD(0.1),
+                   schedule)
 
 
 def test_five_gaps_of_a_hessian_of_rank_one():
@@ -236,17 +249,20 @@ def test_five_gaps_of_a_hessian_of_rank_one():
     assert apart < 2e-3 * np.linalg.norm(parameters["damped solve"] - theta_s) and gaps.residual[0] <= 1e-3
     assert len(GAPS) == len(gaps.in_parameters) == len(gaps.in_measurements) == 5
     assert gaps.in_parameters[3, 0] == np.linalg.norm(parameters["PBRF"] - parameters["damped solve"])
-    assert gaps.in_measurements[1, 0] == pytest.approx(abs(change["warm-start retraining"] - change["proximal retraining"]), rel=1e-12)
+    assert gaps.in_measurements[1, 0] == pytest.approx(abs(change["warm-start retraining"]
+                                                           - change["proximal retraining"]), rel=1e-12)
 
 
 def test_stations_of_a_network_are_what_they_say():
     learner = network_of_classes()
     sets = [[1], [3, 4]]
     gaps = five_gaps(learner, sets, lambda p: p["w2"][0], damping=3.0)
-    assert gaps.parameters.shape == (6, 2, 24) and gaps.change.shape == (6, 2, 3) and gaps.in_measurements.shape == (5, 2)
+    assert gaps.parameters.shape == (6, 2, 24) and gaps.change.shape == (6, 2, 3)
+    assert gaps.in_measurements.shape == (5, 2)
     assert (gaps.parameters[0] == retrain(learner, sets)).all()      # the same compiled steps
     assert np.abs(gaps.parameters[3] - PBRF(3.0).answer(learner, sets, first_row).parameters).max() < 1e-8
-    again = Learner(learner.layout.split(learner.trained), learner.examples, learner.loss, learner.optimizer, learner.schedule,
+    again = Learner(learner.layout.split(learner.trained), learner.examples, learner.loss, learner.optimizer,
+                    learner.schedule,
                     regularizer=lambda p: small_decay(p) + held(p, learner.layout.split(learner.trained)))
     assert np.abs(gaps.parameters[2] - retrain(again, sets)).max() < 1e-12
     assert (gaps.in_parameters > 1e-4).all()
@@ -277,8 +293,10 @@ def held(p, start):
 
 def test_five_gaps_refuse_bad_input():
     learner = regression()
-    for bad, what in (({"damping": -1.0}, "damping"), ({"damping": 1.0, "solver": "cholesky"}, "iterative solver"),
-                      ({"damping": 1.0, "tolerance": 0.0}, "tolerance"), ({"damping": 1.0, "limit": 0}, "limit")):
+    for bad, what in (({"damping": -1.0}, "damping"),
+                      ({"damping": 1.0, "solver": "cholesky"}, "iterative solver"),
+                      ({"damping": 1.0, "tolerance": 0.0}, "tolerance"),
+                      ({"damping": 1.0, "limit": 0}, "limit")):
         with pytest.raises(LearnerError, match=what):
             five_gaps(learner, [[1]], first, **bad)
     for sets in ([], 3, "ab"):

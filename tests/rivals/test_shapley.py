@@ -87,9 +87,12 @@ def test_values_have_settled_where_they_are_said_to(tolerance):
 
 def test_an_additive_utility_gives_exactly_the_leave_one_outs():
     rng = np.random.default_rng(2)
-    learner = Learner(np.zeros(2), list(zip(rng.normal(size=(9, 2)), rng.normal(size=9))), squared_loss, SGD(0.1), [list(range(9))])
-    found = shapley_values(learner, total, permutations=200, tolerance=1e-6)      # one step from zero: linear in the weights
-    alone = retrain(learner, weights=np.ones((1, 9)), measurement=total) - retrain(learner, list(range(9)), total)
+    learner = Learner(np.zeros(2), list(zip(rng.normal(size=(9, 2)), rng.normal(size=9))), squared_loss,
+                      SGD(0.1), [list(range(9))])
+    # one step from zero: linear in the weights
+    found = shapley_values(learner, total, permutations=200, tolerance=1e-6)
+    alone = retrain(learner, weights=np.ones((1, 9)),
+                    measurement=total) - retrain(learner, list(range(9)), total)
     assert np.abs(found.values - alone).max() < 1e-13 and found.standard_errors.max() < 1e-13
     assert found.settled and found.permutations == 110
 
@@ -156,6 +159,7 @@ def test_what_is_refused():
     learner = tiny()
     with pytest.raises(LearnerError, match="a utility is one number"):
         shapley_values(learner, lambda w: w)
-    for bad in ({"permutations": 0}, {"permutations": 2.5}, {"tolerance": -1.0}, {"truncation": float("nan")}, {"seed": -1}):
+    for bad in ({"permutations": 0}, {"permutations": 2.5}, {"tolerance": -1.0}, {"truncation": float("nan")},
+                {"seed": -1}):
         with pytest.raises(LearnerError):
             shapley_values(learner, first, **bad)

@@ -19,7 +19,8 @@ def decay(w):
 
 
 def regression(steps=1500, **fields):
-    return Learner(np.zeros(D), list(zip(X, Y)), logistic_loss, SGD(2.0), np.tile(np.arange(N), (steps, 1)), regularizer=decay, **fields)
+    return Learner(np.zeros(D), list(zip(X, Y)), logistic_loss, SGD(2.0), np.tile(np.arange(N), (steps, 1)),
+                   regularizer=decay, **fields)
 
 
 def gap(w):
@@ -45,8 +46,10 @@ def test_the_closed_form_is_what_scipy_finds(rng, value, cost, sign):
     u = rng.normal(size=7) + sign * f * (1.0 if value >= 0 else -1.0)
     flipped = f if value >= 0.0 else -f
     found = soft_weights(f, u, value, cost)
-    wanted = minimize(lambda w: -w @ flipped + cost * w @ w, np.zeros(7), jac=lambda w: -flipped + 2 * cost * w, method="SLSQP", tol=1e-14,
-                      constraints=LinearConstraint(np.array([u, flipped]), [0.0, -np.inf], [np.inf, abs(value)]), options={"maxiter": 500})
+    wanted = minimize(lambda w: -w @ flipped + cost * w @ w, np.zeros(7),
+                      jac=lambda w: -flipped + 2 * cost * w, method="SLSQP", tol=1e-14,
+                      constraints=LinearConstraint(np.array([u, flipped]), [0.0, -np.inf],
+                                                   [np.inf, abs(value)]), options={"maxiter": 500})
     assert np.abs(found - wanted.x).max() < 2e-6 * max(1.0, np.abs(found).max())
     assert found @ u >= -1e-12 and found @ flipped <= abs(value) + 1e-12
 
@@ -71,10 +74,12 @@ def test_the_target_moves_as_predicted_and_utility_does_not_suffer(target):
         moved = retrain(learner, weights=(1.0 + soft.weights)[None], measurement=target)[0] - value
         cared = retrain(learner, weights=(1.0 + soft.weights)[None], measurement=held_loss)[0] - utility
         assert soft.target * value < 0.0 and soft.utility <= 1e-12
-        assert target(soft.parameters) - value == pytest.approx(soft.target, rel=1e-9)      # linear in the parameters
+        # linear in the parameters
+        assert target(soft.parameters) - value == pytest.approx(soft.target, rel=1e-9)
         errors.append(abs(moved - soft.target) / abs(soft.target))
         assert cared - soft.utility < 5e-3 * np.abs(soft.weights).max()
-    assert errors[0] < 0.05 and errors[0] / errors[1] == pytest.approx(10.0, rel=0.3)      # first order: ten times nearer
+    # first order: ten times nearer
+    assert errors[0] < 0.05 and errors[0] / errors[1] == pytest.approx(10.0, rel=0.3)
 
 
 def target_of(learner, measurement):
@@ -109,5 +114,6 @@ def test_bad_input():
     with pytest.raises(LearnerError, match="finite"):
         soft_weights([1.0, np.nan], [1.0, 1.0], 0.5, 1.0)
     with pytest.raises(DoesNotApply, match="not positive definite"):
-        soften(Learner(np.zeros(D), list(zip(X[:2], Y[:2])), logistic_loss, SGD(1.0), [[0, 1]]), gap, held_loss, cost=1.0)
+        soften(Learner(np.zeros(D), list(zip(X[:2], Y[:2])), logistic_loss, SGD(1.0), [[0, 1]]), gap,
+               held_loss, cost=1.0)
     assert not soft_weights(np.zeros(3), np.ones(3), 1.0, 1.0).any()      # nothing influences the target

@@ -1,4 +1,5 @@
-"""The command line as its users meet it: results, JSON, pictures, exit codes, and one clear line for every mistake."""
+"""The command line as its users meet it: results, JSON, pictures, exit codes, and one clear line for every
+mistake."""
 import json
 import shutil
 import signal
@@ -35,7 +36,8 @@ def weights(w):
 
 @pytest.fixture
 def sketch(capsys, monkeypatch):
-    """sketch(*arguments): (exit code, what it prints, its errors); without progress, however slow the machine is."""
+    """sketch(*arguments): (exit code, what it prints, its errors); without progress, however slow the machine
+    is."""
     monkeypatch.setattr(progress, "FIRST", 3600.0)
 
     def call(*arguments):
@@ -61,35 +63,42 @@ def letters(tmp_path_factory):
     return path
 
 
-# commands --------------------------------------------------------------------------------------------------------------
+# commands ---------------------------------------------------------------------------------------------------
 
 def test_precompute_and_info(sketch, folder, tmp_path):
     """A sketch by the command line has the bits of one by the library, whose compiled loop pushes it."""
-    assert all(np.array_equal(a, b) for a, b in zip(load(folder).blocks, precompute(names(steps=40), 24, 2, seed=5, design="sphere").blocks))
+    assert all(np.array_equal(a, b) for a,
+               b in zip(load(folder).blocks,
+                        precompute(names(steps=40), 24, 2, seed=5, design="sphere").blocks))
     code, text, _ = sketch("precompute", *SETTING, "--seed", 5, "--out", folder)
     assert code == 0 and "24 directions of degree 2 over 40 units" in text
     code, text, _ = sketch("info", folder)
     assert code == 0 and "'microgpt:names' steps=40" in text and "4192" in text and "sphere" in text
     code, text, _ = sketch("info", folder, "--check", "--json")
     content = json.loads(text)
-    assert code == 0 and content["directions"] == 24 and content["finished"] == content["blocks"] == 3 and content["troubles"] == []
+    assert code == 0 and content["directions"] == 24 and content["finished"] == content["blocks"] == 3
+    assert content["troubles"] == []
     assert content["learner"]["recipe"] == {"factory": "microgpt:names", "arguments": {"steps": 40}}
 
 
 def test_a_dry_run(sketch, tmp_path):
     code, text, _ = sketch("precompute", *SETTING, "--out", tmp_path / "none", "--dry-run")
-    assert code == 0 and "time" in text and "disk" in text and "memory" in text and not (tmp_path / "none").exists()
+    assert code == 0 and "time" in text and "disk" in text and "memory" in text
+    assert not (tmp_path / "none").exists()
     code, text, _ = sketch("precompute", *SETTING, "--dry-run", "--json")
     assert code == 0 and json.loads(text)["steps"] == 120 and json.loads(text)["seconds"] > 0
 
 
 def test_predictions_are_the_librarys(sketch, letters):
-    sets, measurements = ["--delete", "m", "--delete", "a,b"], ["--measure", "loss:max", "--measure", "probability:anna"]
+    sets, measurements = ["--delete", "m", "--delete", "a,b"], ["--measure", "loss:max", "--measure",
+                                                                "probability:anna"]
     code, text, _ = sketch("predict", letters, *sets, *measurements, "--json")
     rows = json.loads(text)["rows"]
     learner = names(steps=40, units=first_letter)
-    assert code == 0 and [(r["set"], r["measurement"]) for r in rows] == [("m", "loss:max"), ("a,b", "loss:max"), ("m", "probability:anna"),
-                                                                         ("a,b", "probability:anna")]
+    assert code == 0
+    assert [(r["set"], r["measurement"]) for r in rows] == [("m", "loss:max"), ("a,b", "loss:max"),
+                                                            ("m", "probability:anna"),
+                                                            ("a,b", "probability:anna")]
     measured = load(letters, learner).measure(learner.loss_on("max"))
     for row, units in zip(rows, (["m"], ["a", "b"])):
         p = measured.predict(units)
@@ -118,7 +127,8 @@ def test_validation_retrains_exactly(sketch, letters):
 
 
 def test_measuring_and_saving(sketch, letters, tmp_path):
-    code, text, _ = sketch("measure", letters, "--measure", "loss:max", "--save", tmp_path / "c.npz", "--json")
+    code, text, _ = sketch("measure", letters, "--measure", "loss:max", "--save", tmp_path / "c.npz",
+                           "--json")
     learner = names(steps=40, units=first_letter)
     measured = load(letters, learner).measure(learner.loss_on("max"))
     assert code == 0 and json.loads(text)["rows"][0]["trained"] == measured.value      # by the same calls
@@ -136,8 +146,10 @@ def test_merging(sketch, folder, tmp_path):
 
 
 def test_pictures(sketch, letters, tmp_path):
-    for name, arguments in (("measure", []), ("predict", ["--delete", "m", "--delete", "k"]), ("validate", ["--sets", 3])):
-        assert sketch(name, letters, *arguments, "--measure", "loss:max", "--plot", tmp_path / f"{name}.png")[0] == 0
+    for name, arguments in (("measure", []), ("predict", ["--delete", "m", "--delete", "k"]),
+                            ("validate", ["--sets", 3])):
+        assert sketch(name, letters, *arguments, "--measure", "loss:max", "--plot",
+                      tmp_path / f"{name}.png")[0] == 0
         assert (tmp_path / f"{name}.png").stat().st_size > 5000
     code, _, error = sketch("measure", letters, "--measure", "loss:max", "--plot", tmp_path / "x.docx")
     assert code == 2 and "cannot draw" in error
@@ -145,7 +157,8 @@ def test_pictures(sketch, letters, tmp_path):
 
 @pytest.mark.parametrize("level", [0.95, None])
 def test_pictures_draw_the_intervals_of_the_table(monkeypatch, level):
-    """Bars reach from bound to bound, and the axis names their level; without intervals they are standard errors."""
+    """Bars reach from bound to bound, and the axis names their level; without intervals they are standard
+    errors."""
     from matplotlib.figure import Figure
     drawn = []
 
@@ -154,8 +167,8 @@ def test_pictures_draw_the_intervals_of_the_table(monkeypatch, level):
         return drawn[-1], lambda: None
 
     rows = [{"set": name, "measurement": "loss", "trained": 1.0, "change": change, "predicted": 1.0 + change,
-             "retrained": 1.5, "level": level, "standard_error": 0.01,
-             "interval": level and [1.0 + change - 0.3, 1.0 + change + 0.4]} for name, change in (("a", 0.5), ("b", -0.2))]
+             "retrained": 1.5, "level": level, "standard_error": 0.01, "interval": level
+             and [1.0 + change - 0.3, 1.0 + change + 0.4]} for name, change in (("a", 0.5), ("b", -0.2))]
     monkeypatch.setattr(plots, "drawing", drawing)
     plots.predictions(rows, "x.png")
     plots.validation(rows, "x.png")
@@ -163,14 +176,15 @@ def test_pictures_draw_the_intervals_of_the_table(monkeypatch, level):
     for axes, along, label in zip(drawn, (0, 1), (drawn[0].get_xlabel(), drawn[1].get_ylabel())):
         bars, = axes.containers[0].lines[2]
         ends = [segment[:, along] for segment in bars.get_segments()]
-        np.testing.assert_allclose(ends, [[0.5 - below, 0.5 + above], [-0.2 - below, -0.2 + above]], rtol=1e-12)
+        np.testing.assert_allclose(ends, [[0.5 - below, 0.5 + above], [-0.2 - below, -0.2 + above]],
+                                   rtol=1e-12)
         assert ("95% interval" if level else "one standard error") in label
 
 
 def test_a_learner_of_the_users(sketch, tmp_path):
     module = __name__
-    code, _, error = sketch("precompute", "--learner", f"{module}:factory", "--argument", "count=6", "--directions", 8, "--degree", 2, "--out",
-                            tmp_path / "own")
+    code, _, error = sketch("precompute", "--learner", f"{module}:factory", "--argument", "count=6",
+                            "--directions", 8, "--degree", 2, "--out", tmp_path / "own")
     assert code == 0, error
     code, _, error = sketch("predict", tmp_path / "own", "--delete", "2,5", "--measure", f"{module}:weights")
     assert code == 2 and f"the folder asks for the learner '{module}:factory' count=6" in error
@@ -179,25 +193,31 @@ def test_a_learner_of_the_users(sketch, tmp_path):
     code, text, _ = sketch("predict", tmp_path / "own", *own, "count=6", *measure, "--json",
                            "--delete", "2,5")
     rows = json.loads(text)["rows"]
-    assert code == 0 and [row["measurement"] for row in rows] == [f"{module}:weights[{i}]" for i in range(3)] and rows[0]["units"] == [2, 5]
+    assert code == 0 and [row["measurement"] for row in rows] == [f"{module}:weights[{i}]" for i in range(3)]
+    assert rows[0]["units"] == [2, 5]
     code, _, error = sketch("predict", tmp_path / "own", *own, "count=7", "--delete", "2", *measure)
     assert code == 2 and "another learner: data, schedule and units differ" in error
     precompute(factory(), 8, 2, out=tmp_path / "library")
-    code, _, error = sketch("predict", tmp_path / "library", "--delete", "2", "--measure", f"{module}:weights")
+    code, _, error = sketch("predict", tmp_path / "library", "--delete", "2", "--measure",
+                            f"{module}:weights")
     assert code == 2 and "does not say how to make its learner: give --learner" in error
-    assert sketch("predict", tmp_path / "library", "--learner", f"{module}:factory", "--delete", "2", "--measure", f"{module}:weights")[0] == 0
+    assert sketch("predict", tmp_path / "library", "--learner", f"{module}:factory", "--delete", "2",
+                  "--measure", f"{module}:weights")[0] == 0
 
 
-# what is asked ---------------------------------------------------------------------------------------------------------
+# what is asked ----------------------------------------------------------------------------------------------
 
 def test_measurements_by_name():
     learner = names(steps=40)
     theta = learner.train()[0]
-    value = {text: learner.measurement(asking.measurement(learner, text)) for text in ("loss:max", "probability:max")}
+    value = {text: learner.measurement(asking.measurement(learner, text))
+             for text in ("loss:max", "probability:max")}
     loss, probability = (evaluate(circuit, [theta])[0] for circuit in value.values())
     assert probability == pytest.approx(np.exp(-4 * loss))      # m, a, x, BOS
-    for text, words in (("loss", "names no function|empty name"), ("los:max", "no measurement 'los:max' .*loss:..., probability:..."),
-                        ("numpy:nothing", "has no 'nothing'"), ("numpy:pi", "is a float, not a function"), ("loss:m4x", "outside the alphabet")):
+    for text, words in (("loss", "names no function|empty name"),
+                        ("los:max", "no measurement 'los:max' .*loss:..., probability:..."),
+                        ("numpy:nothing", "has no 'nothing'"), ("numpy:pi", "is a float, not a function"),
+                        ("loss:m4x", "outside the alphabet")):
         with pytest.raises(ValueError, match=words):
             asking.measurement(learner, text)
 
@@ -205,8 +225,10 @@ def test_measurements_by_name():
 def test_recipes():
     learner = recipe.make("microgpt:names", steps=30, units={"function": "first_letter"})
     assert learner.fingerprint() == names(steps=30, units=first_letter).fingerprint()
-    assert recipe.make(learner.recipe["factory"], **learner.recipe["arguments"]).fingerprint() == learner.fingerprint()
-    for factory_, words in (("microgpt", "names no function"), ("nowhere:x", "cannot import 'nowhere'"), ("microgpt:nothing", "has no 'nothing'"),
+    assert recipe.make(learner.recipe["factory"],
+                       **learner.recipe["arguments"]).fingerprint() == learner.fingerprint()
+    for factory_, words in (("microgpt", "names no function"), ("nowhere:x", "cannot import 'nowhere'"),
+                            ("microgpt:nothing", "has no 'nothing'"),
                             ("builtins:dict", "does not take these arguments")):
         with pytest.raises(LearnerError, match=words):
             recipe.make(factory_)
@@ -218,7 +240,7 @@ def test_recipes():
         recipe.make(f"{__name__}:factory", count=np.int64(5))
 
 
-# mistakes --------------------------------------------------------------------------------------------------------------
+# mistakes ---------------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("arguments, words", [
     (["predict", "FOLDER", "--delete", "qqq", "--measure", "loss:max"], "nothing to delete"),
@@ -238,10 +260,12 @@ def test_recipes():
 ])
 def test_a_mistake_gets_one_line_and_code_2(sketch, folder, arguments, words):
     code, text, error = sketch(*(folder if x == "FOLDER" else x for x in arguments))
-    assert code == 2 and not text and words in error and error.startswith("sketch: error: ") and error.count("\n") == 1
+    assert code == 2 and not text and words in error and error.startswith("sketch: error: ")
+    assert error.count("\n") == 1
 
 
-@pytest.mark.parametrize("arguments", [[], ["guess"], ["predict"], ["precompute", "--directions", "0"], ["precompute", "--steps", "many"]])
+@pytest.mark.parametrize("arguments", [[], ["guess"], ["predict"], ["precompute", "--directions", "0"],
+                                       ["precompute", "--steps", "many"]])
 def test_wrong_usage_gets_code_2(sketch, arguments):
     code, _, error = sketch(*arguments)
     assert code == 2 and error.startswith("usage: sketch")
@@ -262,9 +286,10 @@ def test_a_damaged_folder_fails_its_check(sketch, folder, tmp_path):
 
 
 def test_python_m_interrupted(tmp_path):
-    command = [sys.executable, "-m", "deletion", "precompute", "--steps", "5000", "--directions", "512", "--degree", "2", "--out",
-               str(tmp_path / "s")]
-    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,      # tests in the background ignore it
+    command = [sys.executable, "-m", "deletion", "precompute", "--steps", "5000", "--directions", "512",
+               "--degree", "2", "--out", str(tmp_path / "s")]
+    # tests in the background ignore it
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                              preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))
     while not (tmp_path / "s" / "directions.npy").exists() and child.poll() is None:
         time.sleep(0.01)
@@ -274,7 +299,8 @@ def test_python_m_interrupted(tmp_path):
         _, error = child.communicate(timeout=60)
     finally:
         child.kill()
-    assert child.returncode == 130 and "interrupted; blocks finished so far are kept" in error and "Traceback" not in error
+    assert child.returncode == 130 and "interrupted; blocks finished so far are kept" in error
+    assert "Traceback" not in error
 
 
 def test_a_reader_that_stops_early_is_no_error(folder):

@@ -21,11 +21,12 @@ def sketch():
     return precompute(logistic(), 64, 3, seed=1, design="sphere")
 
 
-# what predictions are --------------------------------------------------------------------------------------------------
+# what predictions are ---------------------------------------------------------------------------------------
 
 def test_a_prediction(sketch):
     p = sketch.measure(measure).predict([3, 5])
-    assert p.terms.shape == (4,) and p.value == pytest.approx(p.terms.sum()) and p.change == pytest.approx(p.value - p.terms[0])
+    assert p.terms.shape == (4,) and p.value == pytest.approx(p.terms.sum())
+    assert p.change == pytest.approx(p.value - p.terms[0])
     assert p.terms[0] == pytest.approx(sketch.learner.train()[0].sum(), rel=1e-12) and p.standard_error > 0
     truth = retrain(sketch.learner, [[3, 5]], measure)[0]
     assert abs(p.value - truth) < 4 * p.standard_error + 0.02 * abs(truth - p.terms[0])
@@ -36,15 +37,18 @@ def test_nothing_deleted_predicts_exactly_the_trained_model(sketch, decoder):
     measured = sketch.measure(measure)
     # sums of zeros
     for p in (measured.predict([], decoder=decoder), measured.predict([2, 9], weight=1.0, decoder=decoder)):
-        assert p.value == measured.value and p.change == 0.0 and p.standard_error == 0.0 and not p.terms[1:].any()
+        assert p.value == measured.value and p.change == 0.0 and p.standard_error == 0.0
+        assert not p.terms[1:].any()
 
 
 def test_a_vector_measurement_is_its_scalars(sketch):
     vector = sketch.measure(lambda w: C.exp(w).reshape(3, 1)).predict([3, 5], decoder="mean")
-    assert vector.value.shape == (3, 1) and vector.terms.shape == (4, 3, 1) and vector.standard_error.shape == (3, 1)
+    assert vector.value.shape == (3, 1) and vector.terms.shape == (4, 3, 1)
+    assert vector.standard_error.shape == (3, 1)
     for i in range(3):
         scalar = sketch.measure(lambda w: C.exp(w)[i]).predict([3, 5], decoder="mean")
-        np.testing.assert_allclose([vector.value[i, 0], vector.standard_error[i, 0]], [scalar.value, scalar.standard_error], rtol=1e-12)
+        np.testing.assert_allclose([vector.value[i, 0], vector.standard_error[i, 0]],
+                                   [scalar.value, scalar.standard_error], rtol=1e-12)
 
 
 def test_weights_scale_each_degree(sketch):
@@ -62,7 +66,8 @@ def test_units_delete_all_their_examples():
     same = precompute(single, given(single.downweight(range(1, 30, 3))), 3).measure(measure).along(0, 1.0)
     np.testing.assert_allclose(exact, same, rtol=1e-12)
     np.testing.assert_allclose(retrain(learner, ["bob", ["ann", "cid"]], measure),
-                               retrain(single, [range(1, 30, 3), [i for i in range(30) if i % 3 != 1]], measure), rtol=1e-12)
+                               retrain(single, [range(1, 30, 3), [i for i in range(30) if i % 3 != 1]],
+                                       measure), rtol=1e-12)
 
 
 def test_a_unit_without_examples_changes_nothing():
@@ -89,7 +94,8 @@ def test_the_same_seed_gives_the_same_bits_whatever_the_threads():
     """A block is one compiled loop over directions of its own, on one thread, whoever runs it."""
     learner = network()
     one, two = (precompute(learner, 20, 3, seed=5, design="sphere", threads=k) for k in (1, 2))
-    assert all(np.array_equal(a, b) for a, b in zip(one.blocks, two.blocks)) and np.array_equal(one.theta, two.theta)
+    assert all(np.array_equal(a, b) for a, b in zip(one.blocks, two.blocks))
+    assert np.array_equal(one.theta, two.theta)
     assert not np.array_equal(one.blocks[0], precompute(learner, 20, 3, seed=6, design="sphere").blocks[0])
 
 
@@ -107,7 +113,8 @@ def test_optimisers_are_what_they_say(rng):
                 theta = theta - 0.1 * m
             else:
                 m, v = 0.85 * m + 0.15 * g, 0.99 * v + 0.01 * g * g
-                theta = theta - 0.05 * (1 - step / 20) * (m / (1 - 0.85 ** (step + 1))) / np.sqrt(v / (1 - 0.99 ** (step + 1)) + 1e-3)
+                theta = (theta - 0.05 * (1 - step / 20) * (m / (1 - 0.85 ** (step + 1)))
+                         / np.sqrt(v / (1 - 0.99 ** (step + 1)) + 1e-3))
         assert close(learner.train()[0], theta, 1e-12)
 
 
@@ -121,7 +128,7 @@ def test_a_learner_survives_pickling_and_its_fingerprint_tells_what_it_does():
     assert len({learner.fingerprint(), *(o.fingerprint() for o in others)}) == 5
 
 
-# what bad input gets ---------------------------------------------------------------------------------------------------
+# what bad input gets ----------------------------------------------------------------------------------------
 
 def test_deletion_sets_may_be_generators(learner):
     """Each is read once."""
@@ -132,8 +139,9 @@ def test_deletion_sets_may_be_generators(learner):
 
 def test_deletion_sets_that_make_no_sense(sketch):
     measured = sketch.measure(measure)
-    for bad, words in (([30], "no unit 30 to delete; the learner's units are 0 to 29"), ([-1], "no unit -1"), ([2, 2], "unit 2 .*more than once"),
-                       (["x"], "no unit 'x'"), ([1.5], "no unit 1.5"), ([True], "no unit True")):
+    for bad, words in (([30], "no unit 30 to delete; the learner's units are 0 to 29"), ([-1], "no unit -1"),
+                       ([2, 2], "unit 2 .*more than once"), (["x"], "no unit 'x'"), ([1.5], "no unit 1.5"),
+                       ([True], "no unit True")):
         with pytest.raises(LearnerError, match=words):
             measured.predict(bad)
         with pytest.raises(LearnerError, match=words):
@@ -147,21 +155,25 @@ def test_weights_that_make_no_sense(sketch):
         with pytest.raises(LearnerError, match="weight from 0 to 1"):
             sketch.measure(measure).predict([1], weight=weight)
     learner = sketch.learner
-    for weights, words in ((np.ones(30), "weights of shape"), (np.ones((2, 29)), "one column per unit"), (np.full((1, 30), -1.0), ">= 0"),
-                           (np.full((1, 30), np.nan), "finite")):
+    for weights, words in ((np.ones(30), "weights of shape"), (np.ones((2, 29)), "one column per unit"),
+                           (np.full((1, 30), -1.0), ">= 0"), (np.full((1, 30), np.nan), "finite")):
         with pytest.raises(LearnerError, match=words):
             retrain(learner, weights=weights)
-    for arguments, words in (({}, "one of the two"), ({"sets": []}, "no deletion sets"), ({"sets": 3}, "sequence of deletion sets")):
+    for arguments, words in (({}, "one of the two"), ({"sets": []}, "no deletion sets"),
+                             ({"sets": 3}, "sequence of deletion sets")):
         with pytest.raises(LearnerError, match=words):
             retrain(learner, **arguments)
 
 
 def test_precomputing_what_makes_no_sense():
     learner = logistic()
-    for arguments, words in ((dict(directions=0), "at least one direction"), (dict(directions=-3), "at least one direction"),
-                             (dict(directions=2.5), "at least one direction"), (dict(degree=-1), "whole number >= 0"), (dict(degree=1.0), "whole number"),
-                             (dict(directions=np.ones((2, 7))), "directions of 7 units for a learner with 30"),
-                             (dict(directions=np.full((1, 30), np.nan)), "direction 0 holds"), (dict(downweight=np.ones(4)), "one real number per unit")):
+    for arguments, words in ((dict(directions=0), "at least one direction"), (
+        dict(directions=-3), "at least one direction"), (dict(directions=2.5), "at least one direction"),
+                             (dict(degree=-1), "whole number >= 0"), (dict(degree=1.0), "whole number"),
+                             (dict(directions=np.ones((2, 7))),
+                              "directions of 7 units for a learner with 30"),
+                             (dict(directions=np.full((1, 30), np.nan)), "direction 0 holds"),
+                             (dict(downweight=np.ones(4)), "one real number per unit")):
         with pytest.raises(CircuitError, match=words):
             precompute(learner, **arguments)
 
@@ -175,8 +187,10 @@ def test_estimators_refuse_directions_that_are_not_unitarily_invariant(decoder, 
 
 def test_decoders_that_make_no_sense(sketch):
     measured = sketch.measure(measure)
-    for arguments, words in ((dict(decoder="mode"), "no decoder 'mode'; there are 'auto', 'mean'"), (dict(decoder="mean", groups=3), "groups are for"),
-                             (dict(decoder="median of means", groups=0), "0 groups"), (dict(decoder="median of means", groups=65), "65 groups for 64")):
+    for arguments, words in ((dict(decoder="mode"), "no decoder 'mode'; there are 'auto', 'mean'"),
+                             (dict(decoder="mean", groups=3), "groups are for"),
+                             (dict(decoder="median of means", groups=0), "0 groups"),
+                             (dict(decoder="median of means", groups=65), "65 groups for 64")):
         with pytest.raises(LearnerError, match=words):
             measured.predict([1], **arguments)
     around = precompute(sketch.learner, 8, 2, downweight=sketch.learner.downweight([1])).measure(measure)
@@ -185,7 +199,8 @@ def test_decoders_that_make_no_sense(sketch):
 
 
 def test_measurements_without_a_derivative_are_refused_with_advice(sketch):
-    for bad in (lambda w: C.argmax(w), lambda w: w.argmax(), lambda w: C.step(w).mean(), lambda w: 1.0, lambda w: (w > 0).mean()):
+    for bad in (lambda w: C.argmax(w), lambda w: w.argmax(), lambda w: C.step(w).mean(), lambda w: 1.0,
+                lambda w: (w > 0).mean()):
         with pytest.raises(CircuitError, match="[Mm]easure a loss"):
             sketch.measure(bad)
     with pytest.raises(LearnerError, match="one scalar or vector"):
@@ -214,14 +229,18 @@ def test_learners_that_make_no_sense():
 
 def test_nan_names_gate_step_document_and_direction():
     x, y = data(4, 2)
-    learner = Learner(np.ones(2), list(zip(x * 1e3, y)), squared_loss, SGD(1e3), np.arange(60) % 4, labels=["ann", "bob", "cid", "dee"])
-    with pytest.raises(DomainError, match=r"step \d+ \(example \d, '(ann|bob|cid|dee)'\): gate \w+ at wire %\d+ gives"):
+    learner = Learner(np.ones(2), list(zip(x * 1e3, y)), squared_loss, SGD(1e3), np.arange(60) % 4,
+                      labels=["ann", "bob", "cid", "dee"])
+    with pytest.raises(DomainError,
+                       match=r"step \d+ \(example \d, '(ann|bob|cid|dee)'\): gate \w+ at wire %\d+ gives"):
         learner.train()
-    with pytest.raises(DomainError, match=r"step \d+ \(example \d, '(ann|bob|cid|dee)'\): gate \w+ at wire %\d+ gives"):
+    with pytest.raises(DomainError,
+                       match=r"step \d+ \(example \d, '(ann|bob|cid|dee)'\): gate \w+ at wire %\d+ gives"):
         precompute(learner, 4, 2)
     # constant parts that stay finite, coefficients that do not
     growing = Learner(np.ones(2), list(zip(x, y)), squared_loss, SGD(0.1), np.arange(40) % 4)
-    with pytest.raises(DomainError, match=r"step \d+ \(example \d\): gate \w+ at wire %\d+ gives .* order \d, direction 9"):
+    with pytest.raises(
+        DomainError, match=r"step \d+ \(example \d\): gate \w+ at wire %\d+ gives .* order \d, direction 9"):
         psi = np.zeros((10, 4), complex)
         psi[9] = 1e100
         precompute(growing, given(psi), 4)
@@ -265,7 +284,9 @@ def test_a_learner_of_one_example_and_of_everything_deleted():
 def test_a_learner_recorded_again_is_the_same_but_for_what_changes():
     learner = network(regularizer=lambda p: (p["w1"] ** 2).sum() * 0.01, units=np.arange(20) % 5)
     assert learner.again().fingerprint() == learner.fingerprint()
-    assert learner.again(units=np.arange(20) % 3).units == [0, 1, 2] and learner.again(units=None).units == list(range(20))
+    assert learner.again(units=np.arange(20) % 3).units == [0, 1, 2]
+    assert learner.again(units=None).units == list(range(20))
     warm = learner.again(parameters=learner.layout.split(learner.trained), regularizer=None)
     assert np.array_equal(warm.layout.initial, learner.trained) and warm.regularizer is None
-    assert warm.units == learner.units and warm.fingerprint_parts()["schedule"] == learner.fingerprint_parts()["schedule"]
+    assert warm.units == learner.units
+    assert warm.fingerprint_parts()["schedule"] == learner.fingerprint_parts()["schedule"]

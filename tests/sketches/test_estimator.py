@@ -1,5 +1,5 @@
-"""The estimators as statistics. Every seed is fixed, so nothing here is a matter of luck; the stated rates say how rarely a
-correct estimator would fail over seeds."""
+"""The estimators as statistics. Every seed is fixed, so nothing here is a matter of luck; the stated rates
+say how rarely a correct estimator would fail over seeds."""
 import math
 from types import SimpleNamespace
 
@@ -182,7 +182,8 @@ def test_norms_of_terms_and_their_standard_errors(rng):
 
 
 def test_median_of_means_survives_outliers_and_the_mean_does_not():
-    """5 of 500 spoilt with 37 groups, 25 of 500 with 57; where more than half of the groups are hit, it breaks down too."""
+    """5 of 500 spoilt with 37 groups, 25 of 500 with 57; where more than half of the groups are hit, it
+    breaks down too."""
     learner = logistic(steps=10)
     measured = precompute(learner, 500, 2, seed=4, design="sphere", progress=False).measure(lambda w: w.sum())
     h, c, rng = Sets.of(learner.downweight([1, 4])), flat(measured), np.random.default_rng(5)
@@ -191,15 +192,17 @@ def test_median_of_means_survives_outliers_and_the_mean_does_not():
         """Deviation from the clean estimate, in its standard errors, with `count` directions spoilt."""
         clean, spoilt = decoder(measured.directions, c, **options)(h), c.copy()
         spoilt[rng.permutation(500)[:count]] *= 1e6
-        return abs(decoder(measured.directions, spoilt, **options)(h).change - clean.change).item() / clean.error.item()
+        return abs(decoder(measured.directions, spoilt, **options)(h).change
+                   - clean.change).item() / clean.error.item()
 
     assert off(MedianOfMeans, 5, groups=37) < 3.0 and off(MedianOfMeans, 25, groups=57) < 3.0
     assert off(Mean, 5) > 100.0 and off(MedianOfMeans, 250, groups=57) > 100.0
 
 
-# least squares ---------------------------------------------------------------------------------------------------------
+# least squares ----------------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("directions", [sphere(30, 6, 1), haar(30, 6, 1), mixture(sphere(28, 6, 1), given(np.eye(6)))],
+@pytest.mark.parametrize("directions",
+                         [sphere(30, 6, 1), haar(30, 6, 1), mixture(sphere(28, 6, 1), given(np.eye(6)))],
                          ids=["sphere", "haar", "mixture"])
 def test_least_squares_is_exact_where_the_directions_determine_the_term(directions):
     """T_3 of 6 units has 56 numbers, 30 complex directions give 60."""
@@ -218,7 +221,8 @@ def test_least_squares_is_exact_where_the_directions_determine_the_term(directio
 def test_pairs_give_every_unit_its_own_first_order_exactly_and_its_curve_nearly():
     learner = tiny()
     measured = precompute(learner, 3, 3, design="pairs", progress=False).measure(lambda w: (w * w).sum())
-    exact = precompute(learner, given(np.eye(6)), 3, progress=False).measure(lambda w: (w * w).sum()).coefficients.real
+    exact = precompute(learner, given(np.eye(6)), 3,
+                       progress=False).measure(lambda w: (w * w).sum()).coefficients.real
     found = measured.leave_one_out(decoder="least squares").terms
     np.testing.assert_allclose(found[:, 1], exact[:, 0], rtol=1e-8)
     indicators = precompute(learner, 6, 3, design="pairs", progress=False).measure(lambda w: (w * w).sum())
@@ -230,7 +234,8 @@ def test_pairs_put_every_unit_into_one_direction_far_from_its_companions():
     assert ((psi != 0).sum(axis=0) == 1).all() and ((psi != 0).sum(axis=1) == 2).all()
     assert all(abs(np.subtract(*np.nonzero(row)[0])) == 5 for row in psi)
     crowded, roomy = pairs(4, np.arange(10), 3, 0).psi, pairs(9, np.arange(6), 3, 0).psi
-    assert ((crowded != 0).sum(axis=0) == 1).all() and np.array_equal((roomy != 0).sum(axis=1), [1] * 6 + [6] * 3)
+    assert ((crowded != 0).sum(axis=0) == 1).all()
+    assert np.array_equal((roomy != 0).sum(axis=1), [1] * 6 + [6] * 3)
 
 
 def test_haar_directions_are_orthonormal_in_blocks_and_their_mean_is_exact_at_degree_1():
@@ -238,12 +243,14 @@ def test_haar_directions_are_orthonormal_in_blocks_and_their_mean_is_exact_at_de
     np.testing.assert_allclose(directions.psi[:6] @ directions.psi[:6].conj().T, np.eye(6), atol=1e-12)
     learner = tiny()
     measured = precompute(learner, directions, 1, progress=False).measure(lambda w: w.sum())
-    exact = precompute(learner, given(learner.downweight([2, 5])), 1).measure(lambda w: w.sum()).coefficients[0].real
+    exact = precompute(learner, given(learner.downweight([2, 5])),
+                       1).measure(lambda w: w.sum()).coefficients[0].real
     np.testing.assert_allclose(measured.predict([2, 5], decoder="mean").terms[1:], exact, rtol=1e-10)
 
 
 def test_the_kernel_is_the_prior_it_says(rng):
-    """Gram matrix of the real observations, from the definition with explicit features: one per monomial, and one per unit's power."""
+    """Gram matrix of the real observations, from the definition with explicit features: one per monomial, and
+    one per unit's power."""
     psi, order, w = sphere(4, 3, 2).psi, 2, 7.0
 
     def features(x):
@@ -254,20 +261,23 @@ def test_the_kernel_is_the_prior_it_says(rng):
     values, vectors = Kernel(psi).eigen(order, w)
     np.testing.assert_allclose((vectors * values) @ vectors.T, wanted, atol=1e-12)
     h = rng.normal(size=(2, 3))
-    np.testing.assert_allclose(Kernel(psi).between(Sets.of(h), order, w), np.array([features(x) for x in h]) @ real.T, atol=1e-12)
+    np.testing.assert_allclose(Kernel(psi).between(Sets.of(h), order, w),
+                               np.array([features(x) for x in h]) @ real.T, atol=1e-12)
     k = np.array([features(x) for x in h])
-    left = (k * k).sum(axis=1) - np.einsum("ia,ab,ib->i", k @ real.T, np.linalg.pinv(wanted, rcond=1e-13), k @ real.T)
+    left = (k * k).sum(axis=1) - np.einsum("ia,ab,ib->i", k @ real.T, np.linalg.pinv(wanted, rcond=1e-13),
+                                           k @ real.T)
     np.testing.assert_allclose(Kernel(psi).variance(Sets.of(h), order, w), left, atol=1e-10)
 
 
 def test_least_squares_states_its_error_honestly_under_its_own_prior(rng):
-    """Quadratic and cubic forms drawn from the prior: squared errors over stated variances average 1 +- 0.2 (400 draws; a correct
-    one fails once in a thousand seeds)."""
+    """Quadratic and cubic forms drawn from the prior: squared errors over stated variances average 1 +- 0.2
+    (400 draws; a correct one fails once in a thousand seeds)."""
     n, m, draws, w = 8, 6, 400, 10.0
     directions = mixture(sphere(3, n, 5), pairs(3, np.arange(n), 2, 0))
     h = np.array([1.0, 1, 0, 0, 1, 0, 0, 0])
     c, truth = np.zeros((m, 2, draws), complex), np.zeros(draws)
-    linear, square, own = rng.normal(size=(draws, n)), rng.normal(size=(draws, n, n)), math.sqrt(w) * rng.normal(size=(draws, n))
+    linear, square, own = rng.normal(size=(draws, n)), rng.normal(size=(draws, n, n)), math.sqrt(
+        w) * rng.normal(size=(draws, n))
     for x, put in [(directions.psi[j], c[j]) for j in range(m)] + [(h, None)]:
         first, second = linear @ x, np.einsum("dab,a,b->d", square, x, x) + own @ x ** 2
         if put is None:
@@ -275,10 +285,11 @@ def test_least_squares_states_its_error_honestly_under_its_own_prior(rng):
         else:
             put[0], put[1] = first, second
     found = LeastSquares(directions, c)(Sets.of(h))
-    assert np.mean((found.change[0] - truth) ** 2) / np.mean(found.error[0] ** 2) == pytest.approx(1.0, abs=0.2)
+    assert np.mean((found.change[0]
+                    - truth) ** 2) / np.mean(found.error[0] ** 2) == pytest.approx(1.0, abs=0.2)
 
 
-# sums and intervals ----------------------------------------------------------------------------------------------------
+# sums and intervals -----------------------------------------------------------------------------------------
 
 def test_compiled_sums_are_those_of_numpy(rng):
     """Groups, powers, several values and the units' own part, against the formula written out."""
@@ -286,7 +297,8 @@ def test_compiled_sums_are_those_of_numpy(rng):
     beta, h = rng.normal(size=(7, 3, 2)), np.where(rng.random((150, 7)) < 0.4, rng.normal(size=(150, 7)), 0.0)
     found, squares = terms(Sets.of(h), Tables.of(psi, alpha, beta, groups=[0, 4, 10]), spread=True, threads=2)
     s = h @ psi.conj().T
-    each = np.stack([(s ** r)[..., None] * alpha[:, r - 1] for r in (1, 2, 3)], axis=2).real      # (sets, directions, orders, values)
+    # (sets, directions, orders, values)
+    each = np.stack([(s ** r)[..., None] * alpha[:, r - 1] for r in (1, 2, 3)], axis=2).real
     own = np.stack([h ** r @ beta[:, r - 1] for r in (1, 2, 3)], axis=1)
     np.testing.assert_allclose(found[:, 0], each[:, :4].sum(axis=1) + own, atol=1e-12)
     np.testing.assert_allclose(found[:, 1], each[:, 4:].sum(axis=1), atol=1e-12)
@@ -302,13 +314,15 @@ def test_many_predictions_are_single_ones():
         for k, one in enumerate(sets):
             single = measured.predict(one, decoder=decoder)
             for name in ("value", "change", "terms", "standard_error", "sampling", "truncation"):
-                np.testing.assert_allclose(getattr(many, name)[k], getattr(single, name), rtol=1e-9, atol=1e-15)
+                np.testing.assert_allclose(getattr(many, name)[k], getattr(single, name), rtol=1e-9,
+                                           atol=1e-15)
             assert many.verdict[k] == single.verdict
     assert measured.predict_many(np.array([[1, 2], [3, 4]])).value.shape == (2, 3)
 
 
 def test_intervals_hold_the_retrained_truth():
-    """300 random sets of three sizes: 95% intervals hold 90% to 99.5% of them; a sketch refuses sets far larger than it was calibrated on."""
+    """300 random sets of three sizes: 95% intervals hold 90% to 99.5% of them; a sketch refuses sets far
+    larger than it was calibrated on."""
     learner = logistic(steps=20)
     measured = precompute(learner, 15, 2, design="pairs", progress=False).measure(lambda w: w * 1.0)
     rng = np.random.default_rng(8)
@@ -321,7 +335,8 @@ def test_intervals_hold_the_retrained_truth():
 
 
 def test_groups_from_a_failure_probability():
-    assert group_count(0.05) == 25 and group_count(0.01) == 37 and all(group_count(p) % 2 for p in (0.5, 0.1, 1e-3))
+    assert group_count(0.05) == 25 and group_count(0.01) == 37
+    assert all(group_count(p) % 2 for p in (0.5, 0.1, 1e-3))
     with pytest.raises(LearnerError, match="failure probability"):
         group_count(0.0)
 
@@ -330,7 +345,8 @@ def test_what_is_printed_of_sketches_is_one_line():
     learner = network()
     sketch = precompute(learner, 8, 2, progress=False)
     measured = sketch.measure(lambda p: p["w2"])
-    for thing, words in ((sketch, "8 directions"), (measured, "of degree 2"), (measured.predict([3]), "95% interval"),
+    for thing, words in ((sketch, "8 directions"), (measured, "of degree 2"),
+                         (measured.predict([3]), "95% interval"),
                          (measured.predict_many([[3], [4, 5]]), " x ")):
         assert words in repr(thing) and len(repr(thing)) < 600
 

@@ -1,4 +1,5 @@
-"""Blocks of directions: late starts, single precision, merging, and whoever does the work - threads, processes, a cluster."""
+"""Blocks of directions: late starts, single precision, merging, and whoever does the work - threads,
+processes, a cluster."""
 import os
 import signal
 import sys
@@ -20,7 +21,7 @@ from deletion.storage.blocks import packed, roots, unpacked
 from deletion.sketch.push import Plan, Task, push
 
 
-# single precision ------------------------------------------------------------------------------------------------------
+# single precision -------------------------------------------------------------------------------------------
 
 def test_float32_is_half_as_large_and_nearly_the_same(learner, original, tmp_path):
     exact, single = load(original, learner), precompute(learner, 20, 2, seed=5, design="sphere", out=tmp_path, dtype="float32")
@@ -47,7 +48,7 @@ def test_float32_is_balanced_between_orders_and_refuses_what_it_cannot_hold(rng)
             precompute(learner, given(sphere(8, 6, 0).psi * scale), 2, dtype="float32")
 
 
-# merged ----------------------------------------------------------------------------------------------------------------
+# merged -----------------------------------------------------------------------------------------------------
 
 def test_merged_sketches_are_one_precomputed_along_all_directions(learner, original, tmp_path):
     other = precompute(learner, 13, 2, seed=6, design="sphere")
@@ -84,7 +85,7 @@ def test_a_sketch_without_its_learner_cannot_be_measured(original):
         load(original).measure(of_weights)
 
 
-# late starts -----------------------------------------------------------------------------------------------------------
+# late starts ------------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("learner", [microgpt.names(steps=30), logistic(), tiny()], ids=["microgpt", "full batches", "epochs"])
 def test_a_late_start_changes_no_bit(learner, rng):
@@ -101,7 +102,7 @@ def test_a_late_start_changes_no_bit(learner, rng):
         assert np.array_equal(theta, sketch.theta) and np.array_equal(coefficients, sketch.blocks[b])
 
 
-# who does the work -----------------------------------------------------------------------------------------------------
+# who does the work ------------------------------------------------------------------------------------------
 
 def test_threads_and_processes_of_the_user(learner, original, tmp_path):
     with ThreadPoolExecutor(2) as pool:
@@ -152,12 +153,13 @@ def test_a_cluster_loses_a_worker_in_the_middle_and_nothing_else(tmp_path):
         killer.start()
         precompute(learner, 64, 2, seed=5, design="sphere", out=tmp_path / "cluster", executor=client.get_executor())
         killer.join()
-        assert found[0] < 7 and set(client.run(os.getpid).values()) != set(workers)      # it was in the middle, and one is new
+        # it was in the middle, and one is new
+        assert found[0] < 7 and set(client.run(os.getpid).values()) != set(workers)
     precompute(learner, 64, 2, seed=5, design="sphere", out=tmp_path / "straight")
     assert contents(tmp_path / "cluster") == contents(tmp_path / "straight")
 
 
-# beforehand ------------------------------------------------------------------------------------------------------------
+# beforehand -------------------------------------------------------------------------------------------------
 
 def test_a_dry_run_tells_what_it_will_take_and_makes_nothing(learner, original, folder, tmp_path):
     estimate = precompute(learner, 20, 2, seed=5, design="sphere", out=tmp_path / "none", dry_run=True)

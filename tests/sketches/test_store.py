@@ -1,4 +1,5 @@
-"""Sketches in folders: resumed after any kill to the same bits, damage named, other learners refused, full disks survived."""
+"""Sketches in folders: resumed after any kill to the same bits, damage named, other learners refused, full
+disks survived."""
 import json
 import logging
 import os
@@ -22,17 +23,19 @@ from deletion.storage.manifest import fingerprint
 from deletion.storage.store import Folder
 
 
-# what is in a folder ---------------------------------------------------------------------------------------------------
+# what is in a folder ----------------------------------------------------------------------------------------
 
 def test_a_folder_holds_the_same_sketch_as_memory(learner, original):
     memory, disk = precompute(learner, 20, 2, seed=5, design="sphere"), load(original, learner)
     assert len(disk.blocks) == 3 and disk.blocks[1].shape == (learner.layout.size, 2, 2, 8)
     assert disk.dtype == "float64"
-    assert all(np.array_equal(a, b) for a, b in zip(memory.blocks, disk.blocks)) and np.array_equal(memory.theta, disk.theta)
+    assert all(np.array_equal(a, b) for a, b in zip(memory.blocks, disk.blocks))
+    assert np.array_equal(memory.theta, disk.theta)
     assert not disk.blocks[2][..., 4:].any()
     a, b = memory.measure(of_weights).predict([3, 7]), disk.measure(of_weights).predict([3, 7])
     assert a.value == b.value and a.standard_error == b.standard_error
-    assert memory.directions.design == disk.directions.design == "sphere" and np.array_equal(memory.directions.psi, disk.directions.psi)
+    assert memory.directions.design == disk.directions.design == "sphere"
+    assert np.array_equal(memory.directions.psi, disk.directions.psi)
 
 
 def test_equal_runs_write_equal_files(learner, original, tmp_path):
@@ -58,14 +61,15 @@ def test_given_directions_and_a_downweight_are_kept(tmp_path):
     psi, base = np.eye(6)[:3] * (1 + 2j), np.full(6, 0.25)
     precompute(learner, psi, 2, downweight=base, out=tmp_path)
     sketch = load(tmp_path, learner)
-    assert np.array_equal(sketch.directions.psi, psi) and np.array_equal(sketch.downweight, base) and sketch.directions.design == "given"
+    assert np.array_equal(sketch.directions.psi, psi) and np.array_equal(sketch.downweight, base)
+    assert sketch.directions.design == "given"
     with pytest.raises(LearnerError, match="its directions differ"):
         precompute(learner, psi * 2, 2, downweight=base, out=tmp_path)
     with pytest.raises(LearnerError, match="downweight expanded around differs"):
         precompute(learner, psi, 2, out=tmp_path)
 
 
-# interrupted -----------------------------------------------------------------------------------------------------------
+# interrupted ------------------------------------------------------------------------------------------------
 
 CHILD = """
     import logging, os, sys, time
@@ -92,7 +96,8 @@ def test_kill_9_at_ten_moments_ends_with_the_same_bits(learner, tmp_path):
     chance, inside = random.Random(7), 0
     for attempt in range(10):
         child = started(CHILD, tmp_path / "killed", Path(__file__).parent.parent)
-        lines, wanted = [], chance.randrange(1, 3)      # kill while, or some time after, so many blocks are begun to be written
+        # kill while, or some time after, so many blocks are begun to be written
+        lines, wanted = [], chance.randrange(1, 3)
         for line in child.stdout:
             lines.append(line.strip())
             if sum(line.startswith("writing block") for line in lines) == wanted:
@@ -143,7 +148,7 @@ def test_one_process_writes_at_a_time(learner, folder):
     precompute(learner, 20, 2, seed=5, design="sphere", out=folder)
 
 
-# damaged ---------------------------------------------------------------------------------------------------------------
+# damaged ----------------------------------------------------------------------------------------------------
 
 def flip(path):
     """One bit in the middle of a file."""
@@ -201,11 +206,13 @@ def test_damage_is_named(learner, folder, damage):
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_precompute_makes_damaged_arrays_again_and_touches_nothing_else(learner, original, folder, caplog, damage):
+def test_precompute_makes_damaged_arrays_again_and_touches_nothing_else(learner, original, folder, caplog,
+                                                                        damage):
     file, do, words = DAMAGES[damage]
     do(folder / file)
     if file == "manifest.json":
-        with pytest.raises(CircuitError, match=words if "size" not in damage else "partition into blocks differs"):
+        with pytest.raises(CircuitError, match=words if "size" not in damage
+                           else "partition into blocks differs"):
             precompute(learner, 20, 2, seed=5, design="sphere", out=folder)
     else:
         with caplog.at_level(logging.WARNING, "deletion"):
@@ -226,7 +233,8 @@ def test_what_is_no_sketch(learner, tmp_path):
     with pytest.raises(StoreError, match="no such folder"):
         load(tmp_path / "nothing", learner)
     (tmp_path / "letter.txt").write_text("dear")
-    for call in (lambda path: load(path, learner), lambda path: precompute(learner, 8, 2, design="sphere", out=path)):
+    for call in (lambda path: load(path, learner),
+                 lambda path: precompute(learner, 8, 2, design="sphere", out=path)):
         with pytest.raises(StoreError, match="holds no sketch"):
             call(tmp_path)
         with pytest.raises(StoreError, match="not a folder|cannot write|not an empty folder"):
@@ -234,21 +242,26 @@ def test_what_is_no_sketch(learner, tmp_path):
     assert (tmp_path / "letter.txt").read_text() == "dear"
 
 
-# of another learner ----------------------------------------------------------------------------------------------------
+# of another learner -----------------------------------------------------------------------------------------
 
 def test_another_learner_is_told_by_the_part_that_differs(learner, folder):
     examples = [tuple(np.array(x) for x in e) for e in network().examples]
     examples[3][0][0] += 1e-9
     start = learner.layout.split(learner.layout.initial * 1.5)
 
-    def rebuilt(parameters=None, examples=learner.examples, optimizer=Momentum(0.05), schedule=learner.schedule, **more):
-        return Learner(parameters or learner.layout.split(learner.layout.initial), examples, learner.loss, optimizer, schedule, **more)
+    def rebuilt(parameters=None, examples=learner.examples, optimizer=Momentum(0.05),
+                schedule=learner.schedule, **more):
+        return Learner(parameters or learner.layout.split(learner.layout.initial), examples, learner.loss,
+                       optimizer, schedule, **more)
 
     assert load(folder, rebuilt())
-    for other, words in ((rebuilt(optimizer=Momentum(0.05, 0.8)), "circuits differ"), (rebuilt(examples=examples), "data differ"),
-                         (rebuilt(start), "initial state differ"), (rebuilt(schedule=learner.schedule[::-1]), "schedule differ"),
-                         (rebuilt(optimizer=Momentum(0.06)), "learning rates differ"), (rebuilt(units=[0, 1] * 10), "units differ"),
-                         (rebuilt(start, optimizer=Momentum(0.06)), "initial state and learning rates differ")):
+    for other, words in ((rebuilt(optimizer=Momentum(0.05, 0.8)), "circuits differ"), (
+        rebuilt(examples=examples), "data differ"), (rebuilt(start), "initial state differ"),
+                         (rebuilt(schedule=learner.schedule[::-1]), "schedule differ"),
+                         (rebuilt(optimizer=Momentum(0.06)), "learning rates differ"),
+                         (rebuilt(units=[0, 1] * 10), "units differ"),
+                         (rebuilt(start, optimizer=Momentum(0.06)),
+                          "initial state and learning rates differ")):
         with pytest.raises(LearnerError, match=words):
             load(folder, other)
         with pytest.raises(LearnerError, match=words):
@@ -257,8 +270,10 @@ def test_another_learner_is_told_by_the_part_that_differs(learner, folder):
 
 def test_another_sketch_of_the_same_learner_is_refused(learner, original, folder):
     arguments = dict(directions=20, degree=2, seed=5, design="sphere", out=folder)
-    for change, words in ((dict(degree=3), r"degree differs \(2, not 3\)"), (dict(seed=6), r"seed differs \(5, not 6\)"),
-                          (dict(directions=21), r"number of directions differs \(20, not 21\)"), (dict(dtype="float32"), "number format differs"),
+    for change, words in ((dict(degree=3), r"degree differs \(2, not 3\)"),
+                          (dict(seed=6), r"seed differs \(5, not 6\)"),
+                          (dict(directions=21), r"number of directions differs \(20, not 21\)"),
+                          (dict(dtype="float32"), "number format differs"),
                           (dict(downweight=np.full(20, 0.1)), "downweight expanded around differs"),
                           (dict(directions=given(np.ones((20, 20)))), "design of the directions differs")):
         with pytest.raises(LearnerError, match=words):
@@ -270,21 +285,23 @@ def test_another_sketch_of_the_same_learner_is_refused(learner, original, folder
 
 def test_directions_in_the_folder_count_whatever_numpy_draws(learner, original, folder, caplog, monkeypatch):
     (folder / "block-00001.npy").unlink()
-    monkeypatch.setattr("deletion.directions.directions.sphere", lambda count, units, seed: sphere(count, units, seed + 1))
+    monkeypatch.setattr("deletion.directions.directions.sphere", lambda count, units,
+                        seed: sphere(count, units, seed + 1))
     with caplog.at_level(logging.WARNING, "deletion"):
         precompute(learner, 20, 2, seed=5, design="sphere", out=folder)
     assert "NumPy draws other directions" in caplog.text and contents(folder) == contents(original)
 
 
 def test_seeds_and_designs_and_formats_that_make_no_sense(learner):
-    for arguments, words in ((dict(seed=-1), "seed is a whole number"), (dict(seed=None), "seed is a whole number"),
-                             (dict(design="cube"), "no design 'cube'"), (dict(dtype="float16"), "float64 or float32, not float16"),
+    for arguments, words in ((dict(seed=-1), "seed is a whole number"), (
+        dict(seed=None), "seed is a whole number"), (dict(design="cube"), "no design 'cube'"),
+                             (dict(dtype="float16"), "float64 or float32, not float16"),
                              (dict(executor=3), "an executor is a concurrent")):
         with pytest.raises(CircuitError, match=words):
             precompute(learner, 4, 1, **arguments)
 
 
-# full and read-only disks ----------------------------------------------------------------------------------------------
+# full and read-only disks -----------------------------------------------------------------------------------
 
 def test_a_full_disk_keeps_what_is_finished(learner, original, tmp_path, monkeypatch):
     def create_on_a_full_disk(file):
@@ -292,7 +309,8 @@ def test_a_full_disk_keeps_what_is_finished(learner, original, tmp_path, monkeyp
 
     with monkeypatch.context() as patch:
         patch.setattr("deletion.storage.files.create", create_on_a_full_disk)
-        with pytest.raises(StoreError, match="cannot write .*block-00001.npy: No space left on device. Everything finished is kept"):
+        with pytest.raises(StoreError, match="cannot write .*block-00001.npy: No space left on device. "
+                           "Everything finished is kept"):
             precompute(learner, 20, 2, seed=5, design="sphere", out=tmp_path / "full", threads=1)
     assert "block-00000" in Folder.open(tmp_path / "full").arrays
     precompute(learner, 20, 2, seed=5, design="sphere", out=tmp_path / "full")
@@ -301,13 +319,15 @@ def test_a_full_disk_keeps_what_is_finished(learner, original, tmp_path, monkeyp
 
 def test_a_limit_on_the_size_of_files(learner, tmp_path):
     limit = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (4000, limit[1]))      # a block is larger, everything else is smaller
+    # a block is larger, everything else is smaller
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4000, limit[1]))
     try:
         with pytest.raises(StoreError, match="cannot write .*block-00000.npy: File too large"):
             precompute(learner, 8, 2, seed=5, design="sphere", out=tmp_path / "limited")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limit)
-    assert not list((tmp_path / "limited").glob("block-*")) and {"directions", "theta"} <= set(Folder.open(tmp_path / "limited").arrays)
+    assert not list((tmp_path / "limited").glob("block-*"))
+    assert {"directions", "theta"} <= set(Folder.open(tmp_path / "limited").arrays)
     for name in ("limited", "free"):
         precompute(learner, 8, 2, seed=5, design="sphere", out=tmp_path / name)
     assert contents(tmp_path / "limited") == contents(tmp_path / "free")

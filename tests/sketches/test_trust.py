@@ -21,11 +21,11 @@ from deletion.trust.verdict import MAX_MOVED, MORE, NOT, RAISE, TRUST, crossed, 
 def model_of(errors, squares, changes=None, stated=None, excess=None):
     """An ErrorModel of errors (k, q); changes of 1, nothing stated, unless told."""
     nothing = np.zeros_like(errors)
-    return ErrorModel(errors, nothing + 1.0 if changes is None else changes, nothing if stated is None else stated, squares,
-                      nothing if excess is None else excess)
+    return ErrorModel(errors, nothing + 1.0 if changes is None else changes,
+                      nothing if stated is None else stated, squares, nothing if excess is None else excess)
 
 
-# intervals -------------------------------------------------------------------------------------------------------------
+# intervals --------------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("count, level", [(96, 0.95), (96, 0.5), (40, 0.9), (300, 0.99)])
 def test_the_rank_bounds_a_level_with_the_confidence_stated(count, level):
@@ -40,19 +40,21 @@ def test_a_few_calibration_sets_give_their_largest_error():
 
 def test_intervals_hold_heavy_tails_with_the_confidence_stated(rng):
     """A fifth of the errors ten times as large as the others, 300 calibrations of 96 sets: 95% intervals hold
-    their level under the law itself in at least 90% of them, within 4 standard errors of a share (false alarms:
-    1 in 30,000); and they are not much wider than that asks for."""
+    their level under the law itself in at least 90% of them, within 4 standard errors of a share (false
+    alarms: 1 in 30,000); and they are not much wider than that asks for."""
     errors = rng.normal(size=(96, 300)) * np.where(rng.random((96, 300)) < 0.2, 1.0, 0.1)
     squares = np.ones(96)
     model = model_of(errors, squares)
-    width = model.half_width(*model.deviations(np.zeros((1, 300)), np.ones(1), np.zeros((1, 300))), np.ones(1), 0.95)[0]
+    width = model.half_width(*model.deviations(np.zeros((1, 300)), np.ones(1), np.zeros((1, 300))),
+                             np.ones(1), 0.95)[0]
     held = 1.0 - 2.0 * (0.2 * norm.sf(width) + 0.8 * norm.sf(width / 0.1))
     share, spread = np.mean(held >= 0.95), np.sqrt(0.9 * 0.1 / 300)
     assert 0.9 - 4.0 * spread <= share and held.mean() <= 0.985
 
 
 def test_intervals_hold_at_a_size_that_is_predicted_worse_than_the_others(rng):
-    """Twenty sets of one unit with errors twice as large as those of 76 larger sets: no power of the size says so.
+    """Twenty sets of one unit with errors twice as large as those of 76 larger sets: no power of the size
+    says so.
 
     200 measurements. Intervals from all sizes together would hold 91% of the single units (of errors with
     deviation 2, where all together have 1.3); those of the size hold 93% or more, by the law itself.
@@ -67,10 +69,11 @@ def test_intervals_hold_at_a_size_that_is_predicted_worse_than_the_others(rng):
 
 
 def test_calibrated_errors_recover_a_known_law(rng):
-    """Errors drawn with a sampling part and a tail growing like |h|^4: half-widths hold 96% to 99.5% of new ones.
+    """Errors drawn with a sampling part and a tail growing like |h|^4: half-widths hold 96% to 99.5% of new
+    ones.
 
-    60 calibration sets, 50 measurements: only the largest of 60 errors bounds 95% with confidence 9/10, and the
-    largest of 60 is exceeded by one new one in 61.
+    60 calibration sets, 50 measurements: only the largest of 60 errors bounds 95% with confidence 9/10, and
+    the largest of 60 is exceeded by one new one in 61.
     """
     squares = np.geomspace(1.0, 100.0, 60)
 
@@ -83,16 +86,20 @@ def test_calibrated_errors_recover_a_known_law(rng):
     deviations = model.deviations(fresh, np.repeat(squares, 20), np.zeros_like(fresh))
     assert 0.96 <= (np.abs(new) < model.half_width(*deviations, np.repeat(squares, 20), 0.95)).mean() <= 0.995
     sampling, tail = model.deviations(np.full((2, 50), 0.3), np.array([1.0, 100.0]), np.zeros((2, 50)))
-    assert np.median(sampling[0]) == pytest.approx(0.3, rel=0.2) and np.median(tail[1]) == pytest.approx(100.0, rel=0.3)
+    assert np.median(sampling[0]) == pytest.approx(0.3, rel=0.2)
+    assert np.median(tail[1]) == pytest.approx(100.0, rel=0.3)
 
 
 def test_sets_that_pull_in_one_direction_have_wider_intervals(rng):
-    """Errors with variance |h|^2 (1 + excess): beside a set without excess, one with 24 has 5 times the deviation."""
+    """Errors with variance |h|^2 (1 + excess): beside a set without excess, one with 24 has 5 times the
+    deviation."""
     squares, excess = np.geomspace(1.0, 100.0, 96), rng.choice([0.0, 3.0, 24.0], size=(96, 40))
     errors = rng.normal(size=(96, 40)) * np.sqrt(squares[:, None] * (1.0 + excess))
     model = model_of(errors, squares, excess=excess)
-    plain, pulled = (np.hypot(*model.deviations(np.zeros((1, 40)), np.array([10.0]), np.full((1, 40), e)))[0] for e in (0.0, 24.0))
-    assert np.median(plain) == pytest.approx(10.0 ** 0.5, rel=0.15) and np.median(pulled) == pytest.approx(250.0 ** 0.5, rel=0.15)
+    plain, pulled = (np.hypot(*model.deviations(np.zeros((1, 40)), np.array([10.0]), np.full((1, 40), e)))[0]
+                     for e in (0.0, 24.0))
+    assert np.median(plain) == pytest.approx(10.0 ** 0.5, rel=0.15)
+    assert np.median(pulled) == pytest.approx(250.0 ** 0.5, rel=0.15)
 
 
 def test_the_parts_of_the_error_are_what_the_decoder_states_and_the_rest():
@@ -101,7 +108,8 @@ def test_the_parts_of_the_error_are_what_the_decoder_states_and_the_rest():
     for stated in (0.5, 1.0, 3.0):
         sampling, truncation = model.deviations(np.full((1, 1), stated), np.array([5.0]), np.zeros((1, 1)))
         total = np.hypot(sampling, truncation)
-        assert sampling == pytest.approx(min(stated, total[0, 0])) and (stated < total[0, 0]) == (truncation[0, 0] > 0.0)
+        assert sampling == pytest.approx(min(stated, total[0, 0]))
+        assert (stated < total[0, 0]) == (truncation[0, 0] > 0.0)
 
 
 def test_error_that_neither_the_decoder_nor_the_series_explains_is_of_sampling():
@@ -113,33 +121,38 @@ def test_error_that_neither_the_decoder_nor_the_series_explains_is_of_sampling()
         assert found[0][0, 0] == pytest.approx(sampling) and np.hypot(*found)[0, 0] == pytest.approx(total)
 
 
-# the error beside the change -----------------------------------------------------------------------------------------------
+# the error beside the change --------------------------------------------------------------------------------
 
 def test_the_relative_error_and_its_standard_error(rng):
     """Changes like |h|, errors of r(|h|^2) times that, both normal: sum |error| / sum |change| tends to r.
 
-    400 calibrations at a size in the middle, where r is constant: the mean within 4 standard errors of it, the stated standard error within
-    15% of the spread that is seen (its own standard error is 3.5%, so false alarms are below 1 in 10,000).
+    400 calibrations at a size in the middle, where r is constant: the mean within 4 standard errors of it,
+    the stated standard error within 15% of the spread that is seen (its own standard error is 3.5%, so false
+    alarms are below 1 in 10,000).
     """
     squares = np.geomspace(1.0, 60.0, 96)
     found = []
     for _ in range(400):
         changes = rng.normal(size=(96, 1)) * np.sqrt(squares)[:, None]
         errors = 0.3 * rng.normal(size=(96, 1)) * np.sqrt(squares)[:, None]
-        error, spread, worst = model_of(errors, squares, changes=changes).relative_error(np.array([8.0, 8.0, 60.0]))
+        error, spread, worst = model_of(errors, squares,
+                                        changes=changes).relative_error(np.array([8.0, 8.0, 60.0]))
         assert error[0] == error[1] and (worst == error).all()
         found.append([error[0], spread[0]])
     error, spread = np.array(found).T
-    assert abs(error.mean() - 0.3) < 4.0 * error.std() / 20.0 + 0.01      # 0.01: a ratio of sums is biased by about 1 / (sets near)
+    # 0.01: a ratio of sums is biased by about 1 / (sets near)
+    assert abs(error.mean() - 0.3) < 4.0 * error.std() / 20.0 + 0.01
     assert np.sqrt((spread ** 2).mean()) == pytest.approx(error.std(), rel=0.15)
 
 
 def test_the_relative_error_is_that_of_sets_of_the_size():
     squares = np.geomspace(1.0, 100.0, 96)
     errors = np.where(squares < 10.0, 0.1, 0.9)[:, None] * np.sqrt(squares)[:, None]
-    error, spread, worst = model_of(np.hstack([errors, 0.0 * errors]), squares, changes=np.repeat(np.sqrt(squares)[:, None], 2, 1)).relative_error(
-        np.array([1.0, 100.0]))
-    assert error == pytest.approx([0.05, 0.45], abs=0.01) and worst == pytest.approx([0.1, 0.9], abs=0.02) and (spread < 0.02).all()
+    error, spread, worst = model_of(np.hstack([errors, 0.0 * errors]), squares,
+                                    changes=np.repeat(np.sqrt(squares)[:, None], 2,
+                                                      1)).relative_error(np.array([1.0, 100.0]))
+    assert error == pytest.approx([0.05, 0.45], abs=0.01) and worst == pytest.approx([0.1, 0.9], abs=0.02)
+    assert (spread < 0.02).all()
 
 
 def test_one_calibration_set_tells_nothing_of_its_error():
@@ -147,18 +160,20 @@ def test_one_calibration_set_tells_nothing_of_its_error():
     assert error == 1.0 and np.isinf(spread)
 
 
-# verdicts ----------------------------------------------------------------------------------------------------------------
+# verdicts ---------------------------------------------------------------------------------------------------
 
 def judged(change, terms, errors=0.05, gradient=None, directions=50, sampling=1.0):
-    """Verdict and reason of a set of four units among 100, where calibration sets move the measurement by exactly +-|h|."""
+    """Verdict and reason of a set of four units among 100, where calibration sets move the measurement by
+    exactly +-|h|."""
     squares = np.repeat([1.0, 4.0, 16.0], 32)
     changes = np.where(np.arange(96) % 2, 1.0, -1.0)[:, None] * np.sqrt(squares)[:, None]
     psi = np.zeros((directions, 100))
     psi[np.arange(100) % directions, np.arange(100)] = 1.0
-    calibration = SimpleNamespace(sets=SimpleNamespace(squares=lambda: squares), crossings=np.zeros(96), reach=16.0)
+    calibration = SimpleNamespace(sets=SimpleNamespace(squares=lambda: squares), crossings=np.zeros(96),
+                                  reach=16.0)
     directions = type("Drawn", (), {"dimension": 100, "__len__": lambda self: len(psi)})()
-    measured = SimpleNamespace(calibration=calibration, calibration_changes=changes, directions=directions, gradient=gradient,
-                               typical=lambda s: np.sqrt(s)[:, None])
+    measured = SimpleNamespace(calibration=calibration, calibration_changes=changes, directions=directions,
+                               gradient=gradient, typical=lambda s: np.sqrt(s)[:, None])
     model = model_of(errors * changes, squares, changes=changes)
     sets = Sets.of(np.concatenate([np.ones(4), np.zeros(96)])[None])
     verdict, reasons = judge(measured, model, sets, np.array([[change]]), np.array([terms])[..., None],
@@ -173,15 +188,18 @@ def test_a_small_error_is_trusted_and_sets_chosen_by_a_rule_are_spoken_of():
 
 @pytest.mark.parametrize("times, verdict", [(1.05, TRUST), (1.5, NOT), (3.0, NOT), (10.0, NOT)])
 def test_a_set_that_moves_the_model_farther_than_any_that_was_retrained(times, verdict):
-    """The calibration sets of at most eight units move it by exactly what is typical of them: 2 is as far as four units go."""
+    """The calibration sets of at most eight units move it by exactly what is typical of them: 2 is as far as
+    four units go."""
     assert judged(times * 2.0, [times * 2.0, 0.1, 0.01])[0] == verdict and 1.05 < MAX_MOVED < 1.5
 
 
 def test_how_far_a_set_moves_the_model_is_counted_in_calibration_sets():
     squares = np.array([1.0, 4.0, 100.0])
-    measured = SimpleNamespace(calibration=SimpleNamespace(sets=SimpleNamespace(squares=lambda: squares)), typical=lambda s: np.sqrt(s)[:, None],
+    measured = SimpleNamespace(calibration=SimpleNamespace(sets=SimpleNamespace(squares=lambda: squares)),
+                               typical=lambda s: np.sqrt(s)[:, None],
                                calibration_changes=np.array([[2.0], [2.0], [90.0]]))
-    assert moved_beside(measured, np.array([[3.0], [6.0]]), np.array([2.0, 100.0])) == pytest.approx([3.0 / 2.0, 6.0 / 90.0])
+    assert moved_beside(measured, np.array([[3.0], [6.0]]),
+                        np.array([2.0, 100.0])) == pytest.approx([3.0 / 2.0, 6.0 / 90.0])
 
 
 @pytest.mark.parametrize("errors, sampling, directions, gradient, verdict, words", [
@@ -203,11 +221,12 @@ def test_a_series_that_has_not_settled_is_not_trusted():
 
 
 def test_kinks_are_those_of_calibration_sets_of_the_size():
-    calibration = SimpleNamespace(crossings=np.array([0] * 5 + [1, 2, 3, 4, 90]), downweights=np.repeat([1.0, 4.0], 5)[:, None] * np.eye(1))
+    calibration = SimpleNamespace(crossings=np.array([0] * 5 + [1, 2, 3, 4, 90]),
+                                  downweights=np.repeat([1.0, 4.0], 5)[:, None] * np.eye(1))
     assert crossed(calibration, np.array([1.0, 16.0])).tolist() == [0.0, 3.0]
 
 
-# against retraining ------------------------------------------------------------------------------------------------------
+# against retraining -----------------------------------------------------------------------------------------
 
 def whole(w):
     return w * 1.0
@@ -232,13 +251,15 @@ def test_too_few_directions_ask_for_more_and_more_of_them_help():
 
 @pytest.mark.parametrize("make, directions", [(logistic, 6), (logistic, 15), (network, 4), (network, 10)])
 def test_trusted_predictions_are_worth_more_than_no_change(make, directions):
-    """Of 120 random sets of four sizes: the trusted ones of each size, as a group, are off by at most half of their change."""
+    """Of 120 random sets of four sizes: the trusted ones of each size, as a group, are off by at most half of
+    their change."""
     learner, rng = make(), np.random.default_rng(11)
     measure = whole if make is logistic else (lambda p: p["w2"] * 1.0)
     measured = precompute(learner, directions, 3, progress=False).measure(measure)
     for size in (1, 2, 4, 6):
         sets = [rng.choice(learner.unit_count, size, replace=False) for _ in range(30)]
-        many, true = measured.predict_many(sets), retrain(learner, sets, measure, progress=False) - measured.value
+        many, true = measured.predict_many(sets), retrain(learner, sets, measure,
+                                                          progress=False) - measured.value
         kept = np.array(many.verdict) == TRUST
         assert np.abs(many.change[kept] - true[kept]).sum() <= 0.5 * np.abs(true[kept]).sum()
 
@@ -247,7 +268,8 @@ def test_stability_asks_for_directions_too():
     from deletion import stability
     learner = logistic(steps=20)
     assert stability(precompute(learner, 4, 3, progress=False), whole, 2, progress=False).verdict == MORE
-    assert stability(precompute(learner, given(np.eye(30)), 3, progress=False), whole, 2, progress=False).verdict == TRUST
+    assert stability(precompute(learner, given(np.eye(30)), 3, progress=False), whole, 2,
+                     progress=False).verdict == TRUST
 
 
 # the benchmark -------------------------------------------------------------------------------------------
@@ -262,16 +284,18 @@ def test_the_benchmark_counts_what_it_says():
                            verdict=[TRUST, TRUST, NOT, TRUST, TRUST, MORE])
     cell = cell_of("one", 0, 5, 2, many, true, np.ones(2))
     assert cell.predictions == 12 and cell.trusted == 8 and cell.trusted_outside == 1
-    assert cell.error == pytest.approx((11 * 0.5 + 2.0) / 24) and cell.trusted_error == pytest.approx((7 * 0.5 + 2.0) / 16)
+    assert cell.error == pytest.approx((11 * 0.5 + 2.0) / 24)
+    assert cell.trusted_error == pytest.approx((7 * 0.5 + 2.0) / 16)
     assert cell.outside == pytest.approx(1 / 12) and cell.verdicts == {TRUST: 4, NOT: 1, MORE: 1}
     said = summary([cell] * 3)
-    assert said["outside"] == pytest.approx(1 / 8) and said["count"] == 3 and said["held"] == said["good"] == 0
+    assert said["outside"] == pytest.approx(1 / 8) and said["count"] == 3
+    assert said["held"] == said["good"] == 0
 
 
 def test_the_front_picture_is_drawn(tmp_path):
     pytest.importorskip("matplotlib")
-    made = subprocess.run([sys.executable, "-m", "benchmarks.front", "--quick", "--out", tmp_path, "--json", tmp_path / "front.json"],
-                          capture_output=True, text=True)
+    made = subprocess.run([sys.executable, "-m", "benchmarks.front", "--quick", "--out", tmp_path, "--json",
+                           tmp_path / "front.json"], capture_output=True, text=True)
     assert made.returncode == 0, made.stderr
     assert (tmp_path / "front.png").stat().st_size > 10_000 and "all names with a letter" in made.stdout
     assert len(json.loads((tmp_path / "front.json").read_text())["verdicts"]) > 12

@@ -33,14 +33,15 @@ def close(found, wanted, tolerance):
     return np.abs(found - wanted).max() <= tolerance * np.abs(wanted).max()
 
 
-# least squares: everything has a closed form ---------------------------------------------------------------------------
+# least squares: everything has a closed form ----------------------------------------------------------------
 
 PENALTIES = pytest.mark.parametrize("penalty", [0.0, 0.1], ids=["least squares", "ridge"])
 
 
 @PENALTIES
 def test_leave_one_out_is_the_leverage_formula(penalty):
-    """theta - theta_{-i} = A^{-1} x_i e_i / (1 - P_ii),   A = X^T X + n penalty,   P = X A^{-1} X^T,   e = y - X theta."""
+    """theta - theta_{-i} = A^{-1} x_i e_i / (1 - P_ii),   A = X^T X + n penalty,   P = X A^{-1} X^T,   e = y
+    - X theta."""
     learner = made("diabetes", penalty=penalty)
     x, y = stacked(learner.examples)
     inverse = np.linalg.inv(x.T @ x + len(x) * penalty * np.eye(x.shape[1]))
@@ -53,7 +54,8 @@ def test_leave_one_out_is_the_leverage_formula(penalty):
 
 @PENALTIES
 def test_terms_along_one_example_are_the_powers_of_its_leverage(penalty):
-    """With weight 1 - t, theta - theta(t) = A^{-1} x_i e_i t / (1 - t P_ii): order r is -A^{-1} x_i e_i P_ii^(r-1)."""
+    """With weight 1 - t, theta - theta(t) = A^{-1} x_i e_i t / (1 - t P_ii): order r is -A^{-1} x_i e_i
+    P_ii^(r-1)."""
     learner = made("diabetes", penalty=penalty)
     x, y = stacked(learner.examples)
     inverse = np.linalg.inv(x.T @ x + len(x) * penalty * np.eye(x.shape[1]))
@@ -67,8 +69,9 @@ def test_terms_along_one_example_are_the_powers_of_its_leverage(penalty):
 
 @PENALTIES
 def test_joint_deletion_is_weighted_least_squares(penalty, rng):
-    """Retraining is the minimiser of the rest; the series along the set has order r equal to -(A^{-1} B)^(r-1) A^{-1} X_D^T e_D,
-    B = X_D^T X_D, and its remainder is (A^{-1} B)^p times what retraining moves."""
+    """Retraining is the minimiser of the rest; the series along the set has order r equal to -(A^{-1}
+    B)^(r-1) A^{-1} X_D^T e_D, B = X_D^T X_D, and its remainder is (A^{-1} B)^p times what retraining
+    moves."""
     learner, degree = made("diabetes", penalty=penalty), 3
     x, y = stacked(learner.examples)
     a = x.T @ x + len(x) * penalty * np.eye(x.shape[1])
@@ -78,7 +81,8 @@ def test_joint_deletion_is_weighted_least_squares(penalty, rng):
         h = learner.downweight(deleted)
         exact = minimiser(learner, 1.0 - h, penalty)
         assert close(retrain(learner, [deleted])[0] - theta, exact - theta, 1e-10)
-        assert close(retrain(learner, [deleted], weight=0.3)[0], minimiser(learner, 1.0 - 0.7 * h, penalty), 1e-10)
+        assert close(retrain(learner, [deleted], weight=0.3)[0], minimiser(learner, 1.0 - 0.7 * h, penalty),
+                     1e-10)
         step = np.linalg.solve(a, x[deleted].T @ x[deleted])
         curve = precompute(learner, given(h), degree).measure(parameters).along(0, 1.0)[0].real
         wanted = -np.linalg.solve(a, x[deleted].T @ (y - x @ theta)[deleted])
@@ -98,7 +102,7 @@ def test_predictions_on_held_out_patients():
     assert np.mean((x @ theta - y) ** 2) < 0.7 * np.mean(y ** 2)
 
 
-# logistic regression and the network -----------------------------------------------------------------------------------
+# logistic regression and the network ------------------------------------------------------------------------
 
 def test_logistic_regression_is_near_convergence():
     learner = made("breast_cancer")
@@ -128,14 +132,16 @@ def test_digits_are_learnt_and_margins_are_log_odds():
 @pytest.mark.parametrize("share", [0.01, 0.05])
 @pytest.mark.parametrize("name", ["breast_cancer", "digits"])
 def test_each_degree_along_a_set_comes_nearer_to_retraining(name, share, rng):
-    """sum |predicted - true change| over sum |true change|, over random sets and margins of held-out examples. Degree 3 leaves
-    .013 to .017 of the change over 200 sets; over 32, a single patient of great influence can double that."""
+    """sum |predicted - true change| over sum |true change|, over random sets and margins of held-out
+    examples. Degree 3 leaves .013 to .017 of the change over 200 sets; over 32, a single patient of great
+    influence can double that."""
     learner, count = made(name), 32
     x, y = stacked(learner.held_out)
 
     def margins(p):
         return learner.margin(p, x, y)
-    sets = [rng.choice(learner.unit_count, round(share * learner.unit_count), replace=False) for _ in range(count)]
+    sets = [rng.choice(learner.unit_count, round(share * learner.unit_count), replace=False)
+            for _ in range(count)]
     truth = retrain(learner, sets, margins)
     measured = precompute(learner, given([learner.downweight(s) for s in sets]), 3).measure(margins)
     curves = np.stack([measured.along(j, 1.0)[0].real for j in range(count)], axis=1)
@@ -143,7 +149,7 @@ def test_each_degree_along_a_set_comes_nearer_to_retraining(name, share, rng):
     assert (np.diff(errors) < 0).all() and errors[3] < 0.05
 
 
-# what every learner promises -------------------------------------------------------------------------------------------
+# what every learner promises --------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("name", ["digits", "breast_cancer", "diabetes"])
 def test_learners_pass_their_own_check_and_survive_pickling(name):
@@ -161,10 +167,13 @@ def test_the_seed_decides_who_is_held_out():
     assert one.example_count + len(one.held_out) == 442
 
 
-@pytest.mark.parametrize("name, fields, words", [
-    ("digits", dict(count=1797), "1797 training examples of 1797: .*hold out"), ("digits", dict(batch=0), "minibatches of 0"),
-    ("digits", dict(epochs=0), "0 passes"), ("breast_cancer", dict(count=1), "at least 2"), ("diabetes", dict(count=11), "at least 12"),
-    ("diabetes", dict(count=20.0), "20.0 training examples")])
+@pytest.mark.parametrize("name, fields, words",
+                         [("digits", dict(count=1797), "1797 training examples of 1797: .*hold out"),
+                          ("digits", dict(batch=0), "minibatches of 0"),
+                          ("digits", dict(epochs=0), "0 passes"),
+                          ("breast_cancer", dict(count=1), "at least 2"),
+                          ("diabetes", dict(count=11), "at least 12"),
+                          ("diabetes", dict(count=20.0), "20.0 training examples")])
 def test_sizes_that_make_no_sense(name, fields, words):
     with pytest.raises(LearnerError, match=words):
         made(name, **fields)

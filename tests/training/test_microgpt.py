@@ -35,19 +35,22 @@ def test_the_scalar_twin_agrees_on_values_and_gradients(name):
     twin.backward()
     shape = Shape()
     circuit = gradient(record(lambda *x: loss(dict(zip(shape.parameters(), x)), x[-1], shape),
-                              *[real(*s) for s in shape.parameters().values()], integer(len(tokens))), wrt=range(9))
+                              *[real(*s) for s in shape.parameters().values()], integer(len(tokens))),
+                       wrt=range(9))
     value, *slopes = circuit(*tensors.values(), tokens)
     assert value == pytest.approx(twin.number, rel=1e-12)
     found, wanted = np.concatenate([s.ravel() for s in slopes]), np.array([v.slope for v in values])
     assert np.abs(found - wanted).max() < 1e-10 * np.abs(wanted).max()
-    assert np.allclose(loss(tensors, tokens, shape), value, rtol=1e-13)      # the same function on plain arrays
+    # the same function on plain arrays
+    assert np.allclose(loss(tensors, tokens, shape), value, rtol=1e-13)
 
 
 def test_the_scalar_twin_trains_alike_with_weights():
     learner, weights = names(steps=4), [1.0, 0.0, 0.5, 1.0]
     tokens = [scalar.encode(name, ALPHABET) for name in learner.documents]
     losses = []
-    trained = scalar.train(learner.layout.initial.tolist(), tokens, 27, 4, weights, report=lambda step, loss: losses.append(loss))
+    trained = scalar.train(learner.layout.initial.tolist(), tokens, 27, 4, weights, report=lambda step,
+                           loss: losses.append(loss))
     found = learner.train(np.array(weights))[0]
     assert np.abs(found - trained).max() < 1e-10 and len(losses) == 4
 
@@ -74,7 +77,8 @@ def test_names_are_shuffled_and_parameters_drawn_as_in_the_paper(golden):
 
 def test_learners_of_names():
     learner = names(steps=30, units=first_letter)
-    assert learner.units == list(ALPHABET) and [learner.units[u] for u in learner.unit_of] == [name[0] for name in learner.documents]
+    assert learner.units == list(ALPHABET)
+    assert [learner.units[u] for u in learner.unit_of] == [name[0] for name in learner.documents]
     assert names(steps=30).check(steps=2).unit_count == 30
     assert names(seed=1, steps=3).documents != learner.documents[:3]
 
@@ -91,7 +95,8 @@ def test_more_steps_than_names_come_round_again(tmp_path):
 def test_documents_that_make_no_sense(tmp_path):
     (tmp_path / "empty.txt").write_text("\n \n", encoding="utf-8")
     (tmp_path / "bytes.txt").write_bytes(b"\xff\xfe\xfa")
-    for path, words in (("empty.txt", "holds no names"), ("missing.txt", "cannot read names"), ("bytes.txt", "cannot read names")):
+    for path, words in (("empty.txt", "holds no names"), ("missing.txt", "cannot read names"),
+                        ("bytes.txt", "cannot read names")):
         with pytest.raises(DocumentError, match=words):
             read_names(tmp_path / path)
     learner = names(steps=2)

@@ -23,8 +23,9 @@ def test_the_convolutional_net_convolves():
 
     def layer(image, kernel):
         kernel = kernel.reshape(3, 3, *kernel.shape[1:])
-        return gelu(np.stack([sum(correlate(image[..., c], kernel[..., c, d], mode="valid") for c in range(image.shape[-1]))
-                              for d in range(kernel.shape[-1])], axis=-1))
+        return gelu(np.stack([sum(correlate(image[..., c], kernel[..., c, d], mode="valid")
+                                  for c in range(image.shape[-1])) for d in range(kernel.shape[-1])],
+                             axis=-1))
 
     def loss(image, label):
         features = layer(layer(image, p["first"]), p["second"])
@@ -75,4 +76,5 @@ def test_what_is_measured_is_the_loss_on_a_held_out_example():
     alone, batched = transformer(count=10, epochs=1), recurrent(count=40, epochs=1)
     assert alone.loss_on(3)(parameters(alone)) == alone.loss(parameters(alone), *alone.held_out[3])
     window, = batched.held_out[3]
-    assert batched.loss_on(3)(parameters(batched)) == pytest.approx(batched.loss(parameters(batched), window[None])[0], rel=1e-14)
+    assert batched.loss_on(3)(parameters(batched)) == pytest.approx(batched.loss(parameters(batched),
+                                                                                 window[None])[0], rel=1e-14)

@@ -1,4 +1,5 @@
-"""Whole trainings against independent truth: the golden numbers, contour integrals, finite differences, closed forms."""
+"""Whole trainings against independent truth: the golden numbers, contour integrals, finite differences,
+closed forms."""
 from pathlib import Path
 
 import numpy as np
@@ -21,9 +22,11 @@ def series(sketch, direction=0):
     return np.concatenate([sketch.theta[:, None], stored[..., 0] + 1j * stored[..., 1]], axis=1)
 
 
-@pytest.mark.parametrize("name", ["census_12steps_degree6", "census_40steps_degree3", "census_1000steps_x_degree4"])
+@pytest.mark.parametrize("name",
+                         ["census_12steps_degree6", "census_40steps_degree3", "census_1000steps_x_degree4"])
 def test_parity_with_the_polynomial_golden_files(name):
-    """Below the highest order the engine as it is; at the highest with GELU differentiated as the files' code does."""
+    """Below the highest order the engine as it is; at the highest with GELU differentiated as the files' code
+    does."""
     degree, _, results = parity.compare(GOLDEN / f"{name}.npz")
     for exact, filed in zip(results["exact"], results["as filed"]):
         assert exact[:degree].max() < 1e-11 and filed.max() < 1e-11
@@ -36,8 +39,9 @@ def test_parity_with_the_plain_golden_files(name):
 
 
 def test_microgpt_is_a_contour_integral_of_whole_trainings(golden):
-    """f along a random complex direction, orders 1 to 6, from 64 trainings at complex weights on the unit circle - nothing of
-    Taylor arithmetic in it. It also decides who is right about the golden file's highest order."""
+    """f along a random complex direction, orders 1 to 6, from 64 trainings at complex weights on the unit
+    circle - nothing of Taylor arithmetic in it. It also decides who is right about the golden file's highest
+    order."""
     data = golden("census_12steps_degree6")
     learner, psi = parity.learner_of(data), data["downweight_direction"]
     measure = learner.loss_on(str(data["test_doc"]))
@@ -55,8 +59,8 @@ def test_microgpt_is_a_contour_integral_of_whole_trainings(golden):
     assert filed[:6].max() < 1e-9 and filed[6] > 1e-8
 
 
-@pytest.mark.parametrize("learner, radius", [(logistic(steps=10), 4.0), (network(steps=10), 1.5), (tiny(), 0.5)],
-                         ids=["logistic", "network", "adam"])
+@pytest.mark.parametrize("learner, radius", [(logistic(steps=10), 4.0), (network(steps=10), 1.5),
+                                             (tiny(), 0.5)], ids=["logistic", "network", "adam"])
 def test_any_learner_is_a_contour_integral(learner, radius, rng):
     """The radius makes high orders count as much as low ones."""
     psi = rng.normal(size=learner.unit_count) + 1j * rng.normal(size=learner.unit_count)
@@ -75,14 +79,16 @@ def test_first_and_second_order_are_finite_differences_of_retraining():
     def measure(p):
         return (p["w1"] * p["w1"]).sum() + p["w2"].sum()
     step = 2e-4
-    low, middle, high = retrain(learner, weights=1.0 - np.array([-step, 0.0, step])[:, None] * h, measurement=measure)
+    low, middle, high = retrain(learner, weights=1.0 - np.array([-step, 0.0, step])[:, None] * h,
+                                measurement=measure)
     found = precompute(learner, given(h), 2).measure(measure).coefficients[0].real
     assert found[0] == pytest.approx((high - low) / (2 * step), rel=1e-5)
     assert found[1] == pytest.approx((high - 2 * middle + low) / (2 * step ** 2), rel=1e-3)
 
 
 def closed_form_series(learner, x, y, psi, degree, penalty):
-    """Coefficients of (X^T W X / n + penalty)^{-1} X^T W y / n with W = 1 - t psi, by solving order after order."""
+    """Coefficients of (X^T W X / n + penalty)^{-1} X^T W y / n with W = 1 - t psi, by solving order after
+    order."""
     a, b = x.T @ x / len(x) + penalty * np.eye(x.shape[1]), x.T @ y / len(x)
     da, db = x.T @ (psi[:, None] * x) / len(x), x.T @ (psi * y) / len(x)
     orders = [np.linalg.solve(a, b).astype(complex)]
@@ -96,12 +102,14 @@ def test_ridge_regression_is_its_closed_form_at_every_order(rng):
     x, y = (np.array(column) for column in zip(*learner.examples))
     psi = sphere(1, 12, 5).psi[0]
     wanted = closed_form_series(learner, x, y, psi, 6, penalty=0.1)
-    errors = np.abs(series(precompute(learner, given(psi), 6)) - wanted).max(axis=0) / np.abs(wanted).max(axis=0)
+    errors = np.abs(series(precompute(learner, given(psi), 6))
+                    - wanted).max(axis=0) / np.abs(wanted).max(axis=0)
     assert errors.max() < 1e-10
 
 
 def test_least_squares_deletion_is_the_leverage_formula():
-    """theta - theta_{-i} = (X^T X)^{-1} x_i e_i / (1 - P_ii), by retraining, and by the series where it converges."""
+    """theta - theta_{-i} = (X^T X)^{-1} x_i e_i / (1 - P_ii), by retraining, and by the series where it
+    converges."""
     learner = least_squares(regularizer=None, steps=4000)
     x, y = (np.array(column) for column in zip(*learner.examples))
     inverse = np.linalg.inv(x.T @ x)
@@ -121,7 +129,8 @@ def test_expanding_around_other_weights():
     learner = logistic()
     base, h = learner.downweight([1, 2], 0.5), learner.downweight([5])
     measured = precompute(learner, given(h), 12, downweight=base).measure(lambda w: C.exp(w).sum())
-    truth = retrain(learner, weights=np.stack([1.0 - base, 1.0 - base - h]), measurement=lambda w: C.exp(w).sum())
+    truth = retrain(learner, weights=np.stack([1.0 - base, 1.0 - base - h]),
+                    measurement=lambda w: C.exp(w).sum())
     assert measured.value == pytest.approx(truth[0], rel=1e-13)
     assert measured.along(0, 1.0)[0, -1].real == pytest.approx(truth[1], rel=1e-8)
 
@@ -132,6 +141,7 @@ def test_theta_0_is_the_training_itself_in_every_block_and_degree():
     learner = network()
     plain = learner.train()[0]
     found, nothing = [precompute(learner, 20, degree).theta for degree in (1, 3)], np.zeros((1, 20), complex)
-    found.append(push(learner, Task(0, nothing, 0, np.zeros(20)))[0])      # degree 0, which sparse directions begin with
+    # degree 0, which sparse directions begin with
+    found.append(push(learner, Task(0, nothing, 0, np.zeros(20)))[0])
     assert all(np.array_equal(found[0], theta) for theta in found)
     assert close(found[0], plain, 1e-12)
