@@ -9,17 +9,17 @@ from .errors import LearnerError
 from .gates.gate import first_bad
 
 
-def array_of(x, what, kinds, wanted, finite=True):
+def array_of(x, what, kinds, expected, finite=True):
     """x as a new array, of finite numbers unless the caller looks at that.   kinds: NumPy's letters of types;
-    wanted: in words."""
+    expected: in words."""
     try:
         array = np.array(x)
     except ValueError:
-        raise LearnerError(f"{what}: {wanted} are wanted, not rows of different lengths") from None
+        raise LearnerError(f"{what}: expected {expected}, got rows of different lengths") from None
     if array.dtype.kind not in kinds:
-        raise LearnerError(f"{what}: {wanted} are wanted, not {array.dtype}: {x!r:.60}")
+        raise LearnerError(f"{what}: expected {expected}, got {array.dtype}: {x!r:.60}")
     if finite and not np.isfinite(array).all():
-        raise LearnerError(f"{what}: finite numbers are wanted, not {first_bad(array)}")
+        raise LearnerError(f"{what}: expected finite numbers, got {first_bad(array)}")
     return array
 
 
@@ -42,14 +42,14 @@ def real_number(x, what, low=-np.inf, high=np.inf, below=np.inf, above=-np.inf):
         limits = [f">= {low:g}"] * (low > -np.inf) + [f"> {above:g}"] * (above > -np.inf)
         limits += [f"<= {high:g}"] * (high < np.inf) + [f"< {below:g}"] * (below < np.inf)
         raise LearnerError(
-            f"{what}: one number{' ' * bool(limits)}{' and '.join(limits)} is wanted, not {x!r:.60}")
+            f"{what}: expected one number{' ' * bool(limits)}{' and '.join(limits)}, got {x!r:.60}")
     return float(number)
 
 
 def whole_number(x, what, low):
     """x as an int >= low. Nothing is rounded, and True is not 1."""
     if isinstance(x, (bool, np.bool_)) or not isinstance(x, (int, np.integer)) or x < low:
-        raise LearnerError(f"{what} is a whole number >= {low}, not {x!r:.60}")
+        raise LearnerError(f"{what}: expected a whole number >= {low}, got {x!r:.60}")
     return int(x)
 
 
@@ -61,7 +61,7 @@ def checked_threads(threads):
 def checked_function(function, what, arguments):
     """A function that can be called with that many arguments."""
     if not callable(function):
-        raise LearnerError(f"{what} is a function, not {function!r:.60}")
+        raise LearnerError(f"{what}: expected a function, got {function!r:.60}")
     try:
         inspect.signature(function).bind(*[None] * arguments)
     except TypeError as error:
@@ -82,8 +82,8 @@ def one_of(x, what, known):
 def checked_learner(learner):
     """A Learner."""
     if not hasattr(learner, "unit_of") or isinstance(learner, type):
-        raise LearnerError("a Learner is wanted, as Learner(parameters, examples, loss, optimizer, "
-                           f"schedule) makes it, not {learner!r:.60}")
+        raise LearnerError("expected a Learner, as Learner(parameters, examples, loss, optimizer, schedule) "
+                           f"makes it, got {learner!r:.60}")
     return learner
 
 
@@ -109,7 +109,7 @@ def hashable(x):
 def checked_labels(labels, what):
     """Labels of units as a list."""
     if not iterable(labels):
-        raise LearnerError(f"{what} is a sequence of labels, not {labels!r:.60}")
+        raise LearnerError(f"{what}: expected a sequence of labels, got {labels!r:.60}")
     labels = [x.item() if isinstance(x, np.generic) else x for x in labels]
     for i, label in enumerate(labels):
         if label is None or not hashable(label) or label != label:

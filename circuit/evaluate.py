@@ -37,7 +37,7 @@ def listed_inputs(circuit, inputs):
     """The inputs as a list, one per input of the circuit."""
     if not hasattr(circuit, "entries"):
         raise CircuitError(
-            f"a circuit is wanted, not {circuit!r:.60}: record(function, real(...), ...) makes one")
+            f"expected a circuit, as record(function, real(...), ...) makes it, got {circuit!r:.60}")
     try:
         inputs = list(inputs)
     except TypeError:

@@ -6,6 +6,8 @@ Twelve rooms, each of which uses only those before it: learner, directions, stor
 import os
 import sys
 
+__version__ = "0.2.0"
+
 # `python -m deletion` searches the working directory first, which may be a stranger's folder with a numpy.py
 if sys.argv[:1] == ["-m"] and sys.path[:1] == [os.getcwd()]:
     sys.path.append(sys.path.pop(0))
@@ -23,3 +25,11 @@ from .sketch.stability import Stability, stability
 from .curvature.objective import ModelLoss, Objective
 from .methods.base import (
     Answer, LeaveOneOuts, Method, NoChange, Retraining, Sketched, SketchedModel)
+
+__all__ = [
+    "Adam", "Answer", "Directions", "DoesNotApply", "given", "haar", "InputError", "Learner",
+    "LearnerError", "LeaveOneOuts", "LinearDecay", "load", "Measured", "merge", "Method", "mixture",
+    "ModelLoss", "Momentum", "NoChange", "Objective", "pairs", "precompute", "Prediction", "retrain",
+    "Retraining", "SGD", "Sketch", "Sketched", "SketchedModel", "sphere", "Stability", "stability",
+    "StoreError",
+]

@@ -7,3 +7,8 @@ from .data import DocumentError, Tokenizer, read_names
 from .learner import NameLearner, first_letter, names
 from .model import Shape, logits, loss
 from .sample import sample
+
+__all__ = [
+    "DocumentError", "first_letter", "logits", "loss", "NameLearner", "names", "read_names", "sample",
+    "Shape", "Tokenizer",
+]

@@ -32,7 +32,7 @@ def read_names(path=None):
     # splitlines would also split at rarer signs
     names = [line.strip() for line in text.split("\n") if line.strip()]
     if not names:
-        raise DocumentError(f"{path} holds no names: one a line is wanted")
+        raise DocumentError(f"{path} holds no names: expected one a line")
     return names
 
 

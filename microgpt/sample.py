@@ -19,7 +19,7 @@ def sample(parameters, tokenizer, shape, count=10, temperature=0.5, seed=0):
     letters."""
     count, temperature, seed = checked_options(count, temperature, seed)
     if not isinstance(parameters, dict):
-        raise LearnerError("parameters are wanted by name, as learner.layout.split(theta) gives them")
+        raise LearnerError("expected parameters by name, as learner.layout.split(theta) gives them")
     generator, names = np.random.default_rng(seed), []
     for _ in range(count):
         tokens = [tokenizer.bos]

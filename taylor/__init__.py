@@ -9,3 +9,8 @@ from .evaluate import LANES, Evaluator, checked_degree, evaluate
 from .flops import flops
 from .polynomial import Polynomial
 from .recurrence import TRAININGS, Recurrence, Step
+
+__all__ = [
+    "checked_degree", "evaluate", "Evaluator", "flops", "LANES", "Polynomial", "Recurrence", "Step",
+    "TRAININGS",
+]

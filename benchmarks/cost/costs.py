@@ -188,7 +188,7 @@ def main():
                         help="on all cores, for all that is measured (default %(default)s)")
     options = parser.parse_args()
     if not options.minutes > 0:
-        raise InputError(f"--minutes {options.minutes}: more than 0 are wanted")
+        raise InputError(f"--minutes {options.minutes}: expected more than 0")
     sizes, fixed, asked = (QUICK_SIZES, QUICK_FIXED, QUICK_ASKED) if options.quick else (SIZES, FIXED, ASKED)
     sizes = [n for n in sizes if n <= len(read_names(options.names))]
     if not sizes:

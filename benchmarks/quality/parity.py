@@ -59,7 +59,7 @@ def check(path, data):
     for name, (kind, shape) in kinds.items():
         if data[name].dtype.kind not in kind or data[name].shape != shape:
             raise InputError(f"{path}: {name} is {data[name].dtype} of shape {data[name].shape}; "
-                               f"{KINDS[kind]} of shape {shape} is wanted")
+                               f"expected {KINDS[kind]} of shape {shape}")
 
 
 KINDS = {"U": "text", "f": "real numbers", "fc": "numbers"}

@@ -80,7 +80,7 @@ def plain_array(x):
     except ValueError:
         raise ShapeError(f"rows of different lengths make no array: {x!r:.60}") from None
     if array.dtype.kind not in "biufc":
-        raise CircuitError(f"numbers are wanted, not {array.dtype}: {x!r:.60}")
+        raise CircuitError(f"expected numbers, got {array.dtype}: {x!r:.60}")
     return array
 
 

@@ -287,7 +287,7 @@ def given_arguments(options):
     for text in options.argument or ():
         name, equals, value = text.partition("=")
         if not equals:
-            raise LearnerError(f"--argument {text}: name=value is wanted")
+            raise LearnerError(f"--argument {text}: expected name=value")
         try:
             given[name] = json.loads(value)
         except ValueError:

@@ -41,7 +41,7 @@ def resolve(text, beside=None):
     """
     module, _, name = qualified(text, beside).partition(":")
     if not all(part.isidentifier() for part in (*module.split("."), *name.split("."))):
-        raise LearnerError(f"{text!r} names no function: module:function is wanted, such as microgpt:names")
+        raise LearnerError(f"{text!r} names no function: expected module:function, such as microgpt:names")
     try:
         value = import_module(module)
     except ImportError as error:

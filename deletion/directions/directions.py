@@ -173,7 +173,7 @@ def mixture(*parts):
     """Several Directions over the same units, one after the other."""
     if len({part.psi.shape[1] for part in parts}) != 1:
         raise LearnerError(f"a mixture of directions over {[part.psi.shape[1] for part in parts]} units: "
-                           "the same number is wanted")
+                           "expected the same number")
     designs = {part.design for part in parts}
     units = {part.psi.any(axis=0).tobytes() for part in parts if part.design in UNITARILY_INVARIANT}
     design = designs.pop() if len(designs) == 1 and len(units) <= 1 else "mixture"

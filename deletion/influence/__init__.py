@@ -17,3 +17,10 @@ from .path import Homotopy, PathDerivative
 from .pbrf import PBRF
 from .shapley import Shapley, shapley_values
 from .soft import Soft, soften
+
+__all__ = [
+    "BayesianInfluence", "ByMetagradient", "five_gaps", "Flow", "GAPS", "Gaps", "Homotopy", "Influence",
+    "Metagradient", "metagradient", "NewtonStep", "PathDerivative", "PBRF", "self_influences",
+    "SelfInfluences", "Shapley", "shapley_values", "SketchedBeyond", "Soft", "soften", "Solution",
+    "solve", "STATIONS", "Unlearning",
+]

@@ -121,8 +121,8 @@ class Measured:
         found, c_1 = -psi . gradient.
         """
         if not hasattr(metagradient, "gradient"):
-            raise LearnerError("a Metagradient is wanted, as metagradient(learner, measurement) returns "
-                               f"it, not {metagradient!r:.60}")
+            raise LearnerError("expected a Metagradient, as metagradient(learner, measurement) returns "
+                               f"it, got {metagradient!r:.60}")
         if not self.degree:
             raise LearnerError(
                 "a sketch of degree 0 predicts no change: there is no degree 1 to take from a gradient")

@@ -44,7 +44,7 @@ def vector(x, what, size):
     """x as floats (size,)."""
     x = real_array(x, what)
     if x.shape != (size,):
-        raise LearnerError(f"{what}: shape ({size},) is wanted, not {x.shape}")
+        raise LearnerError(f"{what}: expected shape ({size},), got {x.shape}")
     return x
 
 
@@ -62,7 +62,7 @@ class Flow:
         self.x = real_array(x, "x")
         if self.x.ndim != 2 or not self.x.size:
             raise LearnerError(
-                f"x: (rows, parameters), at least one of each, is wanted, not shape {self.x.shape}")
+                f"x: expected (rows, parameters), at least one of each, got shape {self.x.shape}")
         rows, size = self.x.shape
         self.y = vector(y, "y", rows)
         self.start = np.zeros(size) if start is None else vector(start, "start", size)
@@ -149,7 +149,7 @@ class Unlearning:
 
     def __init__(self, flow, rows, horizon, asked=0.0):
         if not isinstance(flow, Flow):
-            raise LearnerError(f"a Flow is wanted, not {flow!r:.60}")
+            raise LearnerError(f"expected a Flow, got {flow!r:.60}")
         self.flow, self.rows = flow, flow.rows(rows)
         self.retrained = flow.without(self.rows)
         self.asked = real_number(asked, "the time of asking", low=0.0)

@@ -15,3 +15,11 @@ from .gradient_ascent import GradientAscent
 from .natural import MinMax, NaturalGradient
 from .noise import Privacy, leaked, noised
 from .rewind import Rewind, Trajectory, inverted, trajectory
+
+__all__ = [
+    "ascend", "Ascent", "Certified", "CertifiedRemoval", "certify", "Constants", "Descended", "Descent",
+    "estimated", "GradientAscent", "homogeneity", "inverted", "KKT", "leaked", "Linear",
+    "logistic_bounds", "max_margin", "MinMax", "multipliers", "NaturalGradient", "noised", "Privacy",
+    "quadratic_bounds", "RetrainingDue", "Rewind", "Span", "Success", "success", "train_to_margin",
+    "Trained", "Trajectory", "trajectory", "TwoLayerReLU",
+]

@@ -91,7 +91,7 @@ def test_what_was_killed_goes_on(folder, again):
 
 
 @pytest.mark.parametrize("which, arguments, words", [
-    ("figure1", ["--degree", "1"], "--degree is a whole number >= 2"), ("figure1", ["--directions", "0"], "--directions is a whole number >= 1"),
+    ("figure1", ["--degree", "1"], "--degree: expected a whole number >= 2"), ("figure1", ["--directions", "0"], "--directions: expected a whole number >= 1"),
     ("figure1", ["--steps", "many"], "invalid int"),
     ("figure2", ["--letter", "#"], "none of the 40 training names"), ("figure2", ["--letter", ""], "--letter is empty"),
     ("figure2", ["--degree", "0"], ">= 1"), ("figure3", ["--directions", "1"], ">= 2"), ("figure3", ["--seed", "-1"], ">= 0"),

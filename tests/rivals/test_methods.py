@@ -150,7 +150,7 @@ def test_without_curvature_gradient_ascent_asks_for_a_rate():
                     (lambda: Influence(np.array(["hessian", "fisher"])), "no curvature"),
                     (lambda: Influence(solver=["cg"]), "no solver"),
                     (lambda: NewtonStep(tolerance="small"), "tolerance"),
-                    (lambda: Influence(damping=True), "damping: real numbers are wanted, not bool"),
+                    (lambda: Influence(damping=True), "damping: expected real numbers, got bool"),
                     (lambda: Influence(limit=0), "limit"),
                     (lambda: Rewind(3, rows=["dropped"]), "deleted rows are"),
                     (lambda: self_influences(converged(), [[1]], "hessian"), "solves with a curvature")])

@@ -77,7 +77,7 @@ def test_a_singular_curvature_is_refused(solver, rng):
     ({"damping": -1.0}, "damping: one number >= 0"),
     ({"damping": np.nan}, "damping: finite"),
     ({"tolerance": 0.0}, "tolerance: one number"),
-    ({"limit": True}, "limit is a whole number"),
+    ({"limit": True}, "limit: expected a whole number"),
     ({"scale": 0.0}, "scale: one number"),
 ])
 def test_what_solvers_cannot_do_is_named(options, message, rng):

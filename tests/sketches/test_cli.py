@@ -252,7 +252,7 @@ def test_recipes():
     (["validate", "FOLDER", "--measure", "loss:max", "--size", "41"], "--size 41"),
     (["precompute", "--steps", "40"], "--out FOLDER is needed"),
     (["precompute", "--names", "nowhere", "--out", "x"], "cannot read names"),
-    (["precompute", "--steps", "40", "--degree", "-1", "--out", "x"], "degree is a whole number"),
+    (["precompute", "--steps", "40", "--degree", "-1", "--out", "x"], "degree: expected a whole number"),
     (["precompute", "--steps", "40", "--out", "FOLDER", "--seed", "6", "--directions", "24", "--degree", "2", "--design", "sphere"],
      "its seed differs"),
     (["precompute", "--steps", "40", "--argument", "colour", "--out", "x"], "name=value"),

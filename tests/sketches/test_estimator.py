@@ -354,5 +354,5 @@ def test_what_is_printed_of_sketches_is_one_line():
 def test_a_seed_is_a_whole_number():
     for draw in (sphere, haar):
         for seed in (-1, 0.5, True):
-            with pytest.raises(LearnerError, match="a seed is a whole number >= 0"):
+            with pytest.raises(LearnerError, match="a seed: expected a whole number >= 0"):
                 draw(3, 5, seed)

@@ -293,8 +293,8 @@ def test_directions_in_the_folder_count_whatever_numpy_draws(learner, original, 
 
 
 def test_seeds_and_designs_and_formats_that_make_no_sense(learner):
-    for arguments, words in ((dict(seed=-1), "seed is a whole number"), (
-        dict(seed=None), "seed is a whole number"), (dict(design="cube"), "no design 'cube'"),
+    for arguments, words in ((dict(seed=-1), "seed: expected a whole number"), (
+        dict(seed=None), "seed: expected a whole number"), (dict(design="cube"), "no design 'cube'"),
                              (dict(dtype="float16"), "float64 or float32, not float16"),
                              (dict(executor=3), "an executor is a concurrent")):
         with pytest.raises(CircuitError, match=words):
