@@ -76,7 +76,8 @@ CHILD = """
     sys.path.insert(0, sys.argv[2])
     from learners import network
     from deletion import precompute
-    logging.basicConfig(level=logging.DEBUG, format="%(message)s", stream=sys.stdout)
+    logging.basicConfig(format="%(message)s", stream=sys.stdout)
+    logging.getLogger("deletion").setLevel(logging.DEBUG)
     fsync = os.fsync
     def slowly(file):      # so that a kill can hit the writing
         fsync(file)
