@@ -253,5 +253,5 @@ def test_an_error_in_a_step_names_the_step():
     with pytest.raises(CircuitError, match="9 directions for a block"):
         Recurrence([circuit], [], 1, 2).block([np.array([1.0])], np.ones(1), np.ones((LANES + 1, 1)))
     # the compiler fails on it
-    with pytest.raises(CircuitError, match="a degree is a whole number >= 0, not -1"):
+    with pytest.raises(CircuitError, match="degree: expected a whole number >= 0, got -1"):
         Recurrence([circuit], [], 1, -1)
