@@ -12,7 +12,7 @@ import pytest
 
 import circuit as C
 from circuit import real, record
-from deletion import Learner, given, precompute
+from deletion import Learner, given, precompute, sphere
 from microgpt import idea
 from taylor import Polynomial, evaluate, from_lanes
 
@@ -160,8 +160,11 @@ def test_the_estimator_is_right_on_average():
 
 def test_the_estimator_is_the_librarys():
     """The library's decoder 'mean' gives the same terms from the same directions."""
-    pairs = idea.sketch(8, seed=2)
-    measured = sketched(learner_of(idea.STEPS), [psi for psi, _ in pairs]).measure(measurement)
+    directions = sphere(8, COUNT, seed=2)
+    units = directions.psi / np.linalg.norm(directions.psi, axis=1, keepdims=True)
+    pairs = [(psi, idea.coefficients_along(psi)) for psi in units]
+    measured = precompute(learner_of(idea.STEPS), directions, idea.DEGREE, calibration=0,
+                          progress=False).measure(measurement)
     terms = measured.predict([1, 6], decoder="mean").terms
     np.testing.assert_allclose([idea.estimate(pairs, [1, 6], r)[0] for r in range(1, idea.DEGREE + 1)],
                                terms[1:], rtol=1e-9, atol=1e-12)
