@@ -1,5 +1,5 @@
-"""Unlearning rules against formulas, exact retraining and learners made anew. Their bounds: test_guarantees.py;
-rewinding: test_rewinding.py."""
+"""Unlearning rules against formulas, exact retraining and learners made anew. Their bounds are tested in
+test_guarantees.py, rewinding in test_rewinding.py."""
 from fractions import Fraction
 from functools import partial
 
