@@ -1,5 +1,4 @@
-"""microgpt as a learner: it is trained on one name per step, and each name is an example that can be
-deleted."""
+"""microgpt as a learner: each step trains on one name, and each name is an example that can be deleted."""
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -126,8 +125,7 @@ class NameLearner(Learner):
         return DocumentLoss(self.shape, tuple(self.tokenizer.encode(name).tolist()))
 
     def probability_of(self, name: str) -> DocumentProbability:
-        """Return a measurement: the probability of a whole name (of its first letters, if it is longer than
-        the context).
+        """Return a measurement: the probability of a whole name, cut to the context.
 
         Parameters
         ----------

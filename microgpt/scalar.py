@@ -112,8 +112,7 @@ def normalised(x):
 
 
 def next_token_scores(model, token, position, keys, values):
-    """Scores of every next token, given one token, and the keys and values of those before it, to which its
-    own are appended."""
+    """Scores of every next token. The keys and values of all tokens so far grow by those of this token."""
     x = normalised([a + b for a, b in zip(model["wte"][token], model["wpe"][position])])
     z = normalised(x)
     query = apply(model["attn_wq"], z)
@@ -164,8 +163,7 @@ def encode(name, alphabet):
 
 
 def train(numbers, documents, vocabulary, steps, weights=None, report=lambda step, loss: None):
-    """Train by Adam with eps inside the root, one document a step, its loss times its weight; return the
-    trained numbers."""
+    """Train by Adam, eps inside the root, on one document a step, times its weight; return the numbers."""
     model, parameters = build(numbers, vocabulary)
     rate, beta1, beta2, eps = 0.01, 0.85, 0.99, 1e-3
     first, second = [0.0] * len(parameters), [0.0] * len(parameters)
