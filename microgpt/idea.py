@@ -100,6 +100,7 @@ def tanh(x):
 
 
 # a training, in numbers or in polynomials -------------------------------------------------------------------
+
 STEPS = 40
 EXAMPLES = [(-1.6, -1), (-1.1, -1), (-0.4, 1), (-0.2, -1), (0.3, 1), (0.7, -1), (1.2, 1), (1.9, 1)]
 """Eight examples: a number x, and its class y, which is -1 or 1."""
