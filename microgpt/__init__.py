@@ -1,7 +1,7 @@
-"""microgpt: the model and the data that everything is tried on.
+"""microgpt: the model and the data on which everything is tried.
 
-Reading order: scalar (the whole algorithm, one number at a time), model (the same in tensors), data, learner,
-sample.
+Reading order: idea (all of the project, in one file), scalar (microgpt, one number at a time), model (the
+same in tensors), data, learner, sample.
 """
 from .data import DocumentError, Tokenizer, read_names
 from .learner import NameLearner, first_letter, names

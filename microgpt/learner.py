@@ -1,23 +1,25 @@
-"""microgpt as a learner: trained on names one a step, each name an example that can be deleted."""
+"""microgpt as a learner: each step trains on one name, and each name is an example that can be deleted."""
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from os import PathLike
 
 import numpy as np
 
 from circuit import exp, gelu
-from deletion import Adam, Learner, LearnerError, LinearDecay, ModelLoss
+from deletion import SGD, Adam, Learner, LearnerError, LinearDecay, ModelLoss, Momentum
 from circuit.checks import checked_function, checked_labels, in_order, iterable, whole_number
 
 from .data import Tokenizer, initial_parameters, model_shape, read_names, shuffled
 from .model import Shape, loss, mean_loss, predictions
 
 OPTIMIZER = Adam(LinearDecay(0.01), beta1=0.85, beta2=0.99, eps=1e-3)
-"""The paper's: eps inside the root, the learning rate falling linearly to zero."""
+"""The paper's: eps stands inside the root, and the learning rate falls linearly to zero."""
 
 
 @dataclass(frozen=True)
 class DocumentLoss:
-    """A measurement: the mean loss of the model on one document, nats per token."""
+    """A measurement: the mean loss of the model on one document, in nats per token."""
     shape: Shape
     tokens: tuple
 
@@ -36,13 +38,53 @@ class DocumentProbability:
 
 
 class NameLearner(Learner):
-    """A Learner of names.   documents: the training names, one a step;   held_out: the others;   tokenizer,
-                             shape."""
+    """A Learner of names, which `names` makes from a file.
 
-    def __init__(self, documents, tokenizer, parameters, *, steps=None, units=None, all_units=None,
-                 held_out=(), activation=gelu, optimizer=OPTIMIZER):
+    Parameters
+    ----------
+    documents : sequence of str
+        The training names, one a step.
+    tokenizer : Tokenizer
+        Its alphabet and context decide the model's size.
+    parameters : dict of str to np.ndarray
+        The initial parameters, of the shapes that `Shape.parameters` lists.
+    steps : int, optional
+        Training steps; where there are more than names, the names come round again. Default: one per name.
+    units : sequence, optional
+        One label per name: names of equal label are deleted together. Default: every name by itself.
+    all_units : sequence, optional
+        All labels there are, also of units that no name has. Default: those of the names.
+    held_out : sequence of str
+        Names that are not in the training.
+    activation : callable
+        The perceptron's function of one number.
+    optimizer : SGD, Momentum or Adam
+        Or anything with their three methods. Default: the paper's Adam.
+
+    Raises
+    ------
+    LearnerError
+        If documents or parameters do not fit the model.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from microgpt import NameLearner, Shape, Tokenizer
+    >>> parameters = {name: np.zeros(size) for name, size in Shape(vocabulary=4).parameters().items()}
+    >>> learner = NameLearner(["ann", "ben"], Tokenizer("abn"), parameters)
+    Traceback (most recent call last):
+        ...
+    circuit.errors.DocumentError: 'ben' has 'e', outside the alphabet 'abn'
+    >>> len(NameLearner(["ann", "bab"], Tokenizer("abn"), parameters, steps=3).steps)
+    3
+    """
+
+    def __init__(self, documents: Sequence[str], tokenizer: Tokenizer, parameters: dict[str, np.ndarray], *,
+                 steps: int | None = None, units: Sequence[Hashable] | None = None,
+                 all_units: Sequence[Hashable] | None = None, held_out: Sequence[str] = (),
+                 activation: Callable = gelu, optimizer: SGD | Momentum | Adam = OPTIMIZER):
         if not iterable(documents):
-            raise LearnerError(f"documents are a sequence of names, not {documents!r:.60}")
+            raise LearnerError(f"documents: expected a sequence of names, got {documents!r:.60}")
         self.documents, self.tokenizer, self.shape = list(documents), tokenizer, model_shape(tokenizer)
         self._check_parameters(parameters)
         self.held_out = list(held_out)
@@ -53,59 +95,154 @@ class NameLearner(Learner):
                          labels=self.documents)
 
     def _check_parameters(self, parameters):
-        """The tensors are those of the model: one more would be trained on nothing."""
-        wanted = self.shape.parameters()
-        found = {name: np.shape(x) for name,
-                 x in parameters.items()} if isinstance(parameters, dict) else None
-        if found != wanted:
-            wrong = [name for name in {**wanted, **(found or {})} if not found
-                     or found.get(name) != wanted.get(name)]
-            raise LearnerError(f"parameter {wrong[0]!r} has shape {found and found.get(wrong[0])}, not "
-                               f"{wanted.get(wrong[0])}: the model's "
-                               "parameters are those of shape.parameters(), by name")
+        """The tensors are exactly those of the model: an additional one would not be trained."""
+        expected = self.shape.parameters()
+        given = {name: np.shape(x) for name, x in parameters.items()} if isinstance(parameters, dict) else {}
+        for name in {**expected, **given}:
+            if given.get(name) != expected.get(name):
+                raise LearnerError(f"parameter {name!r} has shape {given.get(name)}, expected "
+                                   f"{expected.get(name)}: the model's parameters are those of "
+                                   "shape.parameters(), by name")
 
-    def loss_on(self, name):
-        """A measurement: the mean loss of the model on a name, nats per token."""
+    def loss_on(self, name: str) -> DocumentLoss:
+        """Return a measurement: the mean loss of the model on a name, in nats per token.
+
+        Parameters
+        ----------
+        name : str
+            Letters of the tokenizer's alphabet.
+
+        Returns
+        -------
+        DocumentLoss
+            A function of the parameters.
+
+        Raises
+        ------
+        DocumentError
+            If the name is empty or has other letters.
+        """
         return DocumentLoss(self.shape, tuple(self.tokenizer.encode(name).tolist()))
 
-    def probability_of(self, name):
-        """A measurement: the probability of a whole name (of its first letters, where it is longer than the
-        context)."""
+    def probability_of(self, name: str) -> DocumentProbability:
+        """Return a measurement: the probability of a whole name, cut to the context.
+
+        Parameters
+        ----------
+        name : str
+            Letters of the tokenizer's alphabet.
+
+        Returns
+        -------
+        DocumentProbability
+            A function of the parameters.
+
+        Raises
+        ------
+        DocumentError
+            If the name is empty or has other letters.
+        """
         return DocumentProbability(self.shape, tuple(self.tokenizer.encode(name).tolist()))
 
     measurements = {"loss": loss_on, "probability": probability_of}
+    """What `named_measurement` understands."""
 
-    def named_measurement(self, text):
-        """The measurement that 'loss:NAME' or 'probability:NAME' asks for; None for any other text."""
+    def named_measurement(self, text: str) -> DocumentLoss | DocumentProbability | None:
+        """Return the measurement that a text names.
+
+        Parameters
+        ----------
+        text : str
+            'loss:NAME' or 'probability:NAME'.
+
+        Returns
+        -------
+        DocumentLoss, DocumentProbability or None
+            The measurement; None for any other text.
+
+        Raises
+        ------
+        DocumentError
+            If the name is empty or has letters outside the alphabet.
+        """
         kind, _, name = text.partition(":")
         return self.measurements[kind](self, name.strip()) if kind in self.measurements else None
 
 
-def names(path=None, steps=1000, seed=42, units=None, optimizer=OPTIMIZER):
-    """microgpt on a list of names, in the paper's setting: a NameLearner.
+def names(path: str | PathLike | None = None, steps: int = 1000, seed: int = 42,
+          units: Callable[[str], Hashable] | None = None,
+          optimizer: SGD | Momentum | Adam = OPTIMIZER) -> NameLearner:
+    """Return microgpt on a list of names, in the paper's setting.
 
-    path    file of names, one a line; default: the shipped US Census names
-    steps   training steps, one name each; where there are fewer names than steps they come round again
-    seed    of the shuffling and the initial parameters; 42 is the paper's
-    units   what is deleted: None for single names, or a function of the name, such as first_letter
-    optimizer   default: the paper's Adam
+    Parameters
+    ----------
+    path : path-like, optional
+        A file of names, one a line. Default: the US Census names of the project.
+    steps : int
+        Training steps, one name each. If there are fewer names than steps, they come round again.
+    seed : int
+        Of the shuffling and the initial parameters; 42 is the paper's.
+    units : callable, optional
+        What is deleted: a function from a name to the label of its unit, such as `first_letter`. Default:
+        single names.
+    optimizer : SGD, Momentum or Adam
+        Or anything with their three methods. Default: the paper's Adam.
+
+    Returns
+    -------
+    NameLearner
+        Names that are not in the training are its `held_out`.
+
+    Raises
+    ------
+    DocumentError
+        If the names cannot be read.
+    LearnerError
+        If a setting cannot be used.
+
+    Examples
+    --------
+    >>> from microgpt import first_letter, names
+    >>> learner = names(steps=3, units=first_letter)
+    >>> len(learner.documents), learner.unit_count, len(learner.held_out)
+    (3, 26, 5160)
     """
     if isinstance(steps, bool) or not isinstance(steps, (int, np.integer)) or steps < 1:
-        raise LearnerError(f"a training has at least one step, not {steps!r}")
+        raise LearnerError("steps: expected a whole number >= 1 (a training has at least one step), got "
+                           f"{steps!r}")
     seed = whole_number(seed, "a seed", 0)
     if units is not None:
         checked_function(units, "units", 1)
-    every = read_names(path)
-    tokenizer = Tokenizer("".join(sorted(set("".join(every)))))
-    documents, generator = shuffled(every, seed)
+    all_names = read_names(path)
+    tokenizer = Tokenizer("".join(sorted(set("".join(all_names)))))
+    documents, generator = shuffled(all_names, seed)
     parameters = initial_parameters(model_shape(tokenizer), generator)
     used = documents[:steps]
-    labels = {} if units is None else {"units": [units(name) for name in used], "all_units": in_order(
-        checked_labels([units(name) for name in every], "units"))}
+    labels = {}
+    if units is not None:
+        labels["units"] = [units(name) for name in used]
+        labels["all_units"] = in_order(checked_labels([units(name) for name in all_names], "units"))
     return NameLearner(used, tokenizer, parameters, steps=steps, held_out=documents[steps:],
                        optimizer=optimizer, **labels)
 
 
-def first_letter(name):
-    """The unit of a name: its first letter."""
+def first_letter(name: str) -> str:
+    """Return the unit of a name: its first letter.
+
+    Parameters
+    ----------
+    name : str
+        Not empty.
+
+    Returns
+    -------
+    str
+        One letter.
+
+    Examples
+    --------
+    >>> from microgpt import first_letter
+    >>> first_letter("rufus")
+    'r'
+    """
     return name[0]

@@ -1,9 +1,7 @@
-"""microgpt, one number at a time: the whole algorithm in plain Python, with nothing imported but the standard
-library.
+"""microgpt, one number at a time: the whole algorithm in plain Python, with the standard library alone.
 
-This is the teaching twin of the tensor circuits, and the independent oracle they are tested against: it
-shares no code with them. A `Value` remembers how it was calculated; `backward` walks that history once, in
-reverse, by the chain rule. Run
+The tensor circuits are tested against this file, which shares no code with them. A `Value` remembers how it
+was calculated; `backward` walks that history once, in reverse, by the chain rule. Run
 
     python -m microgpt.scalar --steps 20
 
@@ -58,7 +56,7 @@ class Value:
     __radd__, __rmul__ = __add__, __mul__
 
     def backward(self):
-        """Add to every ancestor's slope the derivative of this number by it."""
+        """Add the derivative of this number by each ancestor to the ancestor's slope."""
         self.slope += 1.0
         for value in reversed(ancestors(self)):
             for parent, local in value.parents:
@@ -66,7 +64,7 @@ class Value:
 
 
 def ancestors(value):
-    """Every value that one was calculated from, and itself: parents before children, without recursion."""
+    """A value and all values from which it was calculated: parents before children, without recursion."""
     order, seen, stack = [], set(), [(value, False)]
     while stack:
         value, done = stack.pop()
@@ -80,6 +78,7 @@ def ancestors(value):
 
 
 def lift(x):
+    """A number as a Value."""
     return x if isinstance(x, Value) else Value(float(x))
 
 
@@ -113,8 +112,7 @@ def normalised(x):
 
 
 def next_token_scores(model, token, position, keys, values):
-    """Scores of every next token, given one token and the keys and values of those before it, which grow by
-    one."""
+    """Scores of every next token. The keys and values of all tokens so far grow by those of this token."""
     x = normalised([a + b for a, b in zip(model["wte"][token], model["wpe"][position])])
     z = normalised(x)
     query = apply(model["attn_wq"], z)
@@ -165,8 +163,7 @@ def encode(name, alphabet):
 
 
 def train(numbers, documents, vocabulary, steps, weights=None, report=lambda step, loss: None):
-    """Adam with eps inside the root, one document a step, its loss times its weight. Returns the trained
-    numbers."""
+    """Train by Adam, eps inside the root, on one document a step, times its weight; return the numbers."""
     model, parameters = build(numbers, vocabulary)
     rate, beta1, beta2, eps = 0.01, 0.85, 0.99, 1e-3
     first, second = [0.0] * len(parameters), [0.0] * len(parameters)
@@ -185,10 +182,12 @@ def train(numbers, documents, vocabulary, steps, weights=None, report=lambda ste
 
 
 def main():
-    parser = argparse.ArgumentParser(description="Train microgpt in plain Python, one number at a time.")
-    parser.add_argument("--names", default=Path(__file__).parent / "census_names.txt",
-                        help="file of names, one a line")
-    parser.add_argument("--steps", type=int, default=20)
+    parser = argparse.ArgumentParser(prog="python -m microgpt.scalar",
+                                     description="Train microgpt in plain Python, one number at a time.")
+    parser.add_argument("--names", metavar="FILE", default=Path(__file__).parent / "census_names.txt",
+                        help="a text file, one name a line (default: the project's US Census names)")
+    parser.add_argument("--steps", type=int, default=20,
+                        help="training steps, one name each (default %(default)s)")
     options = parser.parse_args()
     names = [line.strip() for line in open(options.names, encoding="utf-8") if line.strip()]
     alphabet = "".join(sorted(set("".join(names))))
@@ -196,9 +195,11 @@ def main():
     random.shuffle(names)
     count = sum(rows * columns for rows, columns in shapes(len(alphabet) + 1).values())
     numbers = [random.gauss(0.0, 0.08) for _ in range(count)]
-    train(numbers, [encode(name, alphabet) for name in names], len(alphabet) + 1, options.steps,
-          report=lambda step,
-          loss: print(f"step {step + 1:4d}   {names[step % len(names)]:12s} loss {loss:.4f}", flush=True))
+
+    def report(step, loss):
+        print(f"step {step + 1:4d}   {names[step % len(names)]:12s} loss {loss:.4f}", flush=True)
+    documents = [encode(name, alphabet) for name in names]
+    train(numbers, documents, len(alphabet) + 1, options.steps, report=report)
 
 
 if __name__ == "__main__":

@@ -12,10 +12,11 @@ _descriptions = {}      # dispatcher -> describe
 
 
 def compiled(describe, **options):
-    """A decorator: njit, with results kept on disk. They contain every function that the decorated one calls.
+    """Return a decorator: njit, with results kept on disk. They contain every function that the decorated one
+    calls.
 
     describe   describe(*types of the arguments) -> (what is being compiled, how long that takes), in words
-    options    of njit
+    options    options of njit
     """
     def decorate(function):
         try:
@@ -32,13 +33,14 @@ def compiled(describe, **options):
 
 @lru_cache(maxsize=None)      # several functions are compiled; one warning is enough
 def warn_of_no_cache():
+    """Warn that every start compiles anew."""
     warnings.warn("compiled code cannot be kept, because neither the folder of this library nor the user's "
                   "cache folder can be written to: each start compiles anew. Set NUMBA_CACHE_DIR to a folder "
                   "that can be written to", RuntimeWarning, stacklevel=4)
 
 
 class Announcer(event.Listener):
-    """Prints what is being compiled when the compiler begins; what is found on disk does not get here.
+    """Prints what is being compiled when the compiler begins. Functions found on disk cause no such event.
 
     The compiler works on one function at a time. Functions that are called by others are skipped.
     """
@@ -47,10 +49,10 @@ class Announcer(event.Listener):
         dispatcher = event.data["dispatcher"]
         if dispatcher not in _descriptions:
             return
-        what, takes = _descriptions[dispatcher](*event.data["args"])
+        what, duration = _descriptions[dispatcher](*event.data["args"])
         path = dispatcher.stats.cache_path
         kept = f"once: kept in {path}" if path else "at each start: set NUMBA_CACHE_DIR to keep it"
-        say(f"compiling {what} for this machine, {takes}, {kept}")
+        say(f"compiling {what} for this machine, {duration}, {kept}")
         self.progress = working(f"compiling {what}")
         self.progress.__enter__()
 

@@ -1,20 +1,20 @@
-"""Where polynomials live, as a type of numba: pointers into a block's memory, or at the stack. You may skip
-this file.
+"""Polynomials as a type of numba: pointers into a block's memory, or to the stack. You may skip this file.
 
-`u.constant` is the constant part of a Polynomial - a float that all directions share, or Reals, one per lane
-- and `u[r]`, r = 1..degree, the Lanes of order r.
+`u.constant` is the constant part of a polynomial: a float that all directions share, or Reals, one per lane.
+`u[r]`, r = 1..degree, is the Lanes of order r.
 
-Layout: element e of a block keeps its coefficients at coefficients[e * 2 p lanes:], as (order,
-real/imaginary, direction) with the directions innermost and contiguous: one order of one element is one or
-two machine registers. Its constant part is constants[e], or, where lanes do not share it, constants[e *
-lanes:].
+Layout: the coefficients of element e of a block start at coefficients[e * 2 p lanes], as (order,
+real/imaginary, direction) with the directions innermost and contiguous, so that one order of one element is
+one or two machine registers. Its constant part is constants[e] or, where lanes do not share it, starts at
+constants[e * lanes].
 """
 import operator
 
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numba.extending import intrinsic, lower_cast, lower_setattr, models, overload, overload_attribute, register_model
+from numba.extending import (intrinsic, lower_cast, lower_setattr, models, overload, overload_attribute,
+                             register_model)
 
 from .lanes import LanesType, RealsType, pair, parts, spread
 
@@ -57,7 +57,7 @@ def at(context, form, memory, element):
 
 @intrinsic
 def local(context, form):
-    """A polynomial on the stack, for intermediate results; its content is undefined until written."""
+    """A polynomial on the stack, for intermediate results. Its content is undefined until it is written."""
     polynomial = PolynomialType(form)
 
     def generate(context, builder, signature, arguments):
@@ -112,8 +112,9 @@ def _overload_setitem(u, r, value):
 def _constant_slot(context, builder, kind, polynomial):
     """Pointer to the constant part, as a number or as a vector."""
     pointer = cgutils.create_struct_proxy(kind)(context, builder, value=polynomial).constant
-    return pointer if kind.constant == types.float64 else builder.bitcast(pointer,
-                                                                          kind.constant.vector.as_pointer())
+    if kind.constant == types.float64:
+        return pointer
+    return builder.bitcast(pointer, kind.constant.vector.as_pointer())
 
 
 @intrinsic

@@ -1,50 +1,69 @@
 """Evaluation of a circuit in truncated polynomials: higher-order forward mode along many directions at
 once."""
-import numpy as np
+from collections.abc import Sequence, Set
 
-from circuit import CircuitError, DomainError, ShapeError
+import numpy as np
+from numpy.typing import ArrayLike
+
+from circuit import Circuit, CircuitError, DomainError, ShapeError
 from circuit.evaluate import checked_input, listed_inputs
 
-from .machine import NO_MEMORY, NOTHING, Forms, Schedule, ready, repeat
+from .machine import NO_MEMORY, NOTHING, Forms, StepTable, ready, repeat
 from .polynomial import Polynomial, from_lanes, to_lanes
-from .program import Builder
+from .program import Builder, Program
 
 LANES = 8
-"""Directions in a block: one vector register of an AVX-512 machine, and the smallest state to keep in
-cache."""
+"""Directions in a block: they fill one vector register of an AVX-512 machine, and keep the state small enough
+for the cache."""
 
 LARGEST_DEGREE = 1000
-"""Beyond it the compiler takes minutes, and nothing that is trained has so many orders to tell."""
+"""The compiler takes minutes for higher degrees, and no training that can be predicted at all needs so many
+orders."""
 
 
-def evaluate(circuit, inputs, degree=None):
-    """The outputs of a circuit as polynomials.
+def evaluate(circuit: Circuit, inputs: Sequence[Polynomial | ArrayLike],
+             degree: int | None = None) -> tuple[Polynomial, ...]:
+    """Evaluate a circuit in truncated polynomials.
 
-    inputs   one per input of the circuit: a Polynomial (all of one number of directions and one degree), an
-             array of real numbers (a constant), or an array of whole numbers
-    degree   highest power kept, from 0 on; as given by the polynomials if left out
+    Parameters
+    ----------
+    circuit : Circuit
+        As `circuit.record` makes it.
+    inputs : sequence of Polynomial or array_like
+        One per input of the circuit: a Polynomial (all of them with the same directions and degree), an array
+        of real numbers (a constant), or an array of whole numbers.
+    degree : int, optional
+        The highest power kept, from 0 on; that of the polynomials if left out.
 
-    Returns a tuple of Polynomials. Raises CircuitError for inputs that do not fit, and DomainError, naming
-    gate, element, value and direction, for a NaN or infinity, a value outside a gate's domain, or, at degree
-    >= 1, on a kink.
+    Returns
+    -------
+    tuple of Polynomial
+        The outputs of the circuit.
+
+    Raises
+    ------
+    CircuitError
+        If the inputs do not fit the circuit or each other.
+    DomainError
+        If a result is NaN or infinite, if a value is outside a gate's domain, or, at degree >= 1, if a value
+        is on a kink. The message names gate, element, value and direction.
+
+    Examples
+    --------
+    The series of exp(t), whose coefficients are 1/r!:
+
+    >>> from circuit import exp, real, record
+    >>> from taylor import Polynomial, evaluate
+    >>> t = Polynomial(0.0, [[1.0, 0.0, 0.0]])
+    >>> evaluate(record(exp, real()), [t])[0].all_orders().real.round(4).tolist()
+    [[1.0, 1.0, 0.5, 0.1667]]
     """
     inputs = listed_inputs(circuit, inputs)
-    given = [x for x in inputs if isinstance(x, Polynomial)]
-    if len({x.directions for x in given}) > 1 or len({x.degree for x in given}) > 1:
-        raise ShapeError(
-            f"polynomials of different directions and degrees: {[x.coefficients.shape[:2] for x in given]}")
-    directions, own = (given[0].directions, given[0].degree) if given else (1, 0)
-    if not directions:
-        raise CircuitError("polynomials along no direction at all")
-    for x, want in zip(inputs, circuit.inputs):
-        if isinstance(x, Polynomial) and not np.isfinite(x.coefficients).all():
-            j, r, *element = np.argwhere(~np.isfinite(x.coefficients))[0].tolist()
-            raise DomainError(f"input {want.name} holds {x.coefficients[j, r][tuple(element)]} at "
-                              f"{tuple(element)}, order {r + 1}, direction {j}")
-    degree = checked_degree(own if degree is None else degree)
+    directions, own_degree = _common_form(circuit, inputs)
+    degree = checked_degree(own_degree if degree is None else degree)
     evaluator = Evaluator(circuit, {i for i, x in enumerate(inputs) if isinstance(x, Polynomial)}, degree)
     evaluator.set_constants([x.constant if isinstance(x, Polynomial) else x for x in inputs])
-    results = []
+    blocks = []
     for first in range(0, directions, LANES):
         last = min(first + LANES, directions)
         for i, x in enumerate(inputs):
@@ -53,14 +72,57 @@ def evaluate(circuit, inputs, degree=None):
                 kept[:, :x.degree] = x.coefficients[first:last, :degree]
                 evaluator.set_coefficients(i, to_lanes(kept, LANES))
         evaluator.run(first)
-        results.append([(constant, from_lanes(stored, last - first)) for constant,
-                        stored in evaluator.outputs()])
-    return tuple(Polynomial(parts[0][0], np.concatenate([c for _, c in parts])) for parts in zip(*results))
+        blocks.append([(constant, from_lanes(stored, last - first))
+                       for constant, stored in evaluator.outputs()])
+    return tuple(Polynomial(output[0][0], np.concatenate([coefficients for _, coefficients in output]))
+                 for output in zip(*blocks))
 
 
-def checked_degree(degree):
+def _common_form(circuit, inputs):
+    """(directions, degree) of the polynomials among the inputs, which must agree and be finite."""
+    polynomials = [x for x in inputs if isinstance(x, Polynomial)]
+    if not polynomials:
+        return 1, 0
+    forms = [x.coefficients.shape[:2] for x in polynomials]
+    if len(set(forms)) > 1:
+        raise ShapeError("expected polynomials of the same (directions, degree), got polynomials of "
+                         f"different directions and degrees: {forms}")
+    if not polynomials[0].directions:
+        raise CircuitError("expected at least one direction, got polynomials along no direction")
+    for x, expected in zip(inputs, circuit.inputs):
+        if isinstance(x, Polynomial) and not np.isfinite(x.coefficients).all():
+            j, r, *element = np.argwhere(~np.isfinite(x.coefficients))[0].tolist()
+            raise DomainError(f"input {expected.name} holds {x.coefficients[j, r][tuple(element)]} at "
+                              f"{tuple(element)}, order {r + 1}, direction {j}")
+    return forms[0]
+
+
+def checked_degree(degree: int) -> int:
+    """Return a degree as an int, or raise.
+
+    Parameters
+    ----------
+    degree : int
+        A whole number from 0 to 1000. True is not 1.
+
+    Returns
+    -------
+    int
+        The same number.
+
+    Raises
+    ------
+    CircuitError
+        If it is anything else.
+
+    Examples
+    --------
+    >>> from taylor import checked_degree
+    >>> checked_degree(3)
+    3
+    """
     if isinstance(degree, bool) or not isinstance(degree, (int, np.integer)) or degree < 0:
-        raise CircuitError(f"a degree is a whole number >= 0, not {degree!r}")
+        raise CircuitError(f"degree: expected a whole number >= 0, got {degree!r}")
     if degree > LARGEST_DEGREE:
         raise CircuitError(f"degree {degree} is too high: {LARGEST_DEGREE} is the highest. Time grows with "
                            "the square of the degree")
@@ -68,55 +130,118 @@ def checked_degree(degree):
 
 
 class Evaluator:
-    """A circuit made ready for one degree, with the memory of one block.
+    """A circuit prepared for one degree, with the memory of one block of directions.
 
-    moving   numbers of the inputs that have coefficients; the others are constants
-    program  of another Evaluator for the same circuit, to share (one memory per thread)
+    Several threads share a program and have an Evaluator each.
+
+    Parameters
+    ----------
+    circuit : Circuit
+        As `circuit.record` makes it.
+    moving : set of int
+        The numbers of the inputs that have coefficients; the others are constants.
+    degree : int
+        The highest power of t kept.
+    program : Program, optional
+        That of another Evaluator of the same circuit, to be shared.
+
+    Raises
+    ------
+    CircuitError
+        If an output of the circuit consists of whole numbers.
+
+    Examples
+    --------
+    (2 + t)^2 = 4 + 4 t + t^2, along one direction:
+
+    >>> import numpy as np
+    >>> from circuit import real, record
+    >>> from taylor import LANES, Evaluator, from_lanes, to_lanes
+    >>> evaluator = Evaluator(record(lambda x: x * x, real()), moving={0}, degree=3)
+    >>> evaluator.set_constants([2.0])
+    >>> evaluator.set_coefficients(0, to_lanes(np.array([[1.0, 0.0, 0.0]]), LANES))
+    >>> evaluator.run()
+    >>> constant, stored = evaluator.outputs()[0]
+    >>> float(constant), from_lanes(stored, 1).real.tolist()
+    (4.0, [[4.0, 1.0, 0.0]])
     """
 
-    def __init__(self, circuit, moving, degree, program=None):
+    def __init__(self, circuit: Circuit, moving: Set[int], degree: int,
+                 program: Program | None = None):
         if "integer" in (circuit.kinds[i] for i in circuit.outputs):
-            raise CircuitError("an output of this circuit is whole numbers: nothing was calculated")
-        self.circuit, self.degree, self.forms = circuit, degree, Forms.of(degree, LANES)
+            raise CircuitError("an output of this circuit is whole numbers, which have no series: return "
+                               "real numbers")
+        self.circuit = circuit
+        self.degree = degree
+        self.forms = Forms.of(degree, LANES)
         ready(self.forms)
         if program is None:
             builder = Builder(self.forms.block)
-            builder.add(circuit,
-                        ["polynomial" if i in moving else x.kind for i, x in enumerate(circuit.inputs)])
+            builder.add(circuit, ["polynomial" if i in moving else x.kind
+                                  for i, x in enumerate(circuit.inputs)])
             program = builder.build()
         self.program, self.part = program, program.parts[0]
         self.memory = program.memory()
         self.stored = self.memory.coefficients.reshape(program.active, degree, 2, LANES)
         row = self.part.row.copy()
-        row[2:] = 0      # nothing to load: inputs are set by hand
-        self.schedule = Schedule(row[None], np.zeros((1, 4), np.int64), np.zeros(0), NOTHING, NOTHING)
+        row[2:] = 0      # the step loads no data: set_constants and set_coefficients write the inputs
+        self.steps = StepTable(row[None], np.zeros((1, 4), np.int64), np.zeros(0), NOTHING, NOTHING)
 
-    def set_constants(self, inputs):
-        """The constant parts of all inputs: arrays of real or whole numbers, checked."""
-        for x, want, spots in zip(inputs, self.circuit.inputs, self.part.inputs):
-            array = checked_input(x, want)
-            if array.ndim != len(want.shape):
-                raise ShapeError(f"input {want.name} has shape {want.shape}, not {array.shape}; directions "
-                                 "are the only batch here")
+    def set_constants(self, inputs: Sequence[ArrayLike]) -> None:
+        """Set the constant parts of all inputs.
+
+        Parameters
+        ----------
+        inputs : sequence of array_like
+            One array of real or whole numbers per input, of the input's shape.
+
+        Raises
+        ------
+        CircuitError
+            If one of them does not fit its input.
+        """
+        for x, expected, spots in zip(inputs, self.circuit.inputs, self.part.inputs):
+            array = checked_input(x, expected)
+            if array.ndim != len(expected.shape):
+                raise ShapeError(f"input {expected.name}: expected shape {expected.shape}, got "
+                                 f"{array.shape}; directions are the only batch here")
             if np.iscomplexobj(array):
-                raise CircuitError(f"input {want.name}: the constant part is real; give complex numbers as "
-                                   "a Polynomial's coefficients")
-            (self.memory.integers if want.kind == "integer" else self.memory.constants)[spots] = array
+                raise CircuitError(f"input {expected.name}: expected a real constant part, got complex "
+                                   "numbers; give them as a Polynomial's coefficients")
+            place = self.memory.integers if expected.kind == "integer" else self.memory.constants
+            place[spots] = array
 
-    def set_coefficients(self, i, stored):
-        """The coefficients of moving input i: shape (elements, degree, 2, lanes), or anything of that
-        size."""
+    def set_coefficients(self, i: int, stored: np.ndarray) -> None:
+        """Set the coefficients of an input that has some.
+
+        Parameters
+        ----------
+        i : int
+            The number of the input.
+        stored : np.ndarray
+            float64, (elements, degree, 2, lanes), or flat, as `to_lanes` gives it.
+        """
         spots = self.part.inputs[i]
         if spots.size:
             start = spots.flat[0]
             self.stored[start:start + spots.size] = np.reshape(stored, (spots.size, self.degree, 2, LANES))
 
-    def run(self, first=0):
-        """Calculate; on trouble once more, looking closely, to name the gate. `first` numbers the block's
-        first direction."""
-        def attempt(closely):
-            return repeat(self.forms, self.memory, NO_MEMORY, self.program.tape, self.schedule, 0, 1, closely,
-                          NOTHING)
+    def run(self, first: int = 0) -> None:
+        """Evaluate the circuit. After an error it runs once more, with closer checks, to name the gate.
+
+        Parameters
+        ----------
+        first : int
+            The number of the block's first direction, for messages.
+
+        Raises
+        ------
+        DomainError
+            If a result is NaN or infinite, or a value is outside a gate's domain.
+        """
+        def attempt(look_closely):
+            return repeat(self.forms, self.memory, NO_MEMORY, self.program.tape, self.steps, 0, 1,
+                          look_closely, NOTHING)
 
         wrong, _, instruction, element = attempt(False)
         if not wrong and not all(np.isfinite(stored).all() for _, stored in self.outputs()):
@@ -124,9 +249,15 @@ class Evaluator:
         if wrong:
             raise DomainError(self.program.explain(self.memory, instruction, element, wrong, first))
 
-    def outputs(self):
-        """(constant part, coefficients S + (degree, 2, lanes)) of every output."""
-        nothing = (self.degree, 2, LANES)
-        return [(self.memory.constants[spots],
-                 self.stored[spots] if active else np.zeros(spots.shape + nothing)) for spots,
-                active in zip(self.part.outputs, self.part.active)]
+    def outputs(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Return the results of `run`.
+
+        Returns
+        -------
+        list of (np.ndarray, np.ndarray)
+            For every output, of shape S: the constant part, S, and the stored coefficients, S + (degree, 2,
+            lanes), which `from_lanes` makes complex.
+        """
+        part, form = self.part, (self.degree, 2, LANES)
+        return [(self.memory.constants[spots], self.stored[spots] if active else np.zeros(spots.shape + form))
+                for spots, active in zip(part.outputs, part.active)]

@@ -1,13 +1,13 @@
 """The numbers that the compiled rules calculate with, as types of numba. You may skip this file and
-elements.py: rules.py reads without them, and plain.py says the same in a page of NumPy.
+elements.py: rules.py can be read without them, and plain.py defines the same in a page of NumPy.
 
 Lanes  one complex number per direction of a block: two machine vectors, real and imaginary parts
 Reals  one real number per lane: constant parts that differ from lane to lane, when whole trainings run side
        by side
 
-They add and multiply like numbers, and each operation is one or a few vector instructions, whatever the
-compiler's heuristics think. A `Form` fixes degree and number of lanes; they are part of its *type*, so every
-kernel is compiled for exactly them: loops over orders unroll, accumulators stay in registers.
+They add and multiply like numbers, and each operation is one or a few vector instructions, independent of the
+compiler's heuristics. A `Form` fixes degree and number of lanes. Both are part of its *type*, so that every
+kernel is compiled for exactly them: loops over orders are unrolled, and sums stay in registers.
 """
 import math
 import operator
@@ -17,14 +17,15 @@ from pathlib import Path
 
 from llvmlite import ir
 from numba import njit, types
-from numba.extending import NativeValue, intrinsic, models, overload, overload_attribute, register_model, typeof_impl, unbox
+from numba.extending import (NativeValue, intrinsic, models, overload, overload_attribute, register_model,
+                             typeof_impl, unbox)
 
 # What the compiler may do with lanes: fuse and reorder, but never assume that NaN and infinity cannot occur.
 _FREE = ("contract", "reassoc", "nsz", "arcp")
 _DOUBLE, _INDEX = ir.DoubleType(), ir.IntType(32)
 
-# The shared constant parts are ordinary floats without such freedom: their bits depend on neither degree nor
-# lanes nor block.
+# The shared constant parts are ordinary floats, for which the compiler has no such freedom: their bits depend
+# on neither degree nor lanes nor block.
 rule = njit(error_model="numpy", nogil=True, no_cfunc_wrapper=True, _nrt=False, forceinline=True)
 
 
@@ -43,8 +44,8 @@ def ticks(context):
 class Form:
     """The form of a block's polynomials.
 
-    degree   highest power of t
-    lanes    directions side by side
+    degree   the highest power of t
+    lanes    how many directions there are side by side
     shared   whether all lanes share the constant parts; if not, each lane is a calculation of its own
     """
 
@@ -54,8 +55,8 @@ class Form:
 
 @lru_cache(maxsize=None)
 def _sources():
-    """A hash of this folder's code: compiled kernels on disk are found again only by the sources they came
-    from."""
+    """A hash of this folder's code. It is part of the type's name, so that kernels compiled from other
+    sources are not found on disk."""
     digest = sha256()
     for path in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(path.read_bytes())
@@ -193,26 +194,27 @@ def _scale_lanes(context, factor, lanes):
     return lanes(factor, lanes), generate
 
 
-def _on_reals(operation, flags=()):
-    """An instruction on Reals; a number among the operands stands for all lanes. Strict, like the arithmetic
-    of single floats."""
+def _on_reals(operation):
+    """An instruction on Reals; a number among the operands stands for all lanes. The compiler has no freedom
+    here, as with single floats."""
     @intrinsic
     def calculate(context, a, b):
         reals = a if isinstance(a, RealsType) else b
 
         def generate(context, builder, signature, arguments):
-            x, y = (v if isinstance(t, RealsType) else spread(builder, v, reals.vector) for t,
-                    v in zip((a, b), arguments))
+            x, y = (value if isinstance(kind, RealsType) else spread(builder, value, reals.vector)
+                    for kind, value in zip((a, b), arguments))
             return getattr(builder, operation)(x, y)
         return reals(a, b), generate
     return calculate
 
 
-_add_reals, _subtract_reals, _multiply_reals, _divide_reals = (_on_reals(name)
-                                                               for name in ("fadd", "fsub", "fmul", "fdiv"))
+_add_reals, _subtract_reals = _on_reals("fadd"), _on_reals("fsub")
+_multiply_reals, _divide_reals = _on_reals("fmul"), _on_reals("fdiv")
 
 
 def _overload_arithmetic(python, on_lanes, on_reals):
+    """Let an operator of Python take Lanes and Reals."""
     @overload(python)
     def arithmetic(a, b):
         kinds = [isinstance(a, (LanesType, RealsType)), isinstance(b, (LanesType, RealsType))]
@@ -223,8 +225,9 @@ def _overload_arithmetic(python, on_lanes, on_reals):
         if isinstance(b, LanesType):
             if python is not operator.mul:
                 return None
-            return (lambda a, b: _scale_lanes(a, b)) if isinstance(a, RealsType) else (
-                lambda a, b: _scale_lanes(float(a), b))
+            if isinstance(a, RealsType):
+                return lambda a, b: _scale_lanes(a, b)
+            return lambda a, b: _scale_lanes(float(a), b)
         if isinstance(a, types.Number):
             return lambda a, b: on_reals(float(a), b)
         if isinstance(b, types.Number):
@@ -242,8 +245,9 @@ _overload_arithmetic(operator.truediv, None, _divide_reals)
 
 @intrinsic
 def _lane(context, reals, i):
-    return types.float64(reals, types.intp), lambda context, builder, signature, a: builder.extract_element(
-        a[0], a[1])
+    def generate(context, builder, signature, arguments):
+        return builder.extract_element(*arguments)
+    return types.float64(reals, types.intp), generate
 
 
 @intrinsic

@@ -1,8 +1,8 @@
-"""The machine: runs programs on a block's memory, without Python and without its global lock.
+"""The machine: it runs programs on a block's memory, without Python and without its global lock.
 
-`repeat` is the one function that Python calls. It executes a program per step, loading each step's data and
-example weights before it; state is fed back by the program's own last instructions. A plain evaluation is one
-step with nothing to load.
+`repeat` is the one function that Python calls. For each step it loads the step's data and example weights and
+executes a program, whose own last instructions feed the state back. A plain evaluation is one step that loads
+nothing.
 """
 from typing import NamedTuple
 
@@ -27,7 +27,7 @@ PROGRAM, REAL_START, INTEGER_START, WEIGHT_START = range(4)
 
 
 class Forms(NamedTuple):
-    """The three forms a block needs: its own, that of constants, and that of example weights, which are
+    """The three forms that a block needs: its own, that of constants, and that of example weights, which are
     linear in t."""
     block: Form
     constant: Form
@@ -35,16 +35,18 @@ class Forms(NamedTuple):
 
     @classmethod
     def of(cls, degree, lanes, shared=True):
+        """Those of a block of this degree."""
         return cls(Form(degree, lanes, shared), Form(0, lanes, shared), Form(min(degree, 1), lanes, shared))
 
 
-class Schedule(NamedTuple):
-    """What is repeated.
+class StepTable(NamedTuple):
+    """The steps that are run, and their data.
 
     programs   (programs, 8) int64: see the columns above
-    steps      (steps, 4) int64
-    reals      real data of all steps, end to end;   integers: whole data;   weights: which example's weight
-               enters
+    steps      (steps, 4) int64: see the columns above
+    reals      float64: the real data of all steps, end to end
+    integers   int64: their whole numbers
+    weights    int64: the numbers of the examples whose weights enter
     """
     programs: np.ndarray
     steps: np.ndarray
@@ -55,7 +57,7 @@ class Schedule(NamedTuple):
 
 @rule
 def instruction(form, memory, word, numbers, begin, end, look_closely):
-    """One instruction with its checks: elements begin..end of an elementwise one, all of any other."""
+    """One instruction with its checks: elements begin..end if it is elementwise, otherwise all."""
     element = missing_row(memory, word)
     if element >= 0:
         return NO_ROW, element
@@ -73,7 +75,7 @@ def instruction(form, memory, word, numbers, begin, end, look_closely):
 
 @rule
 def dispatch(forms, memory, word, numbers, begin, end, look_closely):
-    """An instruction in the block's form or, where only constants are involved, in degree 0."""
+    """One instruction in the block's form or, where only constants are involved, in degree 0."""
     if word[ACTIVE]:
         return instruction(forms.block, memory, word, numbers, begin, end, look_closely)
     return instruction(forms.constant, memory, word, numbers, begin, end, look_closely)
@@ -81,8 +83,8 @@ def dispatch(forms, memory, word, numbers, begin, end, look_closely):
 
 @rule
 def tape_between(forms, memory, tape, first, last, look_closely, clock):
-    """Instructions first..last. A strip takes its elementwise instructions through a chunk of elements at a
-    time, so that intermediate results stay in the nearest cache."""
+    """Instructions first..last (exclusive). The elementwise instructions of a strip run together, one chunk
+    of elements at a time, so that intermediate results stay in the nearest cache."""
     i = first
     while i < last:
         head = tape[i]
@@ -104,7 +106,7 @@ def tape_between(forms, memory, tape, first, last, look_closely, clock):
 
 @rule
 def load(forms, memory, weights, schedule, step):
-    """The data of one step: real numbers, whole numbers, and example weights, each 1 - h_0 - t psi."""
+    """Load the data of one step: real numbers, whole numbers, and example weights, each 1 - h_0 - t psi."""
     program = schedule.programs[step[PROGRAM]]
     for i in range(program[REAL_COUNT]):
         x = at(forms.constant, memory, program[REALS] + i)
@@ -122,7 +124,7 @@ def load(forms, memory, weights, schedule, step):
 
 
 def described(forms, *others):
-    """What is compiled for these types of `repeat`'s arguments, and how long that takes."""
+    """What is compiled for these types of `repeat`'s arguments, and how long that takes, in words."""
     form = forms[0]
     name = f"the kernels of degree {form.degree}" if form.shared else "the kernels of plain trainings"
     return name, "about half a minute"
@@ -130,12 +132,14 @@ def described(forms, *others):
 
 @compiled(described, error_model="numpy", _nrt=False)
 def repeat(forms, memory, weights, tape, schedule, begin, end, look_closely, clock):
-    """Steps begin..end of a schedule.
+    """Run steps begin..end (exclusive).
 
-    memory    the block's Memory, holding the state;   weights: a Memory of linear polynomials, one per
-              example weight
-    tape      (instructions, WIDTH) int64
-    clock     (operations,) int64, to which each operation's time is added; or empty
+    memory        the block's Memory, which holds the state
+    weights       a Memory of linear polynomials, one per example weight
+    tape          (instructions, WIDTH) int64
+    schedule      a StepTable
+    look_closely  whether every order of every result is checked, not only its constant part
+    clock         (operations,) int64, to which each operation's time is added; or empty
 
     Returns (what is wrong, step, instruction, element): all zero, or where the first error is.
     """
@@ -157,7 +161,8 @@ NO_MEMORY = Memory(np.zeros(0), np.zeros(0), NOTHING, NOTHING, np.zeros((0, 2)))
 def ready(forms):
     """Compile `repeat` for these forms, or load it from disk, by a call of no steps.
 
-    A program calls this before it starts a clock, and before several threads need the same kernels.
+    It is called before a clock starts, and before several threads need the same kernels.
     """
-    schedule = Schedule(np.zeros((0, 8), np.int64), np.zeros((0, 4), np.int64), np.zeros(0), NOTHING, NOTHING)
+    schedule = StepTable(np.zeros((0, 8), np.int64), np.zeros((0, 4), np.int64), np.zeros(0), NOTHING,
+                         NOTHING)
     repeat(forms, NO_MEMORY, NO_MEMORY, np.zeros((0, WIDTH), np.int64), schedule, 0, 0, False, NOTHING)

@@ -1,14 +1,14 @@
-"""Taylor arithmetic on single polynomials: what each gate does to the coefficients u_0 + u_1 t + ... + u_p
+"""Taylor arithmetic on single polynomials: what each gate does to the coefficients of u_0 + u_1 t + ... + u_p
 t^p.
 
-Coefficients, never derivatives. u.constant is u_0: real, and the same for every direction. u[r], r = 1..p,
-holds the complex coefficient of order r of every direction of the block (see lanes.py), so each line below is
-the textbook formula.
+These are coefficients, never derivatives. u.constant is u_0: real, and the same for every direction.
+u[r], r = 1..p, holds the complex coefficient of order r of every direction of the block (see lanes.py), so
+each line below is the textbook formula.
 
-Three kinds of rule: linear (order by order), bilinear (the truncated convolution), and functions given by a
-differential equation y' = s x', whose coefficients follow from the slope series s by one recurrence, `chain`
-(Griewank & Walther, Evaluating Derivatives, 2nd ed., ch. 13). Every rule writes y and reads the others; y is
-no alias of them.
+There are three kinds of rule: linear (order by order), bilinear (the truncated convolution), and functions
+given by a differential equation y' = s x', whose coefficients follow from the slope series s by one
+recurrence, `chain` (Griewank & Walther, Evaluating Derivatives, 2nd ed., ch. 13). Every rule writes y and
+reads the others; y must not be one of them.
 """
 from numba import config
 
@@ -27,8 +27,8 @@ UNROLLED = 8
 
 @rule
 def stop(form, r):
-    """Where a loop over j < r may stop. At low degrees a fixed count, so that the compiler writes the loop
-    out and keeps every coefficient in a register; the caller skips j >= r, which costs nothing then."""
+    """Where a loop over j < r may stop. At low degrees this is a fixed count, so that the compiler writes the
+    loop out and keeps every coefficient in a register; the caller skips j >= r, which costs nothing then."""
     return form.degree if form.degree <= UNROLLED else r
 
 
@@ -314,7 +314,7 @@ def gelu(form, y, x):
 
 @rule
 def relu(form, y, x):
-    """y = x or 0. The branch not taken multiplies by 0, which keeps a NaN visible."""
+    """y = x or 0. The other branch multiplies by 0, so that a NaN stays visible."""
     scale(form, y, x, positive(x.constant))
 
 

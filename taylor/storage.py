@@ -1,12 +1,12 @@
-"""Where buffers lie in a block's memory: as few elements as possible, reused as soon as nobody reads them any
-more.
+"""Where buffers lie in a block's memory. After its last use, the place of a buffer is used again.
 
-Consecutive elementwise instructions of equal length become a strip: they run together, a chunk of elements at
-a time, and a buffer that lives only within the strip needs just one chunk of memory, which stays in the
-nearest cache. That is what makes an optimiser's update of all parameters one pass over memory.
+Consecutive elementwise instructions of equal length form a strip. They run together, one chunk of elements at
+a time, and a buffer that is used only within the strip needs memory for just one chunk, which stays in the
+nearest cache. With this, an optimiser's update of all parameters is one pass over memory.
 """
 from bisect import bisect_right
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -20,40 +20,36 @@ class Strip:
     last: int
 
 
-def elementwise(instruction):
-    return instruction.operation < k.EINSUM
-
-
 def strips(instructions, first, chunk):
-    """Maximal runs, from number `first` on, of two or more active elementwise instructions with equal counts
-    above a chunk."""
-    found, start = [], first
+    """Maximal runs, from number `first` on, of at least two instructions that may run in a strip."""
+    runs, start = [], first
     for i in range(first, len(instructions) + 1):
         if i < len(instructions) and joins(instructions[start:i], instructions[i], chunk):
             continue
         if i - start >= 2:
-            found.append(Strip(start, i))
+            runs.append(Strip(start, i))
         start = i
-    return found
+    return runs
 
 
-def turns(instruction, chunk):
-    """Whether an instruction may take turns at all."""
-    return instruction.active and elementwise(instruction) and instruction.y.size > chunk
+def chunkable(instruction, chunk):
+    """Whether an instruction may run chunk by chunk: it is elementwise, active and longer than a chunk."""
+    return instruction.active and instruction.operation < k.EINSUM and instruction.y.size > chunk
 
 
 def joins(run, new, chunk):
-    """Whether an instruction may take turns with those before it."""
-    if not turns(new, chunk):
+    """Whether an instruction may run in one strip with those before it."""
+    if not chunkable(new, chunk):
         return False
     if not run:
         return True
-    if not turns(run[0], chunk) or run[0].y.size != new.y.size:
+    if not chunkable(run[0], chunk) or run[0].y.size != new.y.size:
         return False
-    # In turns, element by element: what one writes another may read (or, the state, have read) in the same
-    # order only.
-    return all(np.array_equal(ids, other.y) or not overlap(ids, other.y) for other in run for ids in new.reads) \
-        and all(np.array_equal(ids, new.y) or not overlap(ids, new.y) for other in run for ids in other.reads)
+    # A strip takes the same elements of all its instructions in turn. Where one reads what another writes
+    # (or, of the state, will write), both must therefore name the elements in the same order.
+    pairs = [(ids, other.y) for other in run for ids in new.reads]
+    pairs += [(ids, new.y) for other in run for ids in other.reads]
+    return all(np.array_equal(read, written) or not overlap(read, written) for read, written in pairs)
 
 
 def overlap(a, b):
@@ -61,13 +57,19 @@ def overlap(a, b):
     return a.min() <= b.max() and b.min() <= a.max() and bool(np.isin(b, a).any())
 
 
-# a strip runs in turns: what lives beyond one turn must not share memory with anything in the strip
-class Storage:
-    """Assigns every buffer of a Lowering a place.
+class Span(NamedTuple):
+    """A buffer, and the first and the last instruction that use it.   size: elements that it needs."""
+    start: int
+    end: int
+    size: int
+    buffer: object
 
-    place    (ids,) int64: physical element of each id, active ones from 0, constant ones from 0 in a range of
-             their own
-    chunked  ids of buffers that exist one chunk at a time
+
+class Storage:
+    """Assigns a place in memory to every buffer of a Lowering.
+
+    place    (ids,) int64: the physical element of each id; active ones are numbered from 0, and constant ones
+             too, in a range of their own
     sizes    {active: elements}
     """
 
@@ -82,12 +84,13 @@ class Storage:
         self.bottom = dict(self.sizes)
 
     def put(self, buffer, at, size):
+        """Place a buffer at `at`; if it is longer than `size`, its chunks share the place."""
         ids = np.arange(buffer.first, buffer.first + buffer.size)
         self.place[ids] = at + (ids - buffer.first) % max(size, 1)
         self.sizes[buffer.active] = max(self.sizes[buffer.active], at + size)
 
     def touched(self, ids):
-        """The numbers of the buffers some ids belong to."""
+        """The numbers of the buffers to which some ids belong."""
         if ids.size == 0:
             return []
         low, high = bisect_right(self.firsts, ids.min()) - 1, bisect_right(self.firsts, ids.max()) - 1
@@ -98,13 +101,34 @@ class Storage:
     def program(self, first, last, outputs):
         """Place the buffers written by instructions first..last; `outputs` (ids) are read after them. Returns
         the strips."""
-        instructions = self.lowering.instructions[:last]
-        runs = strips(instructions, first, self.chunk)
+        runs = strips(self.lowering.instructions[:last], first, self.chunk)
         run_of = {i: run for run in runs for i in range(run.first, run.last)}
-        written, used = {}, {}
-        inside = {}
+        written, used, inside = self._uses(first, last, run_of)
+        for number in self.touched(outputs):
+            used[number], inside[number] = last, None
+        spans = []
+        for number, start in written.items():
+            buffer, end = self.lowering.buffers[number], used[number]
+            if buffer.lasting:
+                continue
+            if start in run_of and inside[number] is not None:
+                spans.append(Span(start, end, self.chunk, buffer))
+                continue
+            # a strip runs as a whole: a buffer that is used outside of it shares memory with none of its
+            # buffers
+            start = run_of[start].first if start in run_of else start
+            end = run_of[end].last - 1 if end in run_of else end
+            spans.append(Span(start, end, buffer.size, buffer))
+        for active in (True, False):
+            self.fit([span for span in spans if span.buffer.active == active], self.bottom[active])
+        return runs
+
+    def _uses(self, first, last, run_of):
+        """By the number of a buffer: its first writer; its last user; the ids written if it is used in one
+        strip only and always in the same order, else None."""
+        written, used, inside = {}, {}, {}
         for i in range(first, last):
-            instruction = instructions[i]
+            instruction = self.lowering.instructions[i]
             for number in self.touched(instruction.y):
                 written.setdefault(number, i)
                 used[number] = max(used.get(number, i), i)
@@ -114,37 +138,21 @@ class Storage:
                     used[number] = max(used.get(number, i), i)
                     if run_of.get(i) is None or run_of.get(i) is not run_of.get(written.get(number)) \
                             or not np.array_equal(ids, inside[number]):
-                        # read elsewhere, or in another order: it must exist as a whole
                         inside[number] = None
-        for number in self.touched(outputs):
-            used[number], inside[number] = last, None
-        spans = []
-        for number, start in written.items():
-            buffer, end, size = self.lowering.buffers[number], used[number], self.lowering.buffers[number].size
-            if buffer.lasting:
-                continue
-            if start in run_of and inside[number] is not None:
-                size = self.chunk
-            else:
-                start = run_of[start].first if start in run_of else start
-                end = run_of[end].last - 1 if end in run_of else end
-            spans.append((start, end, size, buffer))
-        for active in (True, False):
-            self.fit([span for span in spans if span[3].active == active], self.bottom[active])
-        return runs
+        return written, used, inside
 
     def fit(self, spans, bottom):
-        """First fit: each buffer at the lowest place that is free for its whole life."""
+        """First fit: each buffer gets the lowest place that is free from its first use to its last."""
         taken = []      # (begin, end of memory, last use), sorted by place
-        for start, end, size, buffer in sorted(spans, key=lambda span: span[0]):
-            taken = [t for t in taken if t[2] >= start]
+        for span in sorted(spans, key=lambda span: span.start):
+            taken = [t for t in taken if t[2] >= span.start]
             at, position = bottom, 0
             for position, (begin, stop, _) in enumerate(taken):
-                if begin - at >= size:
+                if begin - at >= span.size:
                     break
                 at = max(at, stop)
             else:
                 position = len(taken)
-            taken.insert(position, (at, at + size, end))
+            taken.insert(position, (at, at + span.size, span.end))
             taken.sort()
-            self.put(buffer, at, size)
+            self.put(span.buffer, at, span.size)

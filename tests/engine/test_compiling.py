@@ -41,7 +41,7 @@ def child(code, cwd, **environment):
 
 
 def test_the_readmes_first_example_announces_that_it_compiles(tmp_path):
-    """With an empty cache, the first line on stderr comes before anything compiled is in the cache."""
+    """With an empty cache, the first line on stderr appears before the cache holds anything."""
     example = re.search(r"```python\n(.*?)```", README, re.DOTALL).group(1)
     process = child(example, tmp_path, NUMBA_CACHE_DIR=str(tmp_path / "cache"))
     try:
@@ -78,7 +78,7 @@ def doubled(x):
     return 2.0 * x
 
 
-def test_it_is_silenced_with_all_else(capsys):
+def test_silence_includes_the_announcement(capsys):
     function = compiled(lambda *types: (f"a function of {types[0]}", "no time"))(doubled)
     assert function(1.5) == 3.0
     capsys.readouterr()
@@ -93,7 +93,8 @@ def test_it_is_silenced_with_all_else(capsys):
 def test_every_form_is_compiled_once(learner):
     """Pushing and measuring need the same kernels, and so do predictions of one set and of many."""
     measured = precompute(learner, 16, 2).measure(lambda p: p["w2"].sum())
-    measured.predict([3]), measured.predict_many([[3, 4]] * 200)
+    measured.predict([3])
+    measured.predict_many([[3, 4]] * 200)
     measured.predict_downweights(np.ones((2, 20)))
     forms = [str(signature[0]) for signature in repeat.signatures]
     assert len(forms) == len(set(forms)) and len(add_terms.signatures) == 1
@@ -101,7 +102,7 @@ def test_every_form_is_compiled_once(learner):
 
 @pytest.mark.parametrize("executor", [False, True])
 def test_no_estimate_counts_compiling(monkeypatch, executor):
-    """Here a clock moves by 1000 s whenever kernels are made ready, and by 1 s with every report."""
+    """In this test a clock moves by 1000 s whenever kernels are compiled, and by 1 s with every report."""
     now, lines = [0.0], []
     monkeypatch.setattr(progress, "clock", lambda: now[0])
     ready, count = recurrence.ready, progress.Progress.__call__
@@ -125,4 +126,4 @@ def test_no_estimate_counts_compiling(monkeypatch, executor):
     retrain(network(steps=400), [[1]])
     assert now[0] > 3000.0 and "push" in "".join(lines) and "retrain" in "".join(lines)
     left = [re.search(r"about (\S+) s left", line) for line in lines]
-    assert len(left) > 10 and all(found and float(found.group(1)) < 100.0 for found in left)
+    assert len(left) > 10 and all(match and float(match.group(1)) < 100.0 for match in left)

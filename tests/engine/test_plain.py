@@ -1,4 +1,4 @@
-"""The same rules without the compiler: NUMBA_DISABLE_JIT=1 runs them in plain NumPy."""
+"""The rules without the compiler: with NUMBA_DISABLE_JIT=1 they run in plain NumPy."""
 import os
 import subprocess
 import sys

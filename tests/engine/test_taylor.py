@@ -1,4 +1,4 @@
-"""Whole circuits in polynomials: storage, strips, state fed back, blocks, errors."""
+"""Whole circuits in polynomials: storage, strips, states that are fed back, blocks, errors."""
 import naive
 import numpy as np
 import pytest
@@ -6,27 +6,31 @@ from checks import assert_close, close
 
 import circuit as C
 from circuit import CircuitError, DomainError, ShapeError, gradient, integer, real, record
-from taylor import LANES, Polynomial, Recurrence, Step, evaluate
+from taylor import LANES, Polynomial, Recurrence, Step, evaluate, from_lanes, to_lanes
 
 
 def random_polynomial(rng, shape, degree, directions, size=0.3):
+    """A Polynomial whose constant parts are between 0.5 and 1.5."""
     coefficients = rng.normal(size=(2, directions, degree) + shape)
     return Polynomial(rng.uniform(0.5, 1.5, shape), size * (coefficients[0] + 1j * coefficients[1]))
 
 
 def assert_naive(circuit, inputs, degree, tolerance=1e-11):
     """evaluate() agrees with the slow rules on every output."""
-    found = evaluate(circuit, inputs, degree)
-    for j in range(found[0].directions):
-        series = []
-        for x in inputs:
-            if isinstance(x, Polynomial):
-                series.append(np.concatenate([x.constant[None], x.coefficients[j]]))
-            else:
-                series.append(x if np.issubdtype(np.asarray(x).dtype, np.integer)
-                              else naive.frozen(np.stack([x] + [np.zeros_like(x)] * degree).astype(complex)))
-        for y, wanted in zip(found, naive.circuit(circuit, series, degree)):
-            assert_close(y.all_orders()[j:j + 1], wanted[None], tolerance, "whole circuit")
+    outputs = evaluate(circuit, inputs, degree)
+    for j in range(outputs[0].directions):
+        series = [np.concatenate([x.constant[None], x.coefficients[j]]) if isinstance(x, Polynomial)
+                  else constant_series(x, degree) for x in inputs]
+        for output, expected in zip(outputs, naive.circuit(circuit, series, degree)):
+            assert_close(output.all_orders()[j:j + 1], expected[None], tolerance, "whole circuit")
+
+
+def constant_series(x, degree):
+    """A constant as the slow rules take it: whole numbers as they are, real ones as a series."""
+    if np.issubdtype(np.asarray(x).dtype, np.integer):
+        return x
+    x = np.asarray(x, float)
+    return naive.frozen(np.stack([x] + [np.zeros(x.shape)] * degree).astype(complex))
 
 
 def random_circuit(rng, length, size):
@@ -35,11 +39,11 @@ def random_circuit(rng, length, size):
         pool = [x, y, x * data, y + data]
         for _ in range(length):
             a, b = (pool[i] for i in rng.integers(len(pool), size=2))
-            kind = rng.integers(9)
-            pool.append([lambda: a * b * 0.3, lambda: a + b, lambda: C.tanh(a),
-                         lambda: C.sin(a) * 0.5, lambda: C.concatenate([a[size // 2:], b[:size // 2]]),
-                         lambda: a.reshape(2, -1).T.reshape(-1), lambda: a - b.mean(),
-                         lambda: (a * a + 1.5) ** -0.5, lambda: C.exp(a * -0.2)][kind]())
+            kinds = [lambda: a * b * 0.3, lambda: a + b, lambda: C.tanh(a), lambda: C.sin(a) * 0.5,
+                     lambda: C.concatenate([a[size // 2:], b[:size // 2]]),
+                     lambda: a.reshape(2, -1).T.reshape(-1), lambda: a - b.mean(),
+                     lambda: (a * a + 1.5) ** -0.5, lambda: C.exp(a * -0.2)]
+            pool.append(kinds[rng.integers(len(kinds))]())
         return pool[-1], pool[-2], (pool[-3] * pool[-4]).sum()
     return record(function, real(size), real(size), real(size))
 
@@ -47,7 +51,7 @@ def random_circuit(rng, length, size):
 @pytest.mark.parametrize("seed", range(12))
 @pytest.mark.parametrize("size", [4, 150])
 def test_storage_is_reused_without_harm(seed, size):
-    """Random circuits, below and above the length at which instructions run in turns."""
+    """Random circuits, of tensors below and above the size from which instructions run as strips."""
     rng = np.random.default_rng(seed)
     circuit = random_circuit(rng, 40, size)
     inputs = [random_polynomial(rng, (size,), 3, 2), random_polynomial(rng, (size,), 3, 2),
@@ -73,8 +77,8 @@ def test_operands_that_are_scattered_over_memory(rng):
     def function(a, b):
         joined = C.concatenate([a, b])                       # rows from two buffers
         corner = C.concatenate([a[1:, :2], b[:1, 1:]]).T     # and pieces of them
-        return joined[:, :2] @ corner, C.einsum("ji,kj->ki", corner,
-                                                b[::2, 1:]), joined.reshape(2, 9) @ joined.T.reshape(9, 2)
+        return (joined[:, :2] @ corner, C.einsum("ji,kj->ki", corner, b[::2, 1:]),
+                joined.reshape(2, 9) @ joined.T.reshape(9, 2))
     assert_naive(record(function, real(3, 3), real(3, 3)),
                  [random_polynomial(rng, (3, 3), 3, 2) for _ in range(2)], 3)
 
@@ -86,14 +90,13 @@ def test_directions_do_not_depend_on_their_block(directions, rng):
     together = evaluate(circuit, [x])
     for j in range(directions):
         alone = evaluate(circuit, [Polynomial(x.constant, x.coefficients[j:j + 1])])
-        for one, every in zip(alone, together):
-            np.testing.assert_allclose(one.coefficients[0], every.coefficients[j], rtol=1e-14, atol=1e-300)
-            assert np.array_equal(one.constant, every.constant)      # the same compiled loop
+        for one, many in zip(alone, together):
+            np.testing.assert_allclose(one.coefficients[0], many.coefficients[j], rtol=1e-14, atol=1e-300)
+            assert np.array_equal(one.constant, many.constant)      # the same compiled loop
 
 
 def test_constant_parts_depend_on_neither_degree_nor_direction(rng):
-    """To the bit: they are single floats, which the compiler may neither fuse nor reorder
-    (taylor/lanes.py)."""
+    """To the bit: they are floats, which the compiler may neither fuse nor reorder (taylor/lanes.py)."""
     circuit = record(lambda x: C.softmax(C.gelu(x) @ x.T), real(3, 4))
     x = random_polynomial(rng, (3, 4), 5, 9)
     constants = [evaluate(circuit, [x], degree)[0].constant for degree in (0, 1, 2, 5)]
@@ -120,6 +123,15 @@ def test_an_output_may_be_an_input_or_a_constant(rng):
     assert np.array_equal(out[3].coefficients[:, :, 0], x.coefficients)
 
 
+def test_lanes_are_coefficients(rng):
+    """to_lanes and from_lanes are inverse, and agree with the layout of taylor/elements.py."""
+    coefficients = rng.normal(size=(3, 2, 4, 5)) + 1j * rng.normal(size=(3, 2, 4, 5))
+    stored = to_lanes(coefficients, LANES).reshape(4, 5, 2, 2, LANES)
+    assert np.array_equal(from_lanes(stored, 3), coefficients)
+    assert from_lanes(stored).shape == (LANES, 2, 4, 5) and not from_lanes(stored)[3:].any()
+    assert stored[1, 2, 0, 1, 2] == coefficients[2, 0, 1, 2].imag
+
+
 def test_bad_polynomials():
     circuit = record(lambda x, y: x + y, real(2), real(2))
     x = Polynomial(np.ones(2), np.ones((2, 3, 2), complex))
@@ -139,36 +151,45 @@ def test_bad_polynomials():
         evaluate(record(lambda i: i[::2], integer(4)), [np.arange(4)])
 
 
-# state fed back ---------------------------------------------------------------------------------------------
+# states that are fed back -----------------------------------------------------------------------------------
 
 def run_naive(circuits, steps, state, base, line, degree):
     """A recurrence by the slow rules, along one direction."""
-    state = [naive.frozen(np.stack([x] + [np.zeros_like(x)] * degree).astype(complex)) for x in state]
+    state = [constant_series(x, degree) for x in state]
     weight = np.zeros((degree + 1, len(base)), complex)
     weight[0] = base
     weight[1] = line
     for step in steps:
-        data = [x if np.issubdtype(np.asarray(x).dtype, np.integer)
-                else naive.frozen(np.stack([np.asarray(x, float)] + [np.zeros(np.shape(x))]
-                                           * degree).astype(complex)) for x in step.data]
-        state = naive.circuit(circuits[step.circuit], [*state, weight[:, step.weights], *data],
-                              degree)[:len(state)]
+        data = [constant_series(x, degree) for x in step.data]
+        inputs = [*state, weight[:, step.weights], *data]
+        state = naive.circuit(circuits[step.circuit], inputs, degree)[:len(state)]
     return state
+
+
+def all_orders(block, i, direction):
+    """(degree + 1, elements): the series of state tensor i along a direction."""
+    return np.concatenate([block.constant(i)[None], from_lanes(block.coefficients(i))[direction]])
 
 
 @pytest.mark.parametrize("size", [5, 200])
 @pytest.mark.parametrize("step", [
-    lambda a, b, w, x: (b, a),                                                      # exchanged
-    # read in another order than written
+    # both are exchanged
+    lambda a, b, w, x: (b, a),
+    # one is read in another order than it is written
     lambda a, b, w, x: (C.concatenate([a[1:], a[:1]]) * w.mean(), b + a * x),
-    lambda a, b, w, x: (a + b * w.sum(), a),                                        # the old value kept
-    lambda a, b, w, x: (a, C.tanh(a * w[0] + b * x)),                               # unchanged
+    # the old value is kept
+    lambda a, b, w, x: (a + b * w.sum(), a),
+    # one is unchanged
+    lambda a, b, w, x: (a, C.tanh(a * w[0] + b * x)),
+    # one is summed
     lambda a, b, w, x: (b * 0.5 + a.sum() * w.mean() * 0.1, x + b * 0.0),
-    # partly the other, partly data
+    # one is partly the other, and the other is data
     lambda a, b, w, x: (C.concatenate([b[:2], a[2:] * w.mean()]), x),
-    lambda a, b, w, x: (lambda new: (new, new * x))(a * w.mean() - b * 2.0),        # one the other's source
-    lambda a, b, w, x: (lambda new: (new, new))(a * 0.5 + b * x),                   # twice the same
-    # replaced while still needed
+    # one is calculated from the other
+    lambda a, b, w, x: (lambda new: (new, new * x))(a * w.mean() - b * 2.0),
+    # both are the same
+    lambda a, b, w, x: (lambda new: (new, new))(a * 0.5 + b * x),
+    # one is replaced while it is still read
     lambda a, b, w, x: (lambda new: (new, b + C.tanh(a) * x))(a * 0.5 + b * x),
     lambda a, b, w, x: (C.tanh(a) * w.mean(), b * 0.99 + C.tanh(a) * x * 0.01),
 ])
@@ -181,36 +202,33 @@ def test_state_is_read_before_it_is_replaced(step, size, rng):
     block.run(0, 2)
     block.run(2, 4)
     for j in range(3):
-        wanted = run_naive([circuit], steps, state, base, lines[j], 3)
+        expected = run_naive([circuit], steps, state, base, lines[j], 3)
         for i in range(2):
-            stored = block.coefficients(i)
-            found = np.concatenate([block.constant(i)[None], (stored[..., 0, j] + 1j * stored[..., 1, j]).T])
-            assert_close(found[None], wanted[i][None], 1e-11, f"state {i}, direction {j}")
+            assert_close(all_orders(block, i, j)[None], expected[i][None], 1e-11, f"state {i}, direction {j}")
 
 
 def test_circuits_of_different_shape_share_the_state(rng):
     def step(theta, w, x, ids):
-        return theta - (C.gather(theta.reshape(4, 2),
-                                 ids) * x).sum(axis=0).reshape(1, 2).reshape(2)[0] * w[0] * theta * 0.1
+        total = (C.gather(theta.reshape(4, 2), ids) * x).sum(axis=0).reshape(1, 2).reshape(2)
+        return theta - total[0] * w[0] * theta * 0.1
     circuits = [record(step, real(8), real(1), real(n, 2), integer(n)) for n in (2, 5)]
-    steps = [Step(i % 2, np.array([i]),
-                  (rng.normal(size=((2, 5)[i % 2], 2)), rng.integers(0, 4, (2, 5)[i % 2]))) for i in range(6)]
+    counts = [2, 5, 2, 5, 2, 5]
+    steps = [Step(i % 2, np.array([i]), (rng.normal(size=(n, 2)), rng.integers(0, 4, n)))
+             for i, n in enumerate(counts)]
     lines = rng.normal(size=(1, 6)) + 0j
     state = [rng.normal(size=8)]
     block = Recurrence(circuits, steps, 1, 4).block(state, np.ones(6), lines)
     block.run(0, 6)
-    stored = block.coefficients(0)
-    found = np.concatenate([block.constant(0)[None], (stored[..., 0, 0] + 1j * stored[..., 1, 0]).T])
-    assert_close(found[None], run_naive(circuits, steps, state, np.ones(6), lines[0], 4)[0][None], 1e-11,
-                 "state")
+    expected = run_naive(circuits, steps, state, np.ones(6), lines[0], 4)[0]
+    assert_close(all_orders(block, 0, 0)[None], expected[None], 1e-11, "state")
 
 
 def test_trainings_side_by_side_are_one_by_one(rng):
     """Lanes that do not share their constant parts: every kind of gate, weights of their own."""
     def step(theta, w, x, ids):
         rows = C.gather(theta.reshape(4, 3), ids)
-        h = C.tanh(rows) * C.sigmoid(x) + C.erf(rows) + C.gelu(rows) * w.reshape(-1, 1) + C.sin(rows) * C.cos(
-            x) + C.abs(rows) + C.relu(x * rows)
+        h = (C.tanh(rows) * C.sigmoid(x) + C.erf(rows) + C.gelu(rows) * w.reshape(-1, 1)
+             + C.sin(rows) * C.cos(x) + C.abs(rows) + C.relu(x * rows))
         y = (C.softmax(h) + C.log(C.exp(h) + 1.0) * (h * h + 0.5) ** -0.5 + C.step(rows) * h ** 3
              + (h * h + 1.0) ** 0.3 / (2.0 + h * h))
         top = C.max(y, axis=1).reshape(-1, 1) * one_hot(y)
@@ -245,13 +263,13 @@ def test_an_error_in_a_training_names_it():
 
 def test_an_error_in_a_step_names_the_step():
     circuit = record(lambda a, w: C.log(a) * w.mean(), real(1), real(1))
-    block = Recurrence([circuit], [Step(0, np.array([0]), ())] * 5, 1,
-                       2).block([np.array([50.0])], np.ones(1), np.ones((1, 1)))
+    recurrence = Recurrence([circuit], [Step(0, np.array([0]), ())] * 5, 1, 2)
+    block = recurrence.block([np.array([50.0])], np.ones(1), np.ones((1, 1)))
     with pytest.raises(DomainError, match="gate log at wire %2: .*logarithm") as error:
         block.run(0, 5)
     assert error.value.step == 4
     with pytest.raises(CircuitError, match="9 directions for a block"):
         Recurrence([circuit], [], 1, 2).block([np.array([1.0])], np.ones(1), np.ones((LANES + 1, 1)))
-    # the compiler fails on it
-    with pytest.raises(CircuitError, match="a degree is a whole number >= 0, not -1"):
+    # the compiler would fail on it
+    with pytest.raises(CircuitError, match="degree: expected a whole number >= 0, got -1"):
         Recurrence([circuit], [], 1, -1)

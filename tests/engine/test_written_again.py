@@ -1,8 +1,8 @@
-"""Whole trainings written down again in plain NumPy: models, losses, optimisers. Nothing of circuits is in
-them, and no derivative is taken by hand: gradients are Cauchy integrals of the losses around every parameter.
+"""Whole trainings written again in plain NumPy: models, losses, optimisers. They use no circuits, and no
+derivative is taken by hand: gradients are Cauchy integrals of the losses around every parameter.
 
-A wrong vector-Jacobian product of a gate is a wrong gradient here, where every test that trains with the
-recorded gradient on both sides would agree with itself.
+These tests see a gate's wrong vector-Jacobian product. A test that trains with the recorded gradient on both
+sides does not: both sides would be wrong in the same way.
 """
 from typing import NamedTuple
 
@@ -14,13 +14,14 @@ from scipy import special
 import circuit as C
 from deletion import SGD, Adam, Learner, LinearDecay, Momentum, given, precompute, retrain
 from deletion.influence import metagradient
+from taylor import from_lanes
 
-POINTS, AROUND = 16, 0.01
-"""Of a Cauchy integral around one parameter, and how far away: the sixteenth power of that is below
-rounding."""
+POINTS = 16
+AROUND = 0.01
+"""Points of a Cauchy integral around one parameter, and their distance; its 16th power is below rounding."""
 
 
-# losses, each twice: with gates, and of parameters with a leading axis of their own in NumPy -----------
+# losses, each written twice: with gates, and in NumPy, where parameters have a leading axis -----------------
 
 def first_of(theta, *shapes):
     """Parameters (b, size) as arrays (b, ...) of the shapes, one after the other."""
@@ -40,8 +41,8 @@ def smooth_loss(p, x, ids):
     attention = C.softmax(C.einsum("ti,si->ts", h, h) * 0.5)
     h = C.concatenate([C.rms_norm(attention @ h), C.sin(h) * C.cos(h * 0.5)], axis=1)
     s, t = C.sigmoid(h @ p["v"]), C.transpose(h)[1:4, ::2].reshape(-1)
-    every = C.log(s + 0.5) * C.erf(s) + C.gelu(s) - C.softplus(s - 1.0) / (s * s + 1.0)
-    return (every.mean() + 0.1 * (C.exp(t * 0.3) + 1.0).sum() ** 0.5 + (t * t + 2.0).mean() ** -1.5
+    parts = C.log(s + 0.5) * C.erf(s) + C.gelu(s) - C.softplus(s - 1.0) / (s * s + 1.0)
+    return (parts.mean() + 0.1 * (C.exp(t * 0.3) + 1.0).sum() ** 0.5 + (t * t + 2.0).mean() ** -1.5
             + C.cross_entropy(h, ids).sum())
 
 
@@ -55,9 +56,9 @@ def smooth_again(theta, x, ids):
     s = 1.0 / (1.0 + np.exp(-np.einsum("bti,bi->bt", h, v)))
     t = h[:, ::2, 1:4].swapaxes(1, 2).reshape(len(h), -1)
     gelu = 0.5 * s * (1.0 + special.erf(s / np.sqrt(2.0)))
-    every = np.log(s + 0.5) * special.erf(s) + gelu - np.log(1.0 + np.exp(s - 1.0)) / (s * s + 1.0)
+    parts = np.log(s + 0.5) * special.erf(s) + gelu - np.log(1.0 + np.exp(s - 1.0)) / (s * s + 1.0)
     cross = np.log(np.exp(h).sum(axis=2)) - h[:, np.arange(len(ids)), ids]
-    return (every.mean(axis=1) + 0.1 * np.sqrt((np.exp(0.3 * t) + 1.0).sum(axis=1))
+    return (parts.mean(axis=1) + 0.1 * np.sqrt((np.exp(0.3 * t) + 1.0).sum(axis=1))
             + (t * t + 2.0).mean(axis=1) ** -1.5 + cross.sum(axis=1))
 
 
@@ -68,7 +69,7 @@ def branching_loss(w, x, y):
 
 
 def branching_again(theta, x, y):
-    """The branch goes by the real part: around one that is far from kinks, an analytic function."""
+    """The branch is chosen by the real part: far from kinks, this is an analytic function."""
     z = np.einsum("bij,i->bj", theta.reshape(len(theta), 3, 2), x)
     a, b = z.T
 
@@ -78,7 +79,7 @@ def branching_again(theta, x, y):
             + larger(-b, -0.3 + 0.0 * b) * y)
 
 
-# optimisers --------------------------------------------------------------------------------------------
+# optimisers -------------------------------------------------------------------------------------------------
 
 def sgd_again(theta, gradient, state, step, steps):
     return theta - 0.1 * (1.0 - step / steps) * gradient, state
@@ -96,11 +97,14 @@ def adam_again(theta, gradient, state, step, steps):
     return theta - 0.05 * (1.0 - step / steps) * m_hat / np.sqrt(v_hat + 0.01), (m, v)
 
 
-# trainings ---------------------------------------------------------------------------------------------
+# trainings --------------------------------------------------------------------------------------------------
 
 class Case(NamedTuple):
-    """A learner, and what it is in NumPy.   penalty: of its regulariser, half of that times theta^2;
-    radius: of the contour."""
+    """A learner, and its loss and optimizer in NumPy.
+
+    penalty   its regulariser is half of this times |theta|^2
+    radius    of the contour in t
+    """
     learner: Learner
     loss: object
     optimizer: object
@@ -132,16 +136,19 @@ def smooth_case():
 
 
 def branching_case():
-    # one from which no step comes nearer than .05 to a kink
+    # with this start, no step comes nearer than 0.05 to a kink
     start = np.random.default_rng(16).normal(size=6)
     learner = Learner(start, examples(5, "numbers"), branching_loss, SGD(LinearDecay(0.1)), np.arange(8) % 5,
                       regularizer=ridge)
     return Case(learner, branching_again, sgd_again, 0.1, 0.05)
 
 
-CASES = {"momentum, minibatches": lambda: network_case(Momentum(0.05, 0.8), momentum_again),
-         "adam, minibatches": lambda: network_case(Adam(LinearDecay(0.05), 0.9, 0.95, 0.01), adam_again),
-         "adam, every smooth gate": smooth_case, "sgd, every branch, a regulariser": branching_case}
+CASES = {
+    "momentum, minibatches": lambda: network_case(Momentum(0.05, 0.8), momentum_again),
+    "adam, minibatches": lambda: network_case(Adam(LinearDecay(0.05), 0.9, 0.95, 0.01), adam_again),
+    "adam, every smooth gate": smooth_case,
+    "sgd, every branch, a regulariser": branching_case,
+}
 
 
 @pytest.fixture(scope="module", params=CASES)
@@ -170,18 +177,18 @@ def trained_again(case, weights):
     return theta
 
 
-def close(found, wanted, tolerance):
-    """Order by order, relative to the largest of it."""
-    return (np.abs(found - wanted).max(axis=0) <= tolerance * np.abs(wanted).max(axis=0)).all()
+def close(result, expected, tolerance):
+    """Whether two arrays agree, order by order (axis 1), relative to the largest number of the order."""
+    return (np.abs(result - expected).max(axis=0) <= tolerance * np.abs(expected).max(axis=0)).all()
 
 
 def test_training_and_deletion(case, rng):
     weights = np.stack([np.ones(case.learner.unit_count), np.eye(case.learner.unit_count)[1] < 1.0,
                         rng.uniform(0.2, 1.0, case.learner.unit_count)])
-    wanted = trained_again(case, weights.astype(float))
-    assert np.abs(wanted.imag).max() < 1e-10
-    assert close(retrain(case.learner, weights=weights.astype(float)).T, wanted.real.T, 1e-10)
-    assert np.abs(wanted[1:] - wanted[0]).max() > 1e-3      # and the weights matter
+    expected = trained_again(case, weights.astype(float))
+    assert np.abs(expected.imag).max() < 1e-10
+    assert close(retrain(case.learner, weights=weights.astype(float)).T, expected.real.T, 1e-10)
+    assert np.abs(expected[1:] - expected[0]).max() > 1e-3      # and the weights matter
 
 
 def test_coefficients(case, rng):
@@ -190,13 +197,12 @@ def test_coefficients(case, rng):
     psi *= case.radius / np.linalg.norm(psi)
     t = np.exp(2j * np.pi * np.arange(16) / 16)
     contour = np.fft.fft(trained_again(case, 1.0 - t[:, None] * psi), axis=0)[1:4].T / 16
-    block = precompute(case.learner, given(psi), 3, calibration=0, progress=False).blocks[0][..., 0]
-    assert close(block[..., 0] + 1j * block[..., 1], contour, 1e-7)
+    sketch = precompute(case.learner, given(psi), 3, calibration=0, progress=False)
+    assert close(from_lanes(sketch.blocks[0])[0].T, contour, 1e-7)
 
 
 def test_metagradients(case):
-    """Of a parameter and of a sum of squares, by Cauchy's integral in every weight through the training in
-    NumPy."""
+    """Cauchy's integral in every weight, of a parameter and of a sum of squares."""
     n, circle = case.learner.unit_count, np.exp(2j * np.pi * np.arange(8) / 8)
     weights = 1.0 + 0.02 * circle[:, None] * np.eye(n)[:, None, :]      # (units, points, units)
     theta = trained_again(case, weights.reshape(-1, n)).reshape(n, 8, -1)
@@ -208,5 +214,5 @@ def test_metagradients(case):
         w = (p[name] if name else p).reshape(-1)
         return C.concatenate([w[:1], (w * w).sum().reshape(1)])
     values = np.stack([theta[..., 0], (theta[..., :count] ** 2).sum(axis=2)], axis=2)
-    wanted = (values / circle[:, None]).mean(axis=1).real / 0.02
-    assert close(metagradient(case.learner, measure, progress=False).gradient, wanted, 1e-9)
+    expected = (values / circle[:, None]).mean(axis=1).real / 0.02
+    assert close(metagradient(case.learner, measure, progress=False).gradient, expected, 1e-9)

@@ -1,15 +1,18 @@
-"""The model and its data: the scalar twin, the names, sampling."""
+"""The model and its data: the scalar twin, the names, sampling, the command."""
 import ast
 import inspect
 import random
+import subprocess
 import sys
 
 import numpy as np
 import pytest
 from checks import close
 
-from circuit import CircuitError, gradient, integer, real, record
-from microgpt import DocumentError, Shape, Tokenizer, first_letter, logits, loss, names, read_names, sample, scalar
+from circuit import gradient, integer, real, record
+from deletion import LearnerError
+from microgpt import (DocumentError, Shape, Tokenizer, first_letter, logits, loss, names, read_names, sample,
+                      scalar)
 from microgpt.data import SHIPPED
 
 ALPHABET = "abcdefghijklmnopqrstuvwxyz"
@@ -39,8 +42,9 @@ def test_the_scalar_twin_agrees_on_values_and_gradients(name):
                        wrt=range(9))
     value, *slopes = circuit(*tensors.values(), tokens)
     assert value == pytest.approx(twin.number, rel=1e-12)
-    found, wanted = np.concatenate([s.ravel() for s in slopes]), np.array([v.slope for v in values])
-    assert np.abs(found - wanted).max() < 1e-10 * np.abs(wanted).max()
+    expected = np.array([v.slope for v in values])
+    error = np.abs(np.concatenate([s.ravel() for s in slopes]) - expected).max()
+    assert error < 1e-10 * np.abs(expected).max()
     # the same function on plain arrays
     assert np.allclose(loss(tensors, tokens, shape), value, rtol=1e-13)
 
@@ -49,10 +53,11 @@ def test_the_scalar_twin_trains_alike_with_weights():
     learner, weights = names(steps=4), [1.0, 0.0, 0.5, 1.0]
     tokens = [scalar.encode(name, ALPHABET) for name in learner.documents]
     losses = []
-    trained = scalar.train(learner.layout.initial.tolist(), tokens, 27, 4, weights, report=lambda step,
-                           loss: losses.append(loss))
-    found = learner.train(np.array(weights))[0]
-    assert np.abs(found - trained).max() < 1e-10 and len(losses) == 4
+
+    def report(step, loss):
+        losses.append(loss)
+    trained = scalar.train(learner.layout.initial.tolist(), tokens, 27, 4, weights, report=report)
+    assert np.abs(learner.train(np.array(weights))[0] - trained).max() < 1e-10 and len(losses) == 4
 
 
 def test_the_scalar_twin_imports_nothing_but_the_standard_library():
@@ -83,7 +88,7 @@ def test_learners_of_names():
     assert names(seed=1, steps=3).documents != learner.documents[:3]
 
 
-def test_more_steps_than_names_come_round_again(tmp_path):
+def test_names_come_round_again_if_there_are_more_steps(tmp_path):
     (tmp_path / "few.txt").write_text("ann\nbob\n\n  cid \n", encoding="utf-8")
     learner = names(tmp_path / "few.txt", steps=7)
     assert sorted(learner.documents) == ["ann", "bob", "cid"] and len(learner.steps) == 7
@@ -92,7 +97,7 @@ def test_more_steps_than_names_come_round_again(tmp_path):
     learner.train()
 
 
-def test_documents_that_make_no_sense(tmp_path):
+def test_documents_that_are_refused(tmp_path):
     (tmp_path / "empty.txt").write_text("\n \n", encoding="utf-8")
     (tmp_path / "bytes.txt").write_bytes(b"\xff\xfe\xfa")
     for path, words in (("empty.txt", "holds no names"), ("missing.txt", "cannot read names"),
@@ -105,12 +110,12 @@ def test_documents_that_make_no_sense(tmp_path):
     with pytest.raises(DocumentError, match="empty name"):
         learner.loss_on("")
     for steps in (0, -1, 1.5, True):
-        with pytest.raises(CircuitError, match="at least one step"):
+        with pytest.raises(LearnerError, match="at least one step"):
             names(steps=steps)
 
 
 def test_causality(rng):
-    """A position's scores do not change with what comes after it."""
+    """A position's scores do not depend on the tokens after it."""
     tensors, _ = parameters_and_numbers()
     shape, tokens = Shape(), rng.integers(0, 27, 9)
     full = logits(tensors, tokens, shape)
@@ -121,6 +126,17 @@ def test_causality(rng):
 def test_sampling():
     learner = names(steps=5)
     parameters = learner.layout.split(learner.train()[0])
-    babble = sample(parameters, learner.tokenizer, learner.shape, count=4, seed=3)
-    assert babble == sample(parameters, learner.tokenizer, learner.shape, count=4, seed=3)
-    assert len(babble) == 4 and all(set(name) <= set(ALPHABET) and len(name) <= 16 for name in babble)
+    written = sample(parameters, learner.tokenizer, learner.shape, count=4, seed=3)
+    assert written == sample(parameters, learner.tokenizer, learner.shape, count=4, seed=3)
+    assert len(written) == 4 and all(set(name) <= set(ALPHABET) and len(name) <= 16 for name in written)
+
+
+@pytest.mark.parametrize("module, options", [
+    ("microgpt", ("--names", "--steps", "--samples", "--temperature", "--seed")),
+    ("microgpt.scalar", ("--names", "--steps")),
+])
+def test_the_help_explains_every_option(module, options):
+    printed = subprocess.run([sys.executable, "-m", module, "--help"], capture_output=True, text=True,
+                             check=True).stdout
+    lines = " ".join(printed.split())
+    assert all(f" {option} " in lines for option in options) and lines.count("(default") == len(options)

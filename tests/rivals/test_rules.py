@@ -1,118 +1,33 @@
-"""The unlearning rules against formulas, exact retraining and learners made anew. Their bounds:
-test_guarantees.py."""
+"""Unlearning rules against formulas, exact retraining and learners made anew. Their bounds are tested in
+test_guarantees.py, rewinding in test_rewinding.py."""
 from fractions import Fraction
 from functools import partial
 
 import numpy as np
 import pytest
-from learners import network, tiny
+from answers import SETS, answered
 from scipy.special import expit, ndtr
 
 from benchmarks.guarantees import PENALTY, extremal, logistic, minimiser, whole
 from benchmarks.learners import half_square
 from circuit import cross_entropy, gelu
-from deletion import SGD, Learner, LearnerError, LinearDecay, ModelLoss, Momentum, Objective, retrain
+from deletion import SGD, Learner, LearnerError, ModelLoss, Momentum, Objective
 from deletion.influence import NewtonStep
 from deletion.unlearning import (Certified, CertifiedRemoval, Constants, Descent, MinMax, NaturalGradient,
-                                 Privacy, RetrainingDue, Rewind, certify, estimated, inverted, leaked,
-                                 logistic_bounds, noised, quadratic_bounds, trajectory)
+                                 Privacy, RetrainingDue, Rewind, certify, estimated, leaked, logistic_bounds,
+                                 noised, quadratic_bounds)
 from deletion.unlearning.certified import logistic_of
 from deletion.unlearning.descent import first_steps, published_sigma
 from deletion.unlearning.natural import divergence, sensitivity
 from deletion.unlearning.rewind import published_distance
 from deletion.unlearning.rows import logistic_rows
 
-SETS = [[3], [5, 0, 11], []]
 GOOD = Constants(0.35, 1.0, 0.1, 0.1)
-
-
-def answered(rule, learner, sets=SETS):
-    """A rule's parameters; deleting nothing changes nothing, to the bit."""
-    found = rule.answer(learner, sets, whole)
-    for chosen, change, theta in zip(sets, found.change, found.parameters):
-        assert np.array_equal(change, theta - learner.trained)
-        assert chosen or not change.any()
-    return found.parameters
 
 
 def flat(p):
     """The measurement that is one parameter of a dictionary."""
     return p["w2"].sum()
-
-
-# rewinding --------------------------------------------------------------------------------------------------
-
-def without_rows(learner, chosen):
-    """Training on what is left: the same batches, rows struck out, by a loop of its own."""
-    theta, rate = np.zeros(learner.layout.size), learner.optimizer.rate
-    rows = np.array([x * y for x, y in learner.examples])
-    for batch in learner.schedule:
-        left = rows[[i for i in batch if i not in chosen]]
-        theta = theta - rate * (PENALTY * theta
-                                - (expit(-left @ theta) @ left / len(left) if len(left) else 0.0))
-    return theta
-
-
-@pytest.mark.parametrize("batch", [None, 6, 2])
-def test_rewinding_all_steps_is_retraining(batch):
-    """Zero weight: to the bit, by the same compiled steps; dropped rows: to 1e-12, also where batch 7 loses
-    all its rows (of 2 and 6)."""
-    learner = logistic(1, steps=60, rate=0.3, batch=batch)
-    assert np.array_equal(answered(Rewind(60), learner), retrain(learner, SETS, progress=False))
-    found = answered(Rewind(60, rows="dropped"), learner)
-    for chosen, theta in zip(SETS, found):
-        assert np.abs(theta - without_rows(learner, chosen)).max() < 1e-12
-    emptied = learner.schedule[7].tolist()[:12]
-    assert np.abs(answered(Rewind(60, rows="dropped"), learner, [emptied])[0]
-                  - without_rows(learner, emptied)).max() < 1e-12
-
-
-def test_twenty_sets_side_by_side_are_twenty_alone():
-    """A block has as many lanes whoever is in them, and no lane looks at another."""
-    learner = logistic(1, steps=30, rate=0.3, batch=6)
-    sets = [[i] for i in range(20)]      # more than one block of trainings
-    for rows in ("zero weight", "dropped"):
-        rule = Rewind(12, rows=rows)
-        assert np.array_equal(answered(rule, learner, sets),
-                              np.concatenate([answered(rule, learner, [s]) for s in sets]))
-
-
-@pytest.mark.parametrize("learner, measure", [(network(), flat), (tiny(), whole)], ids=["momentum", "adam"])
-def test_rewinding_restores_the_whole_state(learner, measure):
-    """K = 0 is the model as it is, and K = T retraining, whatever the optimiser keeps; no K harms a set that
-    was used before."""
-    total = len(learner.steps)
-    kept = trajectory(learner, every=5, at=[total])
-    truth = retrain(learner, [[1], [2, 4]], progress=False)
-    assert np.array_equal(Rewind(total, kept).answer(learner, [[1], [2, 4]], measure).parameters, truth)
-    assert np.array_equal(Rewind(0, kept).answer(learner, [[1]], measure).parameters[0], learner.trained)
-    if total % 5 == 0:
-        assert np.array_equal(Rewind(10, kept).answer(learner, [[]], measure).parameters[0], learner.trained)
-    # the first use of unit 1
-    last = int(np.flatnonzero((learner.schedule.reshape(total, -1) == 1).any(axis=1))[0])
-    assert np.array_equal(Rewind(total - last).answer(learner, [[1]], measure).parameters, truth[:1])
-
-
-def test_the_error_falls_to_zero_as_more_steps_are_taken_again():
-    learner = logistic(0, steps=60, rate=0.3)
-    truth = retrain(learner, [[3, 5, 7]], progress=False)[0]
-    kept = trajectory(learner, every=10)
-    errors = [np.linalg.norm(answered(Rewind(k, kept), learner, [[3, 5, 7]])[0] - truth)
-              for k in (10, 20, 30, 40, 50, 60)]
-    assert all(b < a for a, b in zip(errors, errors[1:])) and errors[-1] == 0.0 < errors[-2]
-
-
-@pytest.mark.parametrize("batch", [None, 6])
-def test_steps_are_undone(batch):
-    """Each step undone multiplies rounding by at most 1/(1 - rate * smoothness), here 1.2 and 20 times."""
-    learner = logistic(2, steps=60, rate=LinearDecay(0.5), batch=batch)
-    smoothness = logistic_bounds(learner).smoothness
-    wanted = trajectory(learner, at=[40]).before(40)[0]
-    assert np.linalg.norm(wanted - learner.trained) > 1e-3
-    found = inverted(learner, 20, smoothness)
-    assert np.abs(found.before(40)[0] - wanted).max() < 1e-12
-    close = answered(Rewind(20, found), learner, [[1, 2]]) - answered(Rewind(20), learner, [[1, 2]])
-    assert np.abs(close).max() < 1e-12
 
 
 # natural gradient -------------------------------------------------------------------------------------------
