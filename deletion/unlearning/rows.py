@@ -1,9 +1,8 @@
-"""What guarantees need to know of a learner: which examples are left, whether it is logistic or quadratic,
-and its regulariser.
+"""What guarantees need to know of a learner: whether it is logistic or quadratic, its rows, its regulariser.
 
 Nothing is read from the loss's source. A learner counts as logistic if its losses and their gradients are
-those of logistic regression at random parameters, as quadratic if its gradients are linear there; what a
-formula cannot tell apart is the same.
+those of logistic regression at random parameters, and as quadratic if its gradients are linear there. A
+formula that agrees at these points is treated as the same one.
 """
 import numpy as np
 from scipy.special import expit
@@ -11,8 +10,8 @@ from scipy.special import expit
 from circuit.errors import DoesNotApply
 from ..curvature.objective import Objective
 
-CLOSE = 1e-9
-"""Relative difference that rounding may make."""
+MAX_ROUNDING = 1e-9
+"""The largest relative difference that is put down to rounding."""
 
 
 def probes(size):
@@ -21,13 +20,17 @@ def probes(size):
     return 3.0 * points / np.linalg.norm(points, axis=1, keepdims=True)
 
 
-def close(found, wanted):
-    return np.abs(found - wanted).max(initial=0.0) <= CLOSE * (1.0 + np.abs(wanted).max(initial=0.0))
+def close(actual, expected):
+    """Whether two arrays agree but for rounding."""
+    scale = 1.0 + np.abs(expected).max(initial=0.0)
+    return np.abs(actual - expected).max(initial=0.0) <= MAX_ROUNDING * scale
 
 
 def logistic_rows(learner):
     """(examples, parameters): rows z_i with l_i(theta) = ln(1 + e^(-z_i . theta)), label included.
-    DoesNotApply if it is not so."""
+
+    Raises DoesNotApply if the losses are others.
+    """
     objective = Objective(learner)
     # the derivative of ln(1 + e^-q) at 0 is -1/2
     rows = -2.0 * objective.gradients(np.zeros(objective.size))
@@ -41,8 +44,10 @@ def logistic_rows(learner):
 
 
 def quadratic_parts(learner):
-    """(gradients at 0, (examples, parameters); Hessians, (examples, parameters, parameters)) of losses that
-    are quadratic."""
+    """(gradients at 0, (examples, parameters); Hessians, (examples, parameters, parameters)).
+
+    Raises DoesNotApply if the losses are not quadratic.
+    """
     objective = Objective(learner)
     zero = objective.gradients(np.zeros(objective.size))
     hessians = np.stack([objective.gradients(e) - zero for e in np.eye(objective.size)], axis=-1)
@@ -53,8 +58,11 @@ def quadratic_parts(learner):
 
 
 def penalty_matrix(learner):
-    """(parameters, parameters): A of the regulariser r(theta) = theta . A theta / 2, on the mean scale, as
-    the learner adds it."""
+    """(parameters, parameters): A of the regulariser r(theta) = theta . A theta / 2, on the scale of means,
+    as the learner adds it.
+
+    Raises DoesNotApply if the regulariser has another form.
+    """
     objective = Objective(learner)
     slope = lambda theta: objective.gradient(theta, np.zeros(objective.count)) / objective.count
     if learner.regularizer is None:
