@@ -1,5 +1,5 @@
-"""Certified removal from regularised logistic regression (Guo et al. 1911.03030): a Newton step, an account of
-what it leaves over, and an order to retrain when the account is full.
+"""Certified removal from regularised logistic regression (Guo et al. 1911.03030): a Newton step, an account
+of what it leaves over, and an order to retrain when the account is full.
 
 The model minimises, with a random b ~ N(0, s^2 I) drawn once,
 
@@ -91,7 +91,7 @@ class Logistic:
         return cho_solve(cho_factor(self.hessian(theta, kept)), gradient)
 
     def minimum(self, kept):
-        """The minimiser, to rounding: by scipy's trust region, then three Newton steps from where it stopped."""
+        """The minimiser, to rounding: by scipy's trust region, then by three more Newton steps."""
         theta = minimize(self.value, np.zeros(len(self.linear)), (kept,), "trust-exact", self.gradient,
                          self.hessian).x
         for _ in range(3):
@@ -349,8 +349,8 @@ class CertifiedRemoval(Method):
         start = replace(start, spent=start.residual())
         ends = [start.without(row) if row.any() else start for row in h]
         theta, spent = np.stack([end.theta for end in ends]), np.array([end.spent for end in ends])
-        notes = (f"gradient left over at most {spent.max():.3g} (training: {start.spent:.2g}), of a budget of "
-                 f"{start.budget:.3g} for {self.privacy}, linear term of scale {self.scale:g}",)
+        notes = (f"gradient left over at most {spent.max():.3g} (training: {start.spent:.2g}), of a budget "
+                 f"of {start.budget:.3g} for {self.privacy}, linear term of scale {self.scale:g}",)
         return Answer(change_at(learner, measurement, theta), theta, notes,
                       diagnostics={"spent": spent, "spent_by_training": start.spent,
                                    "budget": start.budget})

@@ -4,7 +4,6 @@ All of them are on the scale of MEANS, as in the papers: they describe f_i = l_i
 the regulariser, and so the mean over any remaining examples. A bound that is computed with estimated
 constants is itself an estimate, and its text says so.
 """
-import warnings
 from dataclasses import dataclass
 from typing import Optional
 
@@ -13,6 +12,7 @@ from scipy.sparse.linalg import LinearOperator, eigsh
 
 from circuit.errors import LearnerError
 from circuit.checks import real_number
+from circuit.renamed import warn_renamed
 from ..curvature.objective import Objective
 from ..learner.learner import Learner
 from .rows import logistic_rows, penalty_matrix, quadratic_parts
@@ -64,7 +64,7 @@ class Constants:
                  hessian_lipschitz: Optional[float] = None, how: str = "given", *,
                  bend: Optional[float] = None):
         if bend is not None:
-            warn_of_bend()
+            warn_renamed("bend of Constants", "hessian_lipschitz")
             hessian_lipschitz = bend
         real_number(smoothness, "smoothness", above=0.0)
         real_number(gradient, "the bound of gradients", low=0.0)
@@ -72,8 +72,8 @@ class Constants:
         if hessian_lipschitz is not None:
             real_number(hessian_lipschitz, "the Lipschitz constant of the Hessian", low=0.0)
         if convexity > smoothness:
-            raise LearnerError(f"strong convexity {convexity:g} exceeds smoothness {smoothness:g}: no function "
-                               "has both")
+            raise LearnerError(f"strong convexity {convexity:g} exceeds smoothness {smoothness:g}: no "
+                               "function has both")
         for name, value in (("smoothness", smoothness), ("gradient", gradient), ("convexity", convexity),
                             ("hessian_lipschitz", hessian_lipschitz), ("how", how)):
             object.__setattr__(self, name, value)
@@ -81,7 +81,7 @@ class Constants:
     @property
     def bend(self):
         """The former name of `hessian_lipschitz`."""
-        warn_of_bend()
+        warn_renamed("bend of Constants", "hessian_lipschitz")
         return self.hessian_lipschitz
 
     def numbers(self) -> dict[str, float]:
@@ -100,11 +100,6 @@ class Constants:
                      else f", Hessian's Lipschitz constant {self.hessian_lipschitz:.3g}")
         return (f"constants {self.how}: smoothness {self.smoothness:.3g}, gradient {self.gradient:.3g}, "
                 f"convexity {self.convexity:.3g}{lipschitz}")
-
-
-def warn_of_bend():
-    """Warn of the former name of a constant; 3 frames up is the caller of Constants."""
-    warnings.warn("Constants: 'bend' is now called 'hessian_lipschitz'", DeprecationWarning, stacklevel=3)
 
 
 def checked_constants(constants):
@@ -199,9 +194,9 @@ def quadratic_bounds(learner: Learner, radius: float) -> Constants:
 
 
 def estimated(learner: Learner) -> Constants:
-    """Estimate constants at the trained parameters, from the mean Hessian's spectrum and the steepest example.
+    """Estimate constants at the trained parameters; nothing bounds them elsewhere.
 
-    Nothing bounds them elsewhere.
+    They come from the spectrum of the mean Hessian and from the steepest example.
 
     Parameters
     ----------
@@ -239,6 +234,6 @@ def estimated(learner: Learner) -> Constants:
 
 
 def spectrum(matrix):
-    """The (smallest, largest) eigenvalue of a symmetric matrix; a smallest one that is rounding counts as 0."""
+    """The (smallest, largest) eigenvalue of a symmetric matrix; 0 where the smallest is rounding."""
     values = np.linalg.eigvalsh(matrix)
     return (0.0 if abs(values[0]) < 1e-13 * abs(values[-1]) else values[0]), values[-1]

@@ -260,8 +260,8 @@ def contraction(constants):
     gamma = (constants.smoothness - constants.convexity) / (constants.smoothness + constants.convexity)
     if gamma == 1.0:
         raise DoesNotApply("descent-to-delete does not move: to rounding, a step with convexity "
-                           f"{constants.convexity:g} and smoothness {constants.smoothness:g} shrinks nothing. "
-                           "Regularise more")
+                           f"{constants.convexity:g} and smoothness {constants.smoothness:g} shrinks "
+                           "nothing. Regularise more")
     return gamma
 
 

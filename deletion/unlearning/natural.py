@@ -106,8 +106,8 @@ class NaturalGradient(Method):
         """
         super().check(learner)
         if not isinstance(learner.loss, ModelLoss):
-            raise DoesNotApply(f"{self.name} does not apply: the Fisher matrix needs the loss in two parts, a "
-                               "deletion.ModelLoss")
+            raise DoesNotApply(f"{self.name} does not apply: the Fisher matrix needs the loss in two parts: "
+                               "deletion.ModelLoss(outputs, criterion)")
 
     def _answer(self, learner, h, measurement):
         kept, objective, start = remaining(learner, h), Objective(learner), learner.trained

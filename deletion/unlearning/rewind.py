@@ -1,5 +1,5 @@
-"""Rewind-to-Delete (Mu & Klabjan 2409.09778; with minibatches 2511.15983): go back to a checkpoint and train on
-from there without the deleted examples.
+"""Rewind-to-Delete (Mu & Klabjan 2409.09778; with minibatches 2511.15983): go back to a checkpoint and train
+on from there without the deleted examples.
 
 The training with all data is kept up to K steps before its end, and its last K steps are taken on what
 remains. K = T, all steps, is retraining, by the same code. There are two questions, told apart by `rows`:
@@ -271,7 +271,8 @@ class Rewind(Method):
         if self.checkpoints is not None:
             self.checkpoints.before(start)
             if self.checkpoints.fingerprint != learner.fingerprint():
-                raise DoesNotApply(f"{self.name} does not apply: the checkpoints are those of another learner")
+                raise DoesNotApply(f"{self.name} does not apply: the checkpoints are those of another "
+                                   "learner")
 
     def sensitivity(self, learner: Learner, h: np.ndarray) -> np.ndarray:
         """Bound how far each unlearned model may be from retraining without its set, with `rows` as set.
@@ -373,8 +374,8 @@ def checked_rates(rates, constants):
 def distances(rates, shares, steps, constants, factor=2.0):
     """(k,): bounds of |rewound - retrained| for plain SGD, infinite where floats cannot hold them.
 
-    `rates` (T,) are the learning rates, and `shares` (k, T) says how much of each step's batch is deleted. Two
-    trainings part by at most factor * rate * G * share in a step. L-Lipschitz gradients multiply their
+    `rates` (T,) are the learning rates, and `shares` (k, T) says how much of each step's batch is deleted.
+    Two trainings part by at most factor * rate * G * share in a step. L-Lipschitz gradients multiply their
     distance by 1 + rate * L, and in the last K steps nothing else happens. For full batches at one rate with
     dropped rows this is
 

@@ -10,8 +10,9 @@ import pytest
 from benchmarks.guarantees import (descending, distance, excess, extremal, far_apart, logistic, reached,
                                    rewinding, stepping, unscaled, whole)
 from deletion import Objective
-from deletion.unlearning import (CertifiedRemoval, Constants, Descent, GradientAscent, MinMax, NaturalGradient,
-                                 Privacy, Rewind, certify, logistic_bounds)
+from deletion.unlearning import (
+    CertifiedRemoval, Constants, Descent, GradientAscent, MinMax, NaturalGradient, Privacy, Rewind, certify,
+    logistic_bounds)
 
 
 @pytest.mark.parametrize("measured, runs", [(rewinding, 200), (descending, 200), (stepping, 60)])
@@ -117,7 +118,8 @@ def test_bounds_stand_in_the_diagnostics_too():
 def test_damping_is_added_to_the_curvature_of_the_sum():
     """The default of MinMax grows with the number of examples: a thousandth for each of these 24."""
     learner = logistic(4)
-    damped, default = (MinMax(0, damping=x).answer(learner, [[2, 9]], whole).parameters for x in (0.024, None))
+    damped, default = (MinMax(0, damping=x).answer(learner, [[2, 9]], whole).parameters
+                       for x in (0.024, None))
     assert np.array_equal(damped, default)
     step, scaled = (NaturalGradient(x).answer(learner, [[2, 9]], whole).change[0] for x in (0.0, 1e6))
     gradient = Objective(learner).gradient(learner.trained, learner.downweight([2, 9]), regularizer=False)
