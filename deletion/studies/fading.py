@@ -31,8 +31,7 @@ from scipy.stats import qmc
 
 from circuit.errors import LearnerError
 from circuit.checks import real_array, real_number, whole_number
-from .flow import Flow, vector
-from .orbit import Orbit
+from .flow import Flow, Orbit, vector
 from .schedules import Family, WeightSchedule, moments
 
 TOLERANCE = 1e-12

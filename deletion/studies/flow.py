@@ -2,8 +2,8 @@
 
     theta' = X^T W (y - X theta),   W = diag(weights),   on the sum scale: sum_i w_i (y_i - x_i^T theta)^2 / 2
 
-is gradient descent with infinitely small steps. `Flow` has its explicit solution; fading.py deletes rows
-while it runs.
+is gradient descent with infinitely small steps. `Flow` has its explicit solution, and `Orbit`
+the point of its path that is nearest to another one. fading.py deletes rows while it runs.
 
 Time is steps x learning rate on the sum scale: SGD(rate) over full batches of n, which steps along the mean,
 takes time rate / n a step, and follows the flow with an error of first order in that.
@@ -12,10 +12,17 @@ from typing import Iterable, Optional
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.optimize import brentq
 
 from circuit.errors import LearnerError
 from circuit.checks import iterable, real_array, whole_number
 from .schedules import moments
+
+TIMES = 512
+"""Times between which the nearest point is bracketed; of two minima between the same two, one is missed."""
+
+SETTLED = 40.0
+"""Time, in units of 1/(slowest rate), at which nothing moves any more: e^-40 is below rounding."""
 
 
 def vector(x, what, size):
@@ -191,3 +198,49 @@ class Flow:
 
     def _start(self, start):
         return self.start if start is None else vector(start, "start", len(self.start))
+
+
+class Orbit:
+    """The path theta(t) = limit + axes e^(-rates t) gaps that a Flow takes from a start.
+
+    `until` is the last time that is looked at; inf is the path's limit. `times` end there, or earlier where
+    nothing moves any more. `slopes` is what d/dt |theta - theta(t)|^2 needs at these times.
+    """
+
+    def __init__(self, flow, start, until=np.inf):
+        self.flow, self.start, self.until = flow, start, until
+        self.rates, self.axes, aims = flow.modes()
+        self.gaps, self.times = self.axes.T @ start - aims, np.zeros(1)
+        self.limit = flow.limit(start=start)
+        if len(self.rates):
+            end = min(SETTLED / self.rates.min(), until)
+            first = 1e-4 * min(1.0 / self.rates.max(), end)
+            self.times = np.concatenate([self.times, np.geomspace(first, end, TIMES - 1)])
+        left = np.exp(-self.times[:, None] * self.rates) * self.gaps
+        self.slopes = left * self.rates, (left * self.rates * left).sum(axis=1)
+
+    def nearest(self, theta):
+        """(time, point) of the path that is nearest to theta (d,).
+
+        Every sign change of d/dt |theta - theta(t)|^2 between two of the times is refined to rounding.
+        """
+        offset = self.axes.T @ (theta - self.limit)
+        falls = (self.slopes[0] @ offset - self.slopes[1]) < 0.0
+        times = [0.0, *(self._valley(offset, self.times[k], self.times[k + 1])
+                        for k in np.flatnonzero(falls[:-1] & ~falls[1:]))]
+        last = self.limit if self.until == np.inf else self.flow.at(self.until, start=self.start)
+        points = np.vstack([self.flow.at(times, start=self.start), last])
+        best = int(np.linalg.norm(points - theta, axis=1).argmin())
+        return [*times, self.until][best], points[best]
+
+    def _slope(self, offset, time):
+        left = np.exp(-self.rates * time) * self.gaps
+        return left * self.rates @ (offset - left)
+
+    def _valley(self, offset, begin, end):
+        """The time of a minimum of the distance between two times."""
+        at_begin, at_end = self._slope(offset, begin), self._slope(offset, end)
+        if at_begin < 0.0 < at_end:
+            return brentq(lambda time: self._slope(offset, time), begin, end, xtol=1e-15 * self.times[1],
+                          rtol=1e-14)
+        return begin if at_begin >= 0.0 else end      # the sign change was rounding

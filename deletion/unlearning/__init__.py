@@ -5,9 +5,10 @@ is a Method. Then gradient_ascent for any learner; ascent by KKT multipliers sta
 here too.
 """
 from ..studies.ascent import Ascent, Success, ascend, success
-from ..studies.homogeneous import Linear, Span, TwoLayerReLU, homogeneity
+from ..studies.homogeneous import Linear, TwoLayerReLU
 from ..studies.kkt import KKT, multipliers
 from ..studies.margins import Trained, max_margin, train_to_margin
+from ..studies.points import Span, homogeneity
 from .certified import Certified, CertifiedRemoval, RetrainingDue, certify
 from .constants import Constants, estimated, logistic_bounds, quadratic_bounds
 from .descent import Descended, Descent
