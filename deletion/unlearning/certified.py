@@ -32,8 +32,8 @@ from circuit.errors import DoesNotApply, LearnerError
 from circuit.checks import real_number, whole_number
 from ..learner.learner import Learner
 from ..methods.base import Answer, Method, change_at, remaining
+from .constants import logistic_rows, penalty_matrix
 from .noise import Privacy, checked_privacy
-from .rows import logistic_rows, penalty_matrix
 
 
 class RetrainingDue(DoesNotApply):

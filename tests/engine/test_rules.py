@@ -17,10 +17,10 @@ from deletion.unlearning import (Certified, CertifiedRemoval, Constants, Descent
                                  Privacy, RetrainingDue, Rewind, certify, estimated, inverted, leaked,
                                  logistic_bounds, noised, quadratic_bounds, trajectory)
 from deletion.unlearning.certified import logistic_of
+from deletion.unlearning.constants import logistic_rows
 from deletion.unlearning.descent import first_steps, published_sigma
 from deletion.unlearning.natural import divergence, sensitivity
 from deletion.unlearning.rewind import published_distance
-from deletion.unlearning.rows import logistic_rows
 
 SETS = [[3], [5, 0, 11], []]
 GOOD = Constants(0.35, 1.0, 0.1, 0.1)
