@@ -2,12 +2,12 @@
 measurement, and returns predicted changes - and parameters where it has them -, or says why it does not
 apply.
 
-A new method is a small class: `name`; `refuses(learner)`, a reason in words, or None; and `_answer`, the
-arithmetic. It has its settings when it is made and keeps nothing between answers. Here are the simplest;
+A new method is a small class: `name`; `check(learner)`, which raises DoesNotApply where the method does not
+apply; and `_answer`, the arithmetic. It has its settings when it is made and keeps nothing between answers. Here are the simplest;
 influence/ and unlearning/ hold more.
 """
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Optional
 
 import numpy as np
@@ -31,12 +31,14 @@ class Answer:
                  the measurement's units
     parameters   (k, parameters): those of the model without each set; None from methods that have none
     notes        what a reader of the numbers should know: residuals, estimated constants, verdicts
+    diagnostics  {name: number or array}: the numbers that the notes speak of
     seconds      what it took, training the model as it is excepted
     """
     change: np.ndarray
     parameters: Optional[np.ndarray] = None
     notes: tuple = ()
     seconds: float = float("nan")
+    diagnostics: dict = field(default_factory=dict)
 
 
 class Method:
@@ -48,15 +50,9 @@ class Method:
         settings = (f"{name}={value!r:.40}" for name, value in vars(self).items() if not name.startswith("_"))
         return f"{type(self).__name__}({', '.join(settings)})"
 
-    def refuses(self, learner):
-        """Why the method does not apply to a learner, in words; None where it does."""
-        return None
-
     def check(self, learner):
         """Raise DoesNotApply, with the reason, where the method does not apply."""
-        reason = self.refuses(checked_learner(learner))
-        if reason is not None:
-            raise DoesNotApply(f"{self.name} does not apply: {reason}")
+        checked_learner(learner)
 
     def answer(self, learner, deletion_sets, measurement, weight=0.0, progress=True):
         """The Answer for deletion sets (as `retrain` takes them) and measurement(parameters) -> scalar or

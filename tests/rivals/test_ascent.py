@@ -9,7 +9,8 @@ import pytest
 from scipy.optimize import nnls
 
 from deletion import LearnerError
-from deletion.unlearning import Linear, Span, TwoLayerReLU, ascend, homogeneity, max_margin, multipliers, success, train_to_margin
+from deletion.unlearning import (
+    Linear, Span, TwoLayerReLU, ascend, homogeneity, max_margin, multipliers, success, train_to_margin)
 from deletion.studies.kkt import project
 
 
@@ -25,13 +26,13 @@ def cosine(a, b):
 @pytest.fixture(scope="module")
 def networks():
     """Four networks of 12 neurons on 8 nearly orthogonal points, in coordinates of their span, trained."""
-    found = []
+    trained = []
     for seed in range(40, 44):
         x, y = gaussian(8, 4000, seed)
         span = Span(TwoLayerReLU(4000, np.resize([1.0, -1.0], 12) / np.sqrt(12)), x)
-        found.append((span.model, span.points, y,
-                      train_to_margin(span.model, span.points, y, start=span.model.start(seed)).theta))
-    return found
+        trained.append((span.model, span.points, y,
+                        train_to_margin(span.model, span.points, y, start=span.model.start(seed)).theta))
+    return trained
 
 
 # the parts --------------------------------------------------------------------------------------------------
@@ -41,13 +42,13 @@ def test_derivatives_are_finite_differences(rng):
     for model in (Linear(3), TwoLayerReLU(3, [1.0, -0.5, 2.0, -1.0])):
         theta, x, weights = rng.normal(size=model.size), rng.normal(size=(5, 3)), rng.normal(size=5)
         steps = 1e-6 * np.eye(model.size)
-        wanted = np.stack([(model.output(theta + e, x) - model.output(theta - e, x)) / 2e-6 for e in steps],
-                          axis=1)
+        expected = np.stack([(model.output(theta + e, x) - model.output(theta - e, x)) / 2e-6 for e in steps],
+                            axis=1)
         pieces = model.pieces(theta, x, 0.0)
         assert len(pieces.owner) == 0
-        np.testing.assert_allclose(pieces.gradients, wanted, atol=1e-8)
-        np.testing.assert_allclose(model.pull(theta, x, weights), weights @ wanted, atol=1e-8)
-        assert (wanted ** 2).sum(axis=1).max() <= model.steepest(x) * (1.0 + 1e-6)
+        np.testing.assert_allclose(pieces.gradients, expected, atol=1e-8)
+        np.testing.assert_allclose(model.weighted_gradient(theta, x, weights), weights @ expected, atol=1e-8)
+        assert (expected ** 2).sum(axis=1).max() <= model.steepest(x) * (1.0 + 1e-6)
 
 
 def test_clarke_shares_are_one_sided_derivatives(rng):
@@ -132,12 +133,13 @@ def test_the_step_is_an_ascent_of_the_loss(loss, value):
     x, y = gaussian(6, 40, 2)
     theta = max_margin(x, y)
     step = ascend(Linear(40), theta, x, y, [1, 4], fraction=0.7, loss=loss)
-    wanted = theta.copy()
+    expected = theta.copy()
     for r, beta in zip((1, 4), step.betas):
-        wanted += 0.7 * beta * np.array([(value(y[r] * x[r] @ (theta + e)) - value(y[r] * x[r] @ (theta - e)))
-                                         / 2e-6 for e in 1e-6 * np.eye(40)])
-    np.testing.assert_allclose(step.theta, wanted, atol=1e-8)
-    np.testing.assert_allclose(ascend(Linear(40), 7.0 * theta, x, y, [1, 4], 0.7, loss).theta, 7.0 * wanted,
+        differences = [value(y[r] * x[r] @ (theta + e)) - value(y[r] * x[r] @ (theta - e))
+                       for e in 1e-6 * np.eye(40)]
+        expected += 0.7 * beta * np.array(differences) / 2e-6
+    np.testing.assert_allclose(step.theta, expected, atol=1e-8)
+    np.testing.assert_allclose(ascend(Linear(40), 7.0 * theta, x, y, [1, 4], 0.7, loss).theta, 7.0 * expected,
                                atol=1e-7)
     # nothing deleted, nothing changed
     assert np.array_equal(ascend(Linear(40), theta, x, y, []).theta, theta)
@@ -149,7 +151,7 @@ def test_the_step_is_an_ascent_of_the_loss(loss, value):
 def test_linear_models_forget():
     """n = 20, d = 2,000, 20 seeds: residual at rounding, margins kept, cosine to the exact solution without
     the point."""
-    found = []
+    facts = []
     for seed in range(20):
         x, y = gaussian(20, 2000, seed)
         trained = train_to_margin(Linear(2000), x, y, tolerance=2e-3).theta
@@ -157,9 +159,9 @@ def test_linear_models_forget():
         report = success(Linear(2000), step.theta, x[1:], y[1:], exact)
         assert report.itself.relative_eps < 1e-12 and report.eps < 1e-13 and report.delta < 1e-13
         assert 1.0 - report.tau == pytest.approx(cosine(step.theta, exact), abs=1e-13)
-        found.append((cosine(trained, exact), 1.0 - report.tau, np.abs(y * (x @ step.theta) - 1.0)[1:].max(),
+        facts.append((cosine(trained, exact), 1.0 - report.tau, np.abs(y * (x @ step.theta) - 1.0)[1:].max(),
                       (y * (x @ step.theta))[0]))
-    before, after, deviation, deleted = np.array(found).T
+    before, after, deviation, deleted = np.array(facts).T
     assert after.min() >= 0.9994 and np.median(after) >= 0.9997 and before.max() < 0.985
     assert deviation.max() < 0.1 and 0.03 < np.median(deviation) < 0.06
     # as of an unseen point: normal of deviation |theta| = 0.1, so five of these
@@ -249,19 +251,19 @@ def test_bad_input_is_named_and_refused():
         with pytest.raises(LearnerError, match=words):
             function(*arguments, **named)
     refused("no linear model", max_margin, *clashing)
-    refused("not on their side", train_to_margin, model, *clashing, limit=3000)
-    refused("not on their side: the margin of point 6", multipliers, model, theta, *clashing)
+    refused("misclassified", train_to_margin, model, *clashing, limit=3000)
+    refused("misclassified: the margin of point 6", multipliers, model, theta, *clashing)
     refused("has not converged", train_to_margin, model, x, y, tolerance=1e-9, limit=600)
     beside = np.linalg.svd(x)[2][-1]      # orthogonal to all points
     refused("miss a KKT point of these data by 0.1 of", ascend, model,
             theta + 0.1 * np.linalg.norm(theta) * beside, x, y, [0])
-    refused("labels are 1 or -1, not 0", multipliers, model, theta, x, (y + 1.0) / 2.0)
-    refused("labels are one for each", multipliers, model, theta, x, y[1:])
+    refused("labels are 1 or -1: got 0", multipliers, model, theta, x, (y + 1.0) / 2.0)
+    refused("labels: expected one for each", multipliers, model, theta, x, y[1:])
     refused("finite", multipliers, model, theta, x * np.nan, y)
-    refused("points are", multipliers, model, theta, x[0], y)
+    refused("points: expected shape", multipliers, model, theta, x[0], y)
     refused("different lengths", max_margin, [[1.0, 2.0], [1.0]], [1, -1])
-    refused("a model is", multipliers, Linear, theta, x, y)
-    refused("points are", multipliers, model, theta, x[:, 1:], y)
+    refused("model: expected", multipliers, Linear, theta, x, y)
+    refused("points: expected shape", multipliers, model, theta, x[:, 1:], y)
     refused("all zero", multipliers, model, 0.0 * theta, x, y)
     refused("point 2 is all zero", train_to_margin, model, x * (np.arange(6) != 2)[:, None], y)
     refused("parameters of the linear model", ascend, model, theta[1:], x, y, [0])
@@ -270,12 +272,36 @@ def test_bad_input_is_named_and_refused():
     for bad in ([6], [-1], [True], [1.5], ["0"], "0"):
         refused("whole numbers from 0 to 5", ascend, model, theta, x, y, bad)
     refused("a fraction", ascend, model, theta, x, y, [0], fraction=-1.0)
-    refused("loss is", ascend, model, theta, x, y, [0], loss="hinge")
+    refused("loss: expected", ascend, model, theta, x, y, [0], loss="hinge")
     refused("tolerance", train_to_margin, model, x, y, tolerance=0.0)
     refused("the limit", train_to_margin, model, x, y, limit=True)
     refused("how near", multipliers, model, theta, x, y, near=1.0)
     refused("second layer", TwoLayerReLU, 3, [1.0, 0.0])
     refused("inputs", Linear, 0)
+
+
+class Former(Linear):
+    """A model as it was written for version 0.1, with `pull` in place of `weighted_gradient`."""
+
+    weighted_gradient = property()
+
+    def with_inputs(self, inputs):
+        return Former(inputs)
+
+    def pull(self, theta, x, weights):
+        return weights @ x
+
+
+def test_the_former_name_of_the_weighted_gradient_warns():
+    x, y = gaussian(4, 3, 0)
+    for model in (Linear(3), TwoLayerReLU(3, [1.0, -1.0])):
+        theta = np.arange(1.0, model.size + 1.0)
+        with pytest.warns(DeprecationWarning, match="weighted_gradient"):
+            former = model.pull(theta, x, y)
+        assert np.array_equal(former, model.weighted_gradient(theta, x, y))
+    with pytest.warns(DeprecationWarning, match="weighted_gradient"):
+        former = train_to_margin(Former(3), x, y).theta
+    assert np.array_equal(former, train_to_margin(Linear(3), x, y).theta)
 
 
 def test_a_point_that_supports_nothing_is_said():
@@ -289,7 +315,7 @@ def test_a_point_that_supports_nothing_is_said():
 def test_the_benchmark_says_what_is_wrong(tmp_path):
     result = subprocess.run([sys.executable, "-m", "benchmarks.ascent", "--seeds", "0", "--out", tmp_path],
                             capture_output=True, text=True)
-    assert result.returncode == 2 and "at least one seed" in result.stderr
+    assert result.returncode == 2 and "expected at least one seed" in result.stderr
     assert "Traceback" not in result.stderr
 
 
