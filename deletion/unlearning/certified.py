@@ -176,12 +176,8 @@ class CertifiedRemoval(Method):
         self.privacy, self.scale = checked_privacy(privacy), real_number(
             scale, "the scale of the linear term", above=0.0)
 
-    def refuses(self, learner):
-        try:
-            logistic_of(learner, 0.0)
-        except DoesNotApply as error:
-            return str(error)
-        return None
+    def check(self, learner):
+        logistic_of(learner, 0.0)
 
     def _answer(self, learner, h, measurement):
         remaining(learner, h)

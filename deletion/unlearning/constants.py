@@ -7,15 +7,12 @@ so.
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.sparse.linalg import LinearOperator, eigsh
 
 from circuit.errors import LearnerError
 from circuit.checks import real_number
-from ..curvature.objective import Objective
+from ..curvature.eigenvalues import eigenvalue_range
+from ..curvature.objective import objective_of
 from .rows import logistic_rows, penalty_matrix, quadratic_parts
-
-DENSE = 600
-"""Parameters up to which a curvature is written down as a matrix."""
 
 
 @dataclass(frozen=True)
@@ -83,14 +80,8 @@ def quadratic_bounds(learner, radius):
 def estimated(learner):
     """Constants read off at the trained parameters: the Hessian's spectrum, the steepest example. Nothing
     bounds them elsewhere."""
-    objective, theta = Objective(learner), learner.trained
-    if objective.size <= DENSE:
-        low, high = spectrum(objective.matrix(theta) / objective.count)
-    else:
-        operator = LinearOperator((objective.size,) * 2,
-                                  matvec=lambda v: objective.products(theta, v.reshape(1, -1))[0]
-                                  / objective.count)
-        low, high = eigsh(operator, 2, which="BE", tol=1e-3, return_eigenvectors=False)
+    objective, theta = objective_of(learner), learner.trained
+    low, high = eigenvalue_range(lambda v: objective.products(theta, v) / objective.count, objective.size)
     return Constants(max(abs(low), abs(high)),
                      np.linalg.norm(objective.gradients(theta), axis=1).max(), max(low, 0.0),
                      how="estimated at the trained parameters, by the spectrum of the mean Hessian "

@@ -10,7 +10,7 @@ import numpy as np
 
 from circuit.errors import DoesNotApply
 from circuit.checks import real_number, whole_number
-from ..curvature.solvers import largest
+from ..curvature.eigenvalues import largest_eigenvalue
 from ..methods.base import Answer, Method, change_at, remaining
 from ..curvature.objective import ModelLoss, Objective
 
@@ -36,12 +36,12 @@ class GradientAscent(Method):
         keep, objective, rate = remaining(learner, h), Objective(learner), self.rate
         if rate is None:
             curvature = "gauss-newton" if isinstance(learner.loss, ModelLoss) else "hessian"
-            try:
-                rate = 1.0 / largest(lambda v: objective.products(learner.trained, v, curvature=curvature),
-                                     objective.size)
-            except DoesNotApply:
+            highest = largest_eigenvalue(
+                lambda v: objective.products(learner.trained, v, curvature=curvature), objective.size)
+            if not highest:
                 raise DoesNotApply("the objective has no curvature at the trained parameters, from which to "
-                                   "take a rate: give one") from None
+                                   "take a rate: give one")
+            rate = 1.0 / highest
         theta = np.repeat(learner.trained[None], len(h), axis=0)
         for row, gone in zip(theta, 1.0 - keep):
             for _ in range(self.steps if gone.any() else 0):

@@ -20,9 +20,10 @@ from circuit.blas import linear_algebra
 
 from circuit.errors import DoesNotApply
 from circuit.checks import real_number, whole_number
-from ..influence.pbrf import pulled
+from ..curvature.linearized import linearized_learner
 from ..methods.base import Answer, Method, change_at, remaining
-from ..curvature.objective import ModelLoss, Objective
+from ..curvature.model_loss import checked_model_loss
+from ..curvature.objective import Objective
 from .constants import checked_constants
 from .noise import Privacy, checked_privacy
 
@@ -49,9 +50,8 @@ class NaturalGradient(Method):
         if constants is not None:
             sensitivity(1, 2, constants, self.features)
 
-    def refuses(self, learner):
-        return (None if isinstance(learner.loss, ModelLoss)
-                else "the Fisher matrix needs the loss in two parts, a deletion.ModelLoss")
+    def check(self, learner):
+        checked_model_loss(learner, "the Fisher matrix")
 
     def _answer(self, learner, h, measurement):
         keep, objective, start = remaining(learner, h), Objective(learner), learner.trained
@@ -154,10 +154,10 @@ def cut(step, first):
 def divergence(objective, theta, gone):
     """here -> (value, gradient) of sum_i gone_i D_i(here) around theta, up to a constant; gone
     (examples,)."""
-    tangent = Objective(pulled(objective.learner, theta))
+    tangent = Objective(linearized_learner(objective.learner, theta))
 
     def at(here):
-        value, slope = objective.slope(here, gone, regularizer=False)
-        linear, pull = tangent.slope(here, gone)
+        value, slope = objective.value_and_gradient(here, gone, regularizer=False)
+        linear, pull = tangent.value_and_gradient(here, gone)
         return value - linear, slope - pull
     return at

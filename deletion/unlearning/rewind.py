@@ -128,18 +128,14 @@ class Rewind(Method):
         self.constants, self.privacy = (None if constants is None else checked_constants(constants),
                                         checked_privacy(privacy))
 
-    def refuses(self, learner):
-        try:
-            start = start_of(learner, self.steps)
-            if self.constants is not None:
-                checked_rates(sgd_rates(learner), self.constants)
-            if self.checkpoints is not None:
-                self.checkpoints.before(start)
-        except DoesNotApply as error:
-            return str(error)
-        if self.checkpoints is not None and self.checkpoints.fingerprint != learner.fingerprint():
-            return "the checkpoints are those of another learner"
-        return None
+    def check(self, learner):
+        start = start_of(learner, self.steps)
+        if self.constants is not None:
+            checked_rates(sgd_rates(learner), self.constants)
+        if self.checkpoints is not None:
+            self.checkpoints.before(start)
+            if self.checkpoints.fingerprint != learner.fingerprint():
+                raise DoesNotApply("the checkpoints are those of another learner")
 
     def sensitivity(self, learner, h):
         """(k,): how far each unlearned model may be from retraining without its set, with `rows` as set.   h:

@@ -89,7 +89,8 @@ def test_an_answer_adds_up_what_is_deleted():
     assert np.abs(answer.parameters - learner.trained - answer.change).max() < 1e-14
     # the seed decides
     assert np.abs(method.answer(learner, [[3]], everything).change[0] - answer.change[1]).max() < 1e-14
-    assert "effective draws" in answer.notes[1] and "standard errors" in answer.notes[2]
+    assert 1.0 < answer.diagnostics["effective_draws"] <= 800.0 and 0.0 < answer.diagnostics["acceptance"] <= 1.0
+    assert answer.diagnostics["standard_error"].shape == answer.change.shape
     assert np.abs(method.answer(learner, [[3]], everything, weight=0.5).change
                   - 0.5 * answer.change[1]).max() < 1e-14
 
@@ -103,14 +104,14 @@ def test_one_example_a_step_is_sampled_too():
 def test_chains_side_by_side_are_each_one_alone(learner, rng):
     objective = Objective(learner)
     theta, weights = rng.normal(size=(3, objective.size)), rng.uniform(size=objective.count)
-    values, slopes = objective.slope(theta, weights)
+    values, slopes = objective.value_and_gradient(theta, weights)
     for row, value, slope in zip(theta, values, slopes):
         assert value == pytest.approx(objective.value(row, weights), rel=1e-13)
         assert np.abs(slope - objective.gradients(row).T @ weights).max() < 1e-12 * np.abs(slope).max()
     assert close(losses_at(objective, theta), np.array([objective.losses(row) for row in theta]), 1e-13)
     for bad in (theta[:, 1:], theta[None], np.nan * theta):
         with pytest.raises(LearnerError, match="parameters"):
-            objective.slope(bad)
+            objective.value_and_gradient(bad)
 
 
 def test_effective_draws_of_a_known_chain():

@@ -148,7 +148,7 @@ def test_many_parameters_take_conjugate_gradients(monkeypatch):
     direct = NewtonStep().answer(learner, ALONE, itself)
     monkeypatch.setattr("deletion.influence.newton.DENSE", 2)
     found = NewtonStep(tolerance=1e-13).answer(learner, ALONE, itself)
-    assert "cg" in found.notes[0] and "cholesky" in direct.notes[0]
+    assert found.diagnostics["iterations"] > 0 == direct.diagnostics["iterations"]
     assert close(found.change, direct.change, 1e-11)
 
 

@@ -4,7 +4,7 @@ import pytest
 from learners import at_minimum, data, half_square_of, least_squares, logistic_loss, logistic_minimiser, network, relu_loss, squared_loss, tiny
 from test_influence import N, itself
 
-from circuit import CircuitError, DomainError
+from circuit import InputError, DomainError
 from deletion import SGD, DoesNotApply, Learner, Objective
 from deletion.influence import Homotopy, Influence, NewtonStep, self_influences
 
@@ -163,5 +163,5 @@ def test_kinks_have_no_hessian():
 ])
 def test_bad_input_is_named(call, message):
     learner, *_ = at_minimum(10.0)
-    with pytest.raises(CircuitError, match=message):
+    with pytest.raises(InputError, match=message):
         call(learner)

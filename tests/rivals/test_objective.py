@@ -253,9 +253,9 @@ def test_gauss_newton_is_the_hessian_of_a_linear_model(rng):
 # what is refused --------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("theta, vectors, weights, options, message", [
-    (np.zeros(3), np.zeros((1, 2)), None, {}, r"vectors are \(k, 2\)|parameters are one flat vector"),
-    (np.zeros(2), np.zeros(2), None, {}, r"vectors are \(k, 2\)"),
-    (np.zeros(2), np.zeros((1, 3)), None, {}, r"vectors are \(k, 2\)"),
+    (np.zeros(3), np.zeros((1, 2)), None, {}, "parameters: expected one flat vector"),
+    (np.zeros(2), np.zeros(2), None, {}, r"vectors: expected shape \(k, 2\)"),
+    (np.zeros(2), np.zeros((1, 3)), None, {}, r"vectors: expected shape \(k, 2\)"),
     (np.zeros(2), [[np.nan, 0.0]], None, {}, "finite numbers"),
     (np.zeros(2), [["a", "b"]], None, {}, "real numbers"),
     ([0.0, np.inf], np.zeros((1, 2)), None, {}, "finite numbers"),
@@ -278,9 +278,9 @@ def test_a_kink_is_named():
 
 @pytest.mark.parametrize("outputs, criterion, message",
                          [(lambda w, x, y: (x @ w, y * 1.0), lambda said, x, y: softplus(-said[0] * said[1]),
-                           "one array, with a row for each of 8 examples, not 2 things"),
+                           "one array, with a row for each of 8 examples, got 2 things"),
                           (lambda w, x, y: (x @ w).reshape(1, -1), lambda said, x, y: softplus(-said[0] * y),
-                           r"not shape \(1, 8\)")])
+                           r"got shape \(1, 8\)")])
 def test_outputs_are_one_array_with_a_row_for_each_example(outputs, criterion, message):
     x, y = data(8, 3)
     learner = Learner(np.zeros(3), list(zip(x, y)), ModelLoss(outputs, criterion), SGD(0.1),

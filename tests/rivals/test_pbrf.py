@@ -126,7 +126,7 @@ def test_the_minimum_of_a_network_is_one_of_the_definition_written_down_again():
     wanted = (np.exp(old) * (old - log_softmax(theta))).sum(axis=1)
     assert np.abs(response.divergences(theta) - wanted).max() < 1e-13
     assert definition(theta) - definition(theta_s) == pytest.approx(
-        response.slope(theta, h)[0] - response.slope(theta_s, h)[0], rel=1e-10)
+        response.value_and_gradient(theta, h)[0] - response.value_and_gradient(theta_s, h)[0], rel=1e-10)
     step = 1e-5
     differences = [(definition(theta + step * e) - definition(theta - step * e)) / (2 * step)
                    for e in np.eye(len(theta))]

@@ -9,7 +9,7 @@ from learners import data, logistic, squared_loss, tiny
 from circuit import softplus
 from deletion import SGD, DoesNotApply, Learner, LearnerError, retrain
 from deletion.influence import shapley_values
-from deletion.influence.shapley import PIECE, Game, marginals, summed
+from deletion.influence.shapley import PIECE, Game, marginals, summary
 
 
 def first(w):
@@ -62,7 +62,7 @@ def test_standard_errors_are_those_of_random_orders():
     standard errors (a false alarm in 16,000 seeds for each of six units)."""
     game, rng = Game(tiny(), first), np.random.default_rng(7)
     every = marginals(game, np.array(list(permutations(range(6)))))
-    drawn = [summed(every[rng.integers(720, size=25)], game, False) for _ in range(4000)]
+    drawn = [summary(every[rng.integers(720, size=25)], game, False) for _ in range(4000)]
     squares = np.array([found.standard_errors ** 2 for found in drawn])
     off = (squares.mean(axis=0) - every.var(axis=0) / 25) / (squares.std(axis=0) / np.sqrt(4000))
     assert np.abs(off).max() < 4.0
