@@ -170,8 +170,8 @@ def damped(matrix, size, damping):
     """C + damping I as a matrix, symmetric to the bit."""
     matrix = real_array(matrix, "a curvature matrix")
     if matrix.shape != (size, size):
-        raise LearnerError(f"a curvature matrix: expected shape ({size}, {size}), as the right-hand sides are "
-                           f"long, got {matrix.shape}")
+        raise LearnerError(f"a curvature matrix: expected shape ({size}, {size}), as the right-hand sides "
+                           f"are long, got {matrix.shape}")
     asymmetry = np.abs(matrix - matrix.T).max()
     if asymmetry > 1e-8 * np.abs(matrix).max():
         raise LearnerError("a curvature matrix: expected a symmetric one, got one that differs from its "
@@ -295,5 +295,5 @@ def diverging(product, worst, residual, iteration, scale):
 def unfinished(name, options, residual):
     """What to raise where an iterative solver has reached its limit."""
     return DoesNotApply(f"{name} did not converge: after {options.limit} iterations the relative residual is "
-                        f"{residual.max():.2g}, above the tolerance {options.tolerance:g}; give more damping, "
-                        "a higher limit or a larger tolerance")
+                        f"{residual.max():.2g}, above the tolerance {options.tolerance:g}; give more "
+                        "damping, a higher limit or a larger tolerance")

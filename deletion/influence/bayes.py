@@ -83,8 +83,8 @@ class BayesianInfluence(Method):
         self.adjusted = bool(adjusted)
 
     def _answer(self, learner, h, measurement):
-        objective = objective_of(learner)
-        with Progress(self.burn_in + self.draws * self.thin, "Langevin dynamics") as report, one_blas_thread():
+        objective, steps = objective_of(learner), self.burn_in + self.draws * self.thin
+        with Progress(steps, "Langevin dynamics") as report, one_blas_thread():
             theta, accepted, step = self.sample(objective, report)
         losses = losses_at(objective, theta.reshape(-1, objective.size)).reshape(theta.shape[:2] + (-1,))
         # (chains, draws, sets): only what is deleted matters

@@ -6,7 +6,7 @@ al. 2209.05364).
     warm-start retraining
       | proximity             (damping/2) |theta - theta_s|^2 added to the sum of losses
     proximal retraining
-      | non-convergence       losses replaced by Bregman divergences from what the model said at theta_s, and
+      | non-convergence       losses replaced by Bregman divergences from the outputs at theta_s, and
                               minimised
     PBRF
       | linearisation         the Gauss-Newton matrix at theta_s in the place of the divergences
@@ -137,7 +137,7 @@ def five_gaps(learner: "Learner", deletion_sets: Iterable, measurement: Callable
 
 def stations(learner, sets, measurement, method, early):
     """The Gaps between all stations.   method: the PBRF;   early: the iterative solver, with its options."""
-    # what is refused is told before any training
+    # refusals come before any training
     method.check(checked_learner(learner))
     h = np.array([learner.downweight(s) * learner.used for s in sets])
     downweights, response = 1.0 - remaining(learner, h), Response(learner, learner.trained, method.damping)

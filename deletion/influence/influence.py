@@ -49,7 +49,7 @@ class CurvatureMethod(Method):
         "cholesky", "cg" or "lissa".
     optimum : float
         With the Hessian: |grad R| is at most this many root mean squares of the examples' |grad l_i|.
-    **options
+    **options : object
         tolerance, limit and scale of `solve`.
     """
 
@@ -80,8 +80,8 @@ class CurvatureMethod(Method):
             f", visit examples equally often (now {visits.min()} to {visits.max()} times, where the sum "
             "counts each once)")
         raise DoesNotApply("the trained parameters are no minimum: the gradient of the summed losses is "
-                           f"{length:.3g} long there, {length / typical:.2g} times a typical example's, where "
-                           f"{self.optimum:g} is allowed. Train longer{equally}, or use "
+                           f"{length:.3g} long there, {length / typical:.2g} times a typical example's, "
+                           f"where {self.optimum:g} is allowed. Train longer{equally}, or use "
                            "curvature='gauss-newton'")
 
     def solve(self, objective, theta, b, weights=None):
@@ -105,7 +105,7 @@ class Influence(CurvatureMethod):
         Added to every eigenvalue of the curvature of the summed losses, >= 0.
     linear : bool
         False takes the measurement at the new parameters instead of its derivative.
-    **settings
+    **settings : object
         solver, optimum, and tolerance, limit and scale of `solve`.
 
     Examples
@@ -113,7 +113,8 @@ class Influence(CurvatureMethod):
     >>> import numpy as np
     >>> from deletion import SGD, Learner
     >>> from deletion.influence import Influence
-    >>> learner = Learner(np.zeros(1), [(1.0,), (3.0,)], lambda w, y: (w - y) ** 2 / 2, SGD(0.5), [[0, 1]] * 60)
+    >>> learner = Learner(np.zeros(1), [(1.0,), (3.0,)], lambda w, y: (w - y) ** 2 / 2, SGD(0.5),
+    ...                   [[0, 1]] * 60)
     >>> print(Influence().answer(learner, [[1]], lambda w: w[0], progress=False).change.round(6))
     [-0.5]
     """

@@ -47,7 +47,7 @@ class NewtonStep(CurvatureMethod):
     solver : str, optional
         "cholesky", "cg" or "lissa". Default: "cholesky" up to 1,000 parameters, and beyond that "cg", which
         needs only products.
-    **settings
+    **settings : object
         optimum, and tolerance, limit and scale of `solve`.
 
     Examples
@@ -55,7 +55,8 @@ class NewtonStep(CurvatureMethod):
     >>> import numpy as np
     >>> from deletion import SGD, Learner
     >>> from deletion.influence import NewtonStep
-    >>> learner = Learner(np.zeros(1), [(1.0,), (3.0,)], lambda w, y: (w - y) ** 2 / 2, SGD(0.5), [[0, 1]] * 60)
+    >>> learner = Learner(np.zeros(1), [(1.0,), (3.0,)], lambda w, y: (w - y) ** 2 / 2, SGD(0.5),
+    ...                   [[0, 1]] * 60)
     >>> print(NewtonStep().answer(learner, [[1]], lambda w: w[0], progress=False).change.round(6))
     [-1.]
     """
@@ -162,7 +163,8 @@ def self_influences(learner: "Learner", deletion_sets: Iterable,
     >>> import numpy as np
     >>> from deletion import SGD, Learner
     >>> from deletion.influence import self_influences
-    >>> learner = Learner(np.zeros(1), [(1.0,), (3.0,)], lambda w, y: (w - y) ** 2 / 2, SGD(0.5), [[0, 1]] * 60)
+    >>> learner = Learner(np.zeros(1), [(1.0,), (3.0,)], lambda w, y: (w - y) ** 2 / 2, SGD(0.5),
+    ...                   [[0, 1]] * 60)
     >>> both = self_influences(learner, [[1]])
     >>> print(both.influence.round(6), both.newton.round(6))
     [0.5] [1.]

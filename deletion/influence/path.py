@@ -70,7 +70,7 @@ class Homotopy(CurvatureMethod):
         Newton steps at eps = 0, on the objective of the examples that remain.
     damping : float
         Added to every eigenvalue of the Hessian of the summed losses, >= 0.
-    **settings
+    **settings : object
         solver, optimum, and tolerance, limit and scale of `solve`.
 
     Examples
@@ -78,7 +78,8 @@ class Homotopy(CurvatureMethod):
     >>> import numpy as np
     >>> from deletion import SGD, Learner
     >>> from deletion.influence import Homotopy
-    >>> learner = Learner(np.zeros(1), [(1.0,), (3.0,)], lambda w, y: (w - y) ** 2 / 2, SGD(0.5), [[0, 1]] * 60)
+    >>> learner = Learner(np.zeros(1), [(1.0,), (3.0,)], lambda w, y: (w - y) ** 2 / 2, SGD(0.5),
+    ...                   [[0, 1]] * 60)
     >>> print(Homotopy().answer(learner, [[1]], lambda w: w[0], progress=False).change.round(6))
     [-1.]
     """
@@ -133,7 +134,8 @@ class Homotopy(CurvatureMethod):
             If a Hessian is not positive definite or the path runs away; the message names eps.
         """
         eps = real_array(eps, "eps")
-        if eps.ndim != 1 or not eps.size or (np.diff(eps) >= 0.0).any() or not 0.0 <= eps[-1] <= eps[0] <= 1.0:
+        falls = eps.ndim == 1 and eps.size and (np.diff(eps) < 0.0).all()
+        if not falls or not 0.0 <= eps[-1] <= eps[0] <= 1.0:
             raise LearnerError("eps falls from 1 at most to 0 at least, such as [1, 0.5, 0]: got "
                                f"{eps.tolist()!r:.60}")
         first, evaluations = np.abs(self.velocity(objective, theta, h, 1.0)).max(), 0

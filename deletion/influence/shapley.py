@@ -116,22 +116,38 @@ def shapley_values(learner: "Learner", utility: Callable, *, permutations: int =
     n = checked_learner(learner).unit_count
     if n > MAX_UNITS:
         raise DoesNotApply(f"Data Shapley does not apply: {n} units, of which each order takes up to {n - 1} "
-                           f"trainings, and hundreds of orders are needed. At most {MAX_UNITS}: group examples "
-                           "into units by user, source or class")
+                           f"trainings, and hundreds of orders are needed. At most {MAX_UNITS}: group "
+                           "examples into units by user, source or class")
     whole_number(permutations, "the number of permutations", 1), whole_number(seed, "the seed", 0)
     real_number(tolerance, "the tolerance of values", low=0.0), real_number(truncation, "truncation", low=0.0)
-    game, rng, gains = Game(learner, utility), np.random.default_rng(seed), np.empty((0, n))
+    game = Game(learner, utility)
     with Progress(permutations, "Shapley values, at most", progress) as report:
-        learner.recurrence(None)
+        learner.recurrence(None)      # compiles before the clock starts
         report.begin()
-        while len(gains) < permutations:
-            count = min(SIDE_BY_SIDE, permutations - len(gains))
-            orders = np.array([rng.permutation(n) for _ in range(count)])
-            gains = np.concatenate([gains, marginals(game, orders, truncation)])
-            if len(gains) > WINDOW and movement(gains) < tolerance:
-                return summary(gains, game, True)
-            report(len(orders))
-    return summary(gains, game, False)
+        gains = sampled(game, permutations, tolerance, truncation, np.random.default_rng(seed), report)
+    return summary(gains, game, settled(gains, tolerance))
+
+
+def sampled(game, permutations, tolerance, truncation, rng, report):
+    """(orders, units): the `marginals` of random orders, until values have settled or orders run out."""
+    n = game.learner.unit_count
+    gains = np.empty((0, n))
+    while len(gains) < permutations and not settled(gains, tolerance):
+        count = min(SIDE_BY_SIDE, permutations - len(gains))
+        orders = np.array([rng.permutation(n) for _ in range(count)])
+        gains = np.concatenate([gains, marginals(game, orders, truncation)])
+        report(count)
+    return gains
+
+
+def settled(gains, tolerance):
+    """Whether running means have moved by less than the tolerance over the last WINDOW orders, relative to
+    their size."""
+    if len(gains) <= WINDOW:
+        return False
+    now, before = gains.mean(axis=0), gains[:-WINDOW].mean(axis=0)
+    size = np.abs(now).sum()
+    return bool((np.abs(now - before).sum() / size if size else 0.0) < tolerance)
 
 
 class Game:
@@ -173,15 +189,8 @@ def marginals(game, orders, truncation=0.0):
     return np.take_along_axis(np.diff(values, axis=1), place, axis=1)
 
 
-def movement(gains):
-    """How far running means have moved over the last WINDOW orders, relative to their size."""
-    now, before = gains.mean(axis=0), gains[:-WINDOW].mean(axis=0)
-    size = np.abs(now).sum()
-    return np.abs(now - before).sum() / size if size else 0.0
-
-
-def summary(gains, game, settled):
+def summary(gains, game, has_settled):
     """The Shapley of what units added in each order, (orders, units)."""
     orders, units = gains.shape
     errors = gains.std(axis=0, ddof=1) / np.sqrt(orders) if orders > 1 else np.full(units, np.inf)
-    return Shapley(gains.mean(axis=0), errors, orders, len(game.known), settled)
+    return Shapley(gains.mean(axis=0), errors, orders, len(game.known), has_settled)

@@ -91,7 +91,8 @@ def soften(learner: "Learner", target: Callable, utility: Callable, *, cost: flo
     >>> import numpy as np
     >>> from deletion import SGD, Learner
     >>> from deletion.influence import soften
-    >>> learner = Learner(np.zeros(1), [(1.0,), (3.0,)], lambda w, y: (w - y) ** 2 / 2, SGD(0.5), [[0, 1]] * 60)
+    >>> learner = Learner(np.zeros(1), [(1.0,), (3.0,)], lambda w, y: (w - y) ** 2 / 2, SGD(0.5),
+    ...                   [[0, 1]] * 60)
     >>> soft = soften(learner, lambda w: w[0] - 1.75, lambda w: w[0] ** 2, cost=0.1)
     >>> print(soft.weights.round(6), soft.parameters.round(6), round(soft.target, 6))
     [ 0.25 -0.25] [1.75] -0.25

@@ -134,12 +134,12 @@ class Method:
         """`answer`, within the line of progress."""
         self.check(checked_learner(learner))
         if not iterable(deletion_sets):
-            raise LearnerError(f"deletion sets: expected a sequence of sets, such as [{deletion_sets!r:.60}], "
-                               f"got {deletion_sets!r:.60}")
+            raise LearnerError(f"deletion sets: expected a sequence of sets, such as "
+                               f"[{deletion_sets!r:.60}], got {deletion_sets!r:.60}")
         h = np.array([learner.downweight(s, weight) * learner.used for s in deletion_sets])
         if not len(h):
             raise LearnerError("nothing to answer: no deletion sets")
-        learner.measurement(measurement)      # what is no measurement is told before any work
+        learner.measurement(measurement)      # refused before any work
         learner.trained      # made once, and counted as given
         begin = time.perf_counter()
         answer = self._answer(learner, h, measurement)

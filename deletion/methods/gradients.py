@@ -20,7 +20,8 @@ class ByMetagradient(Method):
     >>> import numpy as np
     >>> from deletion import SGD, Learner
     >>> from deletion.influence import ByMetagradient
-    >>> learner = Learner(np.zeros(1), [(1.0,), (3.0,)], lambda w, y: (w - y) ** 2 / 2, SGD(0.5), [[0, 1]] * 60)
+    >>> learner = Learner(np.zeros(1), [(1.0,), (3.0,)], lambda w, y: (w - y) ** 2 / 2, SGD(0.5),
+    ...                   [[0, 1]] * 60)
     >>> print(ByMetagradient().answer(learner, [[1]], lambda w: w[0], progress=False).change.round(6))
     [-0.5]
     """

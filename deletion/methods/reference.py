@@ -1,4 +1,6 @@
 """The methods that others are compared with: no change, retraining, leave-one-outs, and the sketch itself."""
+from collections import Counter
+
 import numpy as np
 
 from circuit.checks import whole_number
@@ -81,7 +83,7 @@ class Sketched(Method):
         The degree of the polynomials.
     seed : int
         The seed of the directions.
-    **options
+    **options : object
         More options of `precompute`.
 
     Raises
@@ -109,7 +111,7 @@ class Sketched(Method):
         interval = verdict = None
         if prediction.verdict is not None:
             verdict = np.array(prediction.verdict)
-            diagnostics |= {name: prediction.verdict.count(name) for name in dict.fromkeys(prediction.verdict)}
+            diagnostics |= Counter(prediction.verdict)
         if prediction.interval is not None:
             interval = np.array(prediction.interval) - (prediction.value - prediction.change)
         return Answer(prediction.change, sketch.parameters_at(h), interval=interval, verdict=verdict,

@@ -7,8 +7,8 @@ from learners import data, network, ridge, squared_loss, tiny
 from scipy.stats import t as student
 
 from deletion import SGD, DoesNotApply, Learner, LearnerError
-from deletion.influence import BayesianInfluence
 from deletion.curvature.objective import Objective
+from deletion.influence import BayesianInfluence
 from deletion.influence.bayes import covariance, effective, losses_at, stiffest
 
 N, D, GAMMA = 12, 3, 2.0
@@ -89,7 +89,8 @@ def test_an_answer_adds_up_what_is_deleted():
     assert np.abs(answer.parameters - learner.trained - answer.change).max() < 1e-14
     # the seed decides
     assert np.abs(method.answer(learner, [[3]], everything).change[0] - answer.change[1]).max() < 1e-14
-    assert 1.0 < answer.diagnostics["effective_draws"] <= 800.0 and 0.0 < answer.diagnostics["acceptance"] <= 1.0
+    assert 1.0 < answer.diagnostics["effective_draws"] <= 800.0
+    assert 0.0 < answer.diagnostics["acceptance"] <= 1.0
     assert answer.diagnostics["standard_error"].shape == answer.change.shape
     assert np.abs(method.answer(learner, [[3]], everything, weight=0.5).change
                   - 0.5 * answer.change[1]).max() < 1e-14

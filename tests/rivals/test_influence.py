@@ -3,7 +3,9 @@ plain NumPy, and retraining."""
 import numpy as np
 import pytest
 from checks import close
-from learners import at_minimum, data, half_square_of, least_squares, logistic_hessian, logistic_minimiser, of_weights, sigmoid
+from learners import (
+    at_minimum, data, half_square_of, least_squares, logistic_hessian, logistic_minimiser, of_weights,
+    sigmoid)
 from test_objective import gauss_newton, made
 
 from benchmarks.path import POINTS, TRACKED, neurons, tracked

@@ -7,8 +7,11 @@ from circuit import DomainError, log
 from deletion import (
     SGD, Answer, DoesNotApply, Learner, LearnerError, LeaveOneOuts, Method, NoChange, Objective, Retraining,
     Sketched, SketchedModel, retrain)
-from deletion.influence import PBRF, BayesianInfluence, ByMetagradient, Homotopy, Influence, NewtonStep, SketchWithMetagradient, self_influences
-from deletion.unlearning import CertifiedRemoval, Descent, GradientAscent, MinMax, NaturalGradient, Rewind, logistic_bounds
+from deletion.influence import (
+    PBRF, BayesianInfluence, ByMetagradient, Homotopy, Influence, NewtonStep, SketchWithMetagradient,
+    self_influences)
+from deletion.unlearning import (
+    CertifiedRemoval, Descent, GradientAscent, MinMax, NaturalGradient, Rewind, logistic_bounds)
 
 LEARNERS = {"network": network, "converged": converged}
 

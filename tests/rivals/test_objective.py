@@ -1,5 +1,6 @@
 """The objective's gradients and curvature: against reverse mode over reverse mode, explicit J^T H_out J,
 closed forms and finite differences."""
+import pickle
 from functools import cache
 
 import numpy as np
@@ -9,6 +10,7 @@ from learners import data, least_squares, logistic, relu_loss, ridge, tiny
 
 from circuit import DomainError, cross_entropy, evaluate, gelu, gradient, log, real, record, softplus
 from deletion import SGD, Learner, LearnerError, ModelLoss, Objective
+from deletion.curvature.objective import objective_of
 from deletion.influence import PBRF, Influence
 from deletion.unlearning import MinMax, NaturalGradient
 from microgpt import names
@@ -248,6 +250,16 @@ def test_gauss_newton_is_the_hessian_of_a_linear_model(rng):
     theta = rng.normal(size=3)
     assert close(Objective(learner).matrix(theta, curvature="gauss-newton"), Objective(learner).matrix(theta),
                  1e-12)
+
+
+def test_a_learner_keeps_one_objective():
+    learner = tiny()
+    assert objective_of(learner) is objective_of(learner) is not objective_of(tiny())
+    objective_of(learner).products(np.zeros(2), np.ones((1, 2)))
+    again = pickle.loads(pickle.dumps(learner))      # it is not sent, and made again where it is needed
+    assert (objective_of(again).matrix(np.ones(2)) == objective_of(learner).matrix(np.ones(2))).all()
+    with pytest.raises(LearnerError, match="expected a Learner"):
+        objective_of("the learner")
 
 
 # what is refused --------------------------------------------------------------------------------------------

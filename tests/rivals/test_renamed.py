@@ -22,7 +22,7 @@ def test_former_names_of_modules(module, former, present):
 
 def test_the_former_name_of_a_method():
     objective, theta = Objective(tiny()), np.array([0.1, -0.2])
-    with pytest.warns(DeprecationWarning, match="Objective.slope is now called Objective.value_and_gradient") as seen:
+    with pytest.warns(DeprecationWarning, match="slope is now called Objective.value_and_gradient") as seen:
         value, gradient = objective.slope(theta, regularizer=False)
     assert seen[0].filename == __file__      # the caller's line is named
     expected = objective.value_and_gradient(theta, regularizer=False)

@@ -118,7 +118,7 @@ def test_truncation_saves_trainings_and_keeps_the_sum():
 def cut_short(value, order, truncation):
     """What each unit adds in one order, by the definition: after every PIECE-th unit, whether v is within
     `truncation` of v(all); if so, the next unit gets what is left, and those after it nothing."""
-    n, added, before = len(order), np.zeros(len(order)), value(())
+    added, before = np.zeros(len(order)), value(())
     for place, unit in enumerate(order):
         if place and place % PIECE == 0 and abs(before - value(order)) < truncation:
             added[unit] = value(order) - before

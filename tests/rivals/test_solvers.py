@@ -4,9 +4,13 @@ import pytest
 from checks import close
 
 from deletion import DoesNotApply, LearnerError
+from deletion.curvature.eigenvalues import eigenvalue_range, largest_eigenvalue
+from deletion.curvature.solvers import Factor
 from deletion.influence import solve
 
 
+UNFINISHED = (r" did not converge: after 3 iterations the relative residual is 0\.\d+, above the tolerance "
+              "1e-10")
 SOLVERS = pytest.mark.parametrize("solver", ["cholesky", "cg", "lissa"])
 
 
@@ -70,8 +74,8 @@ def test_a_singular_curvature_is_refused(solver, rng):
 
 @pytest.mark.parametrize("options, message", [
     ({"solver": "lissa", "scale": 1.0}, "LiSSA diverges.*more than twice the scale 1: give a larger scale"),
-    ({"solver": "lissa", "limit": 3}, r"LiSSA did not converge: after 3 iterations the relative residual is 0\.\d+, above the tolerance 1e-10"),
-    ({"solver": "cg", "limit": 3}, r"conjugate gradients did not converge: after 3 iterations the relative residual is 0\.\d+, above the tolerance 1e-10"),
+    ({"solver": "lissa", "limit": 3}, "LiSSA" + UNFINISHED),
+    ({"solver": "cg", "limit": 3}, "conjugate gradients" + UNFINISHED),
     ({"solver": "cg", "tolerance": 1e-18}, "nearly singular|did not converge|relative residual"),
     ({"solver": "qr"}, "no solver 'qr'"),
     ({"damping": -1.0}, "damping: expected one number >= 0"),
@@ -98,3 +102,39 @@ def test_systems_that_are_none_are_named(matrix, b):
 def test_products_of_another_shape_are_named():
     with pytest.raises(LearnerError, match="expected the shape of its vectors"):
         solve(lambda v: v[:, :1], np.ones((1, 2)), solver="cg")
+
+
+# eigenvalues and the factor -------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("size", [5, 16, 17, 60])
+@pytest.mark.parametrize("low, high", [(0.5, 9.0), (-9.0, 3.0), (-2.0, 7.0)])
+def test_extreme_eigenvalues(size, low, high, rng, monkeypatch):
+    """From a matrix, and beyond a size by Lanczos iteration to one part in a thousand."""
+    matrix = with_eigenvalues(np.linspace(low, high, size), rng)
+    largest = max(abs(low), abs(high))
+    assert largest_eigenvalue(lambda v: v @ matrix, size) == pytest.approx(largest, rel=2e-3)
+    assert eigenvalue_range(lambda v: v @ matrix, size) == pytest.approx((low, high), rel=1e-12)
+    monkeypatch.setattr("deletion.curvature.eigenvalues.DENSE", 4)
+    assert eigenvalue_range(lambda v: v @ matrix, size) == pytest.approx((low, high), abs=2e-3 * largest)
+
+
+@pytest.mark.parametrize("size", [3, 40])
+def test_without_curvature_eigenvalues_are_zero(size, monkeypatch):
+    monkeypatch.setattr("deletion.curvature.eigenvalues.DENSE", 4)
+    assert largest_eigenvalue(np.zeros_like, size) == 0.0
+    assert eigenvalue_range(np.zeros_like, size) == (0.0, 0.0)
+    # a smallest eigenvalue that is rounding counts as zero
+    assert eigenvalue_range(lambda v: v * np.array([1.0, -1e-15]), 2) == (0.0, 1.0)
+
+
+def test_a_factor_solves_and_changes_variables(rng):
+    matrix = with_eigenvalues(np.linspace(0.5, 9.0, 6), rng)
+    factor, b = Factor(matrix, 0.5), rng.normal(size=6)
+    inverse = np.linalg.inv(matrix + 0.5 * np.eye(6))
+    assert close(factor.solve(b), inverse @ b, 1e-12)
+    assert close(factor.solve(np.array([b, 2.0 * b])), np.array([inverse @ b, 2.0 * inverse @ b]), 1e-12)
+    assert factor.whiten(b) @ factor.whiten(b) == pytest.approx(b @ inverse @ b, rel=1e-12)
+    assert close(factor.unwhiten(factor.whiten(b)), inverse @ b, 1e-12)
+    with pytest.raises(DoesNotApply, match=r"^the metric is not positive definite: with damping 0, the smallest "
+                       r"eigenvalue is -\S+, the largest 8.5; pull less"):
+        Factor(matrix - 0.5001 * np.eye(6), 0.0, "the metric", "pull less")
