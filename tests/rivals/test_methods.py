@@ -177,6 +177,6 @@ def test_every_method_is_in_the_table():
     import deletion
     import deletion.influence
     import deletion.unlearning
-    every = {x for room in (deletion, deletion.influence, deletion.unlearning) for x in vars(room).values()
-             if isinstance(x, type) and issubclass(x, Method) and x is not Method}
-    assert every == {type(method) for method, _ in METHODS}
+    classes = {x for room in (deletion, deletion.influence, deletion.unlearning) for x in vars(room).values()
+               if isinstance(x, type) and issubclass(x, Method) and x is not Method}
+    assert classes == {type(method) for method, _ in METHODS}

@@ -208,10 +208,10 @@ def test_products_with_the_hessian_are_differences_of_gradients(name, rng):
     rounding."""
     learner = made(name)
     objective, (theta, weights, vectors) = Objective(learner), given(learner, rng, 3)
-    step = 1e-5
-    wanted = [(objective.gradient(theta + step * v, weights) - objective.gradient(theta - step * v, weights))
-              / (2.0 * step) for v in vectors]
-    assert close(objective.products(theta, vectors, weights), np.array(wanted), 1e-7)
+    step, gradient = 1e-5, objective.gradient
+    expected = [(gradient(theta + step * v, weights) - gradient(theta - step * v, weights)) / (2.0 * step)
+                for v in vectors]
+    assert close(objective.products(theta, vectors, weights), np.array(expected), 1e-7)
 
 
 @LEARNERS
@@ -233,12 +233,12 @@ def test_small_microgpt(rng):
     learner = small_microgpt()
     objective, (theta, weights, vectors) = Objective(learner), given(learner, rng, 17)
     assert close(objective.gradient(theta, weights), exact(learner, theta, weights)[1], 1e-12)
-    found = objective.products(theta, vectors, weights)
-    assert close(found, exact(learner, theta, weights, vectors), 1e-12)
+    computed = objective.products(theta, vectors, weights)
+    assert close(computed, exact(learner, theta, weights, vectors), 1e-12)
     step = 1e-5
     difference = (objective.gradient(theta + step * vectors[0], weights)
                   - objective.gradient(theta - step * vectors[0], weights)) / (2.0 * step)
-    assert close(found[0], difference, 1e-7)
+    assert close(computed[0], difference, 1e-7)
     assert close(objective.products(theta, vectors, weights, curvature="gauss-newton"),
                  vectors @ gauss_newton(learner, theta, weights), 1e-12)
 
@@ -289,9 +289,9 @@ def test_a_kink_is_named():
 
 
 @pytest.mark.parametrize("outputs, criterion, message",
-                         [(lambda w, x, y: (x @ w, y * 1.0), lambda said, x, y: softplus(-said[0] * said[1]),
+                         [(lambda w, x, y: (x @ w, y * 1.0), lambda two, x, y: softplus(-two[0] * two[1]),
                            "one array, with a row for each of 8 examples, got 2 things"),
-                          (lambda w, x, y: (x @ w).reshape(1, -1), lambda said, x, y: softplus(-said[0] * y),
+                          (lambda w, x, y: (x @ w).reshape(1, -1), lambda row, x, y: softplus(-row[0] * y),
                            r"got shape \(1, 8\)")])
 def test_outputs_are_one_array_with_a_row_for_each_example(outputs, criterion, message):
     x, y = data(8, 3)

@@ -24,20 +24,21 @@ def with_eigenvalues(values, rng):
 def test_solvers_solve(solver, as_function, rng):
     matrix, b = with_eigenvalues(np.linspace(0.5, 9.0, 20), rng), rng.normal(size=(6, 20))
     b[2] = 0.0
-    found = solve((lambda v: v @ matrix) if as_function else matrix, b, 0.25, solver=solver, tolerance=1e-12)
-    assert close(found.x, np.linalg.solve(matrix + 0.25 * np.eye(20), b.T).T, 1e-11)
-    left = np.linalg.norm(b - found.x @ matrix - 0.25 * found.x, axis=1)
+    curvature = (lambda v: v @ matrix) if as_function else matrix
+    computed = solve(curvature, b, 0.25, solver=solver, tolerance=1e-12)
+    assert close(computed.x, np.linalg.solve(matrix + 0.25 * np.eye(20), b.T).T, 1e-11)
+    left = np.linalg.norm(b - computed.x @ matrix - 0.25 * computed.x, axis=1)
     size = np.linalg.norm(b, axis=1)
-    assert np.allclose(found.residual, left / np.where(size > 0, size, 1.0), rtol=0.0, atol=1e-13)
-    assert found.residual.max() < 1e-11
-    assert (found.x[2] == 0.0).all() and found.residual[2] == 0.0
+    assert np.allclose(computed.residual, left / np.where(size > 0, size, 1.0), rtol=0.0, atol=1e-13)
+    assert computed.residual.max() < 1e-11
+    assert (computed.x[2] == 0.0).all() and computed.residual[2] == 0.0
 
 
 def test_conjugate_gradients_take_a_step_for_every_eigenvalue(rng):
     """Three different eigenvalues of twenty: three steps in exact arithmetic, and here no more than five."""
     matrix, b = with_eigenvalues(np.resize([0.5, 2.0, 9.0], 20), rng), rng.normal(size=(6, 20))
-    found = solve(matrix, b, solver="cg", tolerance=1e-10, limit=5)
-    assert close(found.x, np.linalg.solve(matrix, b.T).T, 1e-9)
+    computed = solve(matrix, b, solver="cg", tolerance=1e-10, limit=5)
+    assert close(computed.x, np.linalg.solve(matrix, b.T).T, 1e-9)
     with pytest.raises(DoesNotApply, match="after 2 iterations"):
         solve(matrix, b, solver="cg", tolerance=1e-10, limit=2)
 
@@ -135,6 +136,6 @@ def test_a_factor_solves_and_changes_variables(rng):
     assert close(factor.solve(np.array([b, 2.0 * b])), np.array([inverse @ b, 2.0 * inverse @ b]), 1e-12)
     assert factor.whiten(b) @ factor.whiten(b) == pytest.approx(b @ inverse @ b, rel=1e-12)
     assert close(factor.unwhiten(factor.whiten(b)), inverse @ b, 1e-12)
-    with pytest.raises(DoesNotApply, match=r"^the metric is not positive definite: with damping 0, the smallest "
-                       r"eigenvalue is -\S+, the largest 8.5; pull less"):
+    with pytest.raises(DoesNotApply, match=r"^the metric is not positive definite: with damping 0, the "
+                       r"smallest eigenvalue is -\S+, the largest 8.5; pull less"):
         Factor(matrix - 0.5001 * np.eye(6), 0.0, "the metric", "pull less")
