@@ -15,7 +15,7 @@ from .progress import say, working
 SMALL = 2000
 """Matrices with fewer rows are small."""
 
-DENSE = 1000
+MAX_DENSE = 1000
 """Rows up to which a symmetric matrix is written down and factored or decomposed without asking: that takes
 less than a second and 8 MB, and iterative methods need hundreds of products themselves. Beyond, time grows
 with the cube."""

@@ -3,7 +3,7 @@ import numpy as np
 from scipy.linalg import eigvalsh
 from scipy.sparse.linalg import LinearOperator, eigsh
 
-from circuit.blas import DENSE
+from circuit.blas import MAX_DENSE
 
 FEW = 16
 """Rows up to which the largest eigenvalue alone is taken from the matrix: Lanczos iteration would need no
@@ -27,7 +27,7 @@ def largest_eigenvalue(product, size):
 
 def eigenvalue_range(product, size):
     """(smallest, largest) eigenvalue of a symmetric matrix (size, size); as `largest_eigenvalue`."""
-    values = extremes(product, size, DENSE, 2, "BE")
+    values = extremes(product, size, MAX_DENSE, 2, "BE")
     low, high = float(values.min()), float(values.max())
     return 0.0 if abs(low) < ROUNDING * abs(high) else low, high
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Iterable, Optional
 import numpy as np
 from scipy.linalg import eigh
 
-from circuit.blas import DENSE, linear_algebra
+from circuit.blas import MAX_DENSE, linear_algebra
 
 from circuit.errors import DoesNotApply, LearnerError
 from circuit.checks import whole_number
@@ -72,7 +72,7 @@ class NewtonStep(CurvatureMethod):
     def _answer(self, learner, h, measurement):
         objective, method = objective_of(learner), self
         gradient_left = objective.gradient(learner.trained)
-        if self.automatic and objective.size > DENSE:
+        if self.automatic and objective.size > MAX_DENSE:
             method = CurvatureMethod(self.curvature, self.damping, solver="cg", **self.options)
         theta, residual, iterations = np.empty((len(h), objective.size)), np.zeros(len(h)), 0
         for k, weights in enumerate(remaining(learner, h)):

@@ -148,7 +148,7 @@ def test_newton_and_homotopy_are_leave_one_out(penalty):
 def test_many_parameters_take_conjugate_gradients(monkeypatch):
     learner, *_ = at_minimum(10.0)
     direct = NewtonStep().answer(learner, ALONE, itself)
-    monkeypatch.setattr("deletion.influence.newton.DENSE", 2)
+    monkeypatch.setattr("deletion.influence.newton.MAX_DENSE", 2)
     computed = NewtonStep(tolerance=1e-13).answer(learner, ALONE, itself)
     assert computed.diagnostics["iterations"] > 0 == direct.diagnostics["iterations"]
     assert close(computed.change, direct.change, 1e-11)

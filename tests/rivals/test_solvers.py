@@ -115,13 +115,13 @@ def test_extreme_eigenvalues(size, low, high, rng, monkeypatch):
     largest = max(abs(low), abs(high))
     assert largest_eigenvalue(lambda v: v @ matrix, size) == pytest.approx(largest, rel=2e-3)
     assert eigenvalue_range(lambda v: v @ matrix, size) == pytest.approx((low, high), rel=1e-12)
-    monkeypatch.setattr("deletion.curvature.eigenvalues.DENSE", 4)
+    monkeypatch.setattr("deletion.curvature.eigenvalues.MAX_DENSE", 4)
     assert eigenvalue_range(lambda v: v @ matrix, size) == pytest.approx((low, high), abs=2e-3 * largest)
 
 
 @pytest.mark.parametrize("size", [3, 40])
 def test_without_curvature_eigenvalues_are_zero(size, monkeypatch):
-    monkeypatch.setattr("deletion.curvature.eigenvalues.DENSE", 4)
+    monkeypatch.setattr("deletion.curvature.eigenvalues.MAX_DENSE", 4)
     assert largest_eigenvalue(np.zeros_like, size) == 0.0
     assert eigenvalue_range(np.zeros_like, size) == (0.0, 0.0)
     # a smallest eigenvalue that is rounding counts as zero
