@@ -9,8 +9,9 @@ trajectories.
 import numpy as np
 
 from deletion import SGD, Learner, ModelLoss
-from deletion.studies.flow import Flow, Unlearning
-from deletion.studies.schedules import LINES, STEPS, pieces, polynomials, step
+from deletion.studies.fading import Unlearning
+from deletion.studies.flow import Flow
+from deletion.studies.schedules import LINES, STEPS, piecewise, polynomials, step
 
 from . import harness
 from .learners import half_squared_error, linear_prediction
@@ -57,7 +58,7 @@ def fade(options):
     """(unlearning, {target: {schedule's name: schedule}}): the best of every family after a late request."""
     unlearning = Unlearning(*around(np.random.default_rng(options.seed), *REQUEST), HORIZON, asked=ASKED)
     families = {"step": STEPS, "line": LINES, "polynomial": polynomials(2 if options.quick else 4),
-                "8 pieces": pieces(8)}
+                "8 pieces": piecewise(8)}
     found = {}
     for to in TARGETS:
         found[to] = {"at once": step(ASKED), "at T": step(HORIZON)}

@@ -136,7 +136,7 @@ def stepping(seed):
     constants, chosen = logistic_bounds(learner), random_set(learner, rng)
     theta = NaturalGradient(constants=constants, features=1.0).answer(learner, [chosen], whole).parameters[0]
     # without the paper's second term
-    bound = constants.bend * (len(chosen) * constants.gradient / 24) ** 2 / constants.convexity ** 3
+    bound = constants.hessian_lipschitz * (len(chosen) * constants.gradient / 24) ** 2 / constants.convexity ** 3
     # an eps that pays for every removal: the account is what counts
     left, model = [], certify(learner, Privacy(1e3, 1e-5), 1.0, seed)
     for unit in chosen:

@@ -10,7 +10,8 @@ from circuit.renamed import former_names
 from ..curvature.solvers import Solution, solve
 from ..gradients.metagradient import Metagradient, metagradient
 from ..methods.gradients import ByMetagradient, SketchWithMetagradient
-from ..studies.flow import Flow, Unlearning
+from ..studies.fading import Unlearning
+from ..studies.flow import Flow
 from .bayes import BayesianInfluence
 from .gaps import GAPS, STATIONS, Gaps, five_gaps
 from .influence import Influence

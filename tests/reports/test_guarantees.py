@@ -9,7 +9,10 @@ import pytest
 
 from benchmarks.guarantees import (descending, distance, excess, extremal, far_apart, logistic, reached,
                                    rewinding, stepping, unscaled, whole)
-from deletion.unlearning import Constants, Descent, Privacy, Rewind, certify
+from deletion import Objective
+from deletion.unlearning import (
+    CertifiedRemoval, Constants, Descent, GradientAscent, MinMax, NaturalGradient, Privacy, Rewind, certify,
+    logistic_bounds)
 
 
 @pytest.mark.parametrize("measured, runs", [(rewinding, 200), (descending, 200), (stepping, 60)])
@@ -92,3 +95,40 @@ def test_the_script_says_whether_promises_were_kept(tmp_path):
     assert (tmp_path / "guarantees.json").exists()
     assert (tmp_path / "guarantees.png").read_bytes().startswith(b"\x89PNG")
     assert not np.any(["Warning" in line for line in result.stderr.splitlines()])
+
+
+# what answers state in numbers ------------------------------------------------------------------------------
+
+def test_bounds_stand_in_the_diagnostics_too():
+    """The numbers that the notes print, before they were rounded; the arrays have a number for each set."""
+    learner = logistic(5)
+    constants, sets = logistic_bounds(learner), [[3], [5, 0, 11]]
+    for rule in (Descent(constants, 20), Rewind(3, rows="dropped", constants=constants),
+                 NaturalGradient(constants=constants, features=1.0)):
+        answer = rule.answer(learner, sets, whole)
+        bound, sigma = answer.diagnostics["sensitivity"], answer.diagnostics["sigma"]
+        assert f"sensitivity at most {np.max(bound):.3g}; noise sigma {sigma:.3g} for" in answer.notes[-1]
+        assert np.ndim(bound) == 0 or len(bound) == 2 and bound[0] < bound[1]
+        assert answer.diagnostics["hessian_lipschitz"] == pytest.approx(1.0 / (6.0 * np.sqrt(3.0)))
+    account = CertifiedRemoval(scale=100.0).answer(learner, sets, whole).diagnostics
+    assert account["spent_by_training"] < account["spent"][0] < account["spent"][1] <= account["budget"]
+    assert GradientAscent(rate=0.5).answer(learner, sets, whole).diagnostics == {"rate": 0.5}
+
+
+def test_damping_is_added_to_the_curvature_of_the_sum():
+    """The default of MinMax grows with the number of examples: a thousandth for each of these 24."""
+    learner = logistic(4)
+    damped, default = (MinMax(0, damping=x).answer(learner, [[2, 9]], whole).parameters
+                       for x in (0.024, None))
+    assert np.array_equal(damped, default)
+    step, scaled = (NaturalGradient(x).answer(learner, [[2, 9]], whole).change[0] for x in (0.0, 1e6))
+    gradient = Objective(learner).gradient(learner.trained, learner.downweight([2, 9]), regularizer=False)
+    assert np.allclose(1e6 * scaled, gradient, rtol=1e-4) and np.linalg.norm(scaled) < np.linalg.norm(step)
+
+
+def test_the_former_name_of_the_hessians_constant_warns():
+    with pytest.warns(DeprecationWarning, match="hessian_lipschitz"):
+        constants = Constants(1.0, 1.0, bend=0.5)
+    assert constants == Constants(1.0, 1.0, hessian_lipschitz=0.5)
+    with pytest.warns(DeprecationWarning, match="hessian_lipschitz"):
+        assert constants.bend == 0.5

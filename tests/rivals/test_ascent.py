@@ -9,7 +9,8 @@ import pytest
 from scipy.optimize import nnls
 
 from deletion import LearnerError
-from deletion.unlearning import Linear, Span, TwoLayerReLU, ascend, homogeneity, max_margin, multipliers, success, train_to_margin
+from deletion.unlearning import (
+    Linear, Span, TwoLayerReLU, ascend, homogeneity, max_margin, multipliers, success, train_to_margin)
 from deletion.studies.kkt import project
 
 
@@ -46,7 +47,7 @@ def test_derivatives_are_finite_differences(rng):
         pieces = model.pieces(theta, x, 0.0)
         assert len(pieces.owner) == 0
         np.testing.assert_allclose(pieces.gradients, wanted, atol=1e-8)
-        np.testing.assert_allclose(model.pull(theta, x, weights), weights @ wanted, atol=1e-8)
+        np.testing.assert_allclose(model.weighted_gradient(theta, x, weights), weights @ wanted, atol=1e-8)
         assert (wanted ** 2).sum(axis=1).max() <= model.steepest(x) * (1.0 + 1e-6)
 
 
@@ -249,19 +250,19 @@ def test_bad_input_is_named_and_refused():
         with pytest.raises(LearnerError, match=words):
             function(*arguments, **named)
     refused("no linear model", max_margin, *clashing)
-    refused("not on their side", train_to_margin, model, *clashing, limit=3000)
-    refused("not on their side: the margin of point 6", multipliers, model, theta, *clashing)
+    refused("misclassified", train_to_margin, model, *clashing, limit=3000)
+    refused("misclassified: the margin of point 6", multipliers, model, theta, *clashing)
     refused("has not converged", train_to_margin, model, x, y, tolerance=1e-9, limit=600)
     beside = np.linalg.svd(x)[2][-1]      # orthogonal to all points
     refused("miss a KKT point of these data by 0.1 of", ascend, model,
             theta + 0.1 * np.linalg.norm(theta) * beside, x, y, [0])
-    refused("labels are 1 or -1, not 0", multipliers, model, theta, x, (y + 1.0) / 2.0)
-    refused("labels are one for each", multipliers, model, theta, x, y[1:])
+    refused("labels are 1 or -1: got 0", multipliers, model, theta, x, (y + 1.0) / 2.0)
+    refused("labels: expected one for each", multipliers, model, theta, x, y[1:])
     refused("finite", multipliers, model, theta, x * np.nan, y)
-    refused("points are", multipliers, model, theta, x[0], y)
+    refused("points: expected shape", multipliers, model, theta, x[0], y)
     refused("different lengths", max_margin, [[1.0, 2.0], [1.0]], [1, -1])
-    refused("a model is", multipliers, Linear, theta, x, y)
-    refused("points are", multipliers, model, theta, x[:, 1:], y)
+    refused("model: expected", multipliers, Linear, theta, x, y)
+    refused("points: expected shape", multipliers, model, theta, x[:, 1:], y)
     refused("all zero", multipliers, model, 0.0 * theta, x, y)
     refused("point 2 is all zero", train_to_margin, model, x * (np.arange(6) != 2)[:, None], y)
     refused("parameters of the linear model", ascend, model, theta[1:], x, y, [0])
@@ -270,12 +271,36 @@ def test_bad_input_is_named_and_refused():
     for bad in ([6], [-1], [True], [1.5], ["0"], "0"):
         refused("whole numbers from 0 to 5", ascend, model, theta, x, y, bad)
     refused("a fraction", ascend, model, theta, x, y, [0], fraction=-1.0)
-    refused("loss is", ascend, model, theta, x, y, [0], loss="hinge")
+    refused("loss: expected", ascend, model, theta, x, y, [0], loss="hinge")
     refused("tolerance", train_to_margin, model, x, y, tolerance=0.0)
     refused("the limit", train_to_margin, model, x, y, limit=True)
     refused("how near", multipliers, model, theta, x, y, near=1.0)
     refused("second layer", TwoLayerReLU, 3, [1.0, 0.0])
     refused("inputs", Linear, 0)
+
+
+class Former(Linear):
+    """A model as it was written for version 0.1, with `pull` in place of `weighted_gradient`."""
+
+    weighted_gradient = property()
+
+    def with_inputs(self, inputs):
+        return Former(inputs)
+
+    def pull(self, theta, x, weights):
+        return weights @ x
+
+
+def test_the_former_name_of_the_weighted_gradient_warns():
+    x, y = gaussian(4, 3, 0)
+    for model in (Linear(3), TwoLayerReLU(3, [1.0, -1.0])):
+        theta = np.arange(1.0, model.size + 1.0)
+        with pytest.warns(DeprecationWarning, match="weighted_gradient"):
+            former = model.pull(theta, x, y)
+        assert np.array_equal(former, model.weighted_gradient(theta, x, y))
+    with pytest.warns(DeprecationWarning, match="weighted_gradient"):
+        former = train_to_margin(Former(3), x, y).theta
+    assert np.array_equal(former, train_to_margin(Linear(3), x, y).theta)
 
 
 def test_a_point_that_supports_nothing_is_said():

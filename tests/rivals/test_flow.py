@@ -10,8 +10,10 @@ from scipy.integrate import solve_ivp
 from scipy.linalg import expm
 
 from benchmarks.flow import REQUEST, around, descending, duels, unit_of, won
-from deletion.studies.flow import Flow, Unlearning
-from deletion.studies.schedules import LINES, STEPS, Pieces, Polynomial, linear, pieces, polynomials, step
+from deletion.studies.fading import Unlearning
+from deletion.studies.flow import Flow
+from deletion.studies.schedules import (
+    LINES, STEPS, PiecewiseConstant, PolynomialFade, linear, piecewise, polynomials, step)
 
 
 def problem(rng, rows=20, size=2):
@@ -125,13 +127,14 @@ def test_what_schedules_are(rng):
     t = np.array([0.0, 0.2, 0.35, 0.6, 0.99, 1.0, 3.0])
     np.testing.assert_array_equal(step(0.6)(t), [1, 1, 1, 0, 0, 0, 0])
     np.testing.assert_allclose(linear(0.2, 1.0)(t), [1, 1, 0.8125, 0.5, 0.0125, 0, 0], atol=1e-15)
-    np.testing.assert_array_equal(Pieces([0.2, 0.5, 1.0], [0.3, 0.9])(t), [1, 0.3, 0.3, 0.9, 0.9, 0, 0])
+    np.testing.assert_array_equal(PiecewiseConstant([0.2, 0.5, 1.0], [0.3, 0.9])(t),
+                                  [1, 0.3, 0.3, 0.9, 0.9, 0, 0])
     # smooth at both ends
-    np.testing.assert_allclose(Polynomial(0.0, 1.0, [1.0, 0.0])(t[:-1]),
+    np.testing.assert_allclose(PolynomialFade(0.0, 1.0, [1.0, 0.0])(t[:-1]),
                                1 - 3 * t[:-1] ** 2 + 2 * t[:-1] ** 3, atol=1e-14)
     assert linear(0.5, 0.5)(0.4999) == 1.0 and linear(0.5, 0.5)(0.5) == 0.0
     for _ in range(20):
-        values = Polynomial(0.1, 0.9, rng.uniform(size=rng.integers(0, 6)))(np.linspace(0.0, 1.0, 101))
+        values = PolynomialFade(0.1, 0.9, rng.uniform(size=rng.integers(0, 6)))(np.linspace(0.0, 1.0, 101))
         assert values.min() >= -1e-15 and values.max() <= 1.0 + 1e-15
 
 
@@ -140,7 +143,7 @@ def test_following_pieces_is_exact_and_agrees_with_integration(rng):
     rows = [3, 8]
     unlearning = Unlearning(Flow(x, y, start), rows, 0.9, asked=0.1)
     edges, values = np.array([0.1, 0.3, 0.45, 0.9]), [0.7, 0.0, 0.25]
-    path = unlearning.follow(Pieces(edges, values), [1.2, 0.0, 0.3, 0.05, 0.9])      # in any order
+    path = unlearning.follow(PiecewiseConstant(edges, values), [1.2, 0.0, 0.3, 0.05, 0.9])      # in any order
     theta, begin, corners = start, 0.0, {}
     for end, weight in zip([*edges, 1.2], [1.0, *values, 0.0]):
         weights = np.ones(12)
@@ -156,11 +159,11 @@ def test_continuous_schedules_are_the_limit_of_pieces(rng):
     """Midpoint pieces converge at second order; extrapolated three times they reach the integrated end."""
     x, y, start = problem(rng, 12, 3)
     unlearning = Unlearning(Flow(x, y, start), [3, 8], 1.0, asked=0.1)
-    for schedule in (linear(0.1, 0.9), Polynomial(0.2, 0.9, (0.9, 0.2, 0.6))):
+    for schedule in (linear(0.1, 0.9), PolynomialFade(0.2, 0.9, (0.9, 0.2, 0.6))):
         ends = []
         for count in (100, 200, 400, 800):
             edges = np.linspace(schedule.s, schedule.t1, count + 1)
-            ends.append(unlearning.end(Pieces(edges, schedule((edges[1:] + edges[:-1]) / 2.0))))
+            ends.append(unlearning.end(PiecewiseConstant(edges, schedule((edges[1:] + edges[:-1]) / 2.0))))
         misses = np.linalg.norm(np.array(ends) - unlearning.end(schedule), axis=1)
         np.testing.assert_allclose(misses[:-1] / misses[1:], 4.0, rtol=0.01)
         for factor in (4.0, 16.0, 64.0):
@@ -183,7 +186,7 @@ def test_nothing_deleted_changes_nothing(rng):
     x, y, start = problem(rng)
     unlearning = Unlearning(Flow(x, y, start), [], 0.5)
     times = np.linspace(0.0, 0.7, 5)
-    for schedule in (step(0.2), linear(0.1, 0.4), Pieces([0.1, 0.3], [0.5])):
+    for schedule in (step(0.2), linear(0.1, 0.4), PiecewiseConstant([0.1, 0.3], [0.5])):
         path = unlearning.follow(schedule, times)
         np.testing.assert_allclose(path, Flow(x, y, start).at(times), rtol=0, atol=1e-13)
         assert unlearning.distance(schedule, "trajectory") < 1e-13
@@ -304,12 +307,12 @@ def test_no_schedule_beats_the_best_step_there(rng):
     unlearning = Unlearning(Flow([[1.0], [1.0]], [2.0, 1.0]), 1, np.log(3.0))
     least = unlearning.distance(step(np.log(3.0) / 2.0), "optimum")
     assert least == pytest.approx(1.0 / np.sqrt(3.0), rel=1e-13)
-    found = unlearning.best(pieces(4), "optimum")      # an edge lies at log(3) / 2
+    found = unlearning.best(piecewise(4), "optimum")      # an edge lies at log(3) / 2
     assert found.values == pytest.approx([1.0, 1.0, 0.0, 0.0], abs=1e-6)
     assert unlearning.distance(found, "optimum") == pytest.approx(least, rel=1e-6)
     others = [unlearning.best(LINES, "optimum"), unlearning.best(polynomials(3), "optimum"),
-              unlearning.best(pieces(5), "optimum"),
-              *(Pieces(np.linspace(0.0, np.log(3.0), 7), rng.uniform(size=6)) for _ in range(50))]
+              unlearning.best(piecewise(5), "optimum"),
+              *(PiecewiseConstant(np.linspace(0.0, np.log(3.0), 7), rng.uniform(size=6)) for _ in range(50))]
     assert distances(unlearning, "optimum", others).min() > least * (1.0 - 1e-12)
 
 
@@ -319,13 +322,13 @@ def test_starts_from_which_every_weight_loses(rng, far):
     farther away."""
     unlearning = Unlearning(*around(rng, 0.0, far), 0.25)      # 20 points, 2 parameters
     now = unlearning.distance(step(0.0), "optimum")
-    constant = [Pieces([0.0, 0.25], [eps]) for eps in np.geomspace(1e-4, 1.0, 30)]
+    constant = [PiecewiseConstant([0.0, 0.25], [eps]) for eps in np.geomspace(1e-4, 1.0, 30)]
     steps, lines = [step(t) for t in np.linspace(0.0, 0.25, 31)[1:]], [linear(0.0, t)
                                                                        for t in np.linspace(0.01, 0.25, 10)]
-    random = [Pieces(np.linspace(0.0, 0.25, 6), rng.uniform(size=5)) for _ in range(100)]
+    random = [PiecewiseConstant(np.linspace(0.0, 0.25, 6), rng.uniform(size=5)) for _ in range(100)]
     others = distances(unlearning, "optimum", constant + steps + lines + random)
     assert others.min() > (1.0 + 1e-8) * now      # the nearest is 1e-4 of the weight
-    assert unlearning.best(pieces(5), "optimum").values == pytest.approx([0.0] * 5, abs=1e-6)
+    assert unlearning.best(piecewise(5), "optimum").values == pytest.approx([0.0] * 5, abs=1e-6)
 
 
 def test_starts_from_which_switching_late_loses_badly(rng):
@@ -379,8 +382,8 @@ def test_larger_families_end_nearer(rng):
     unlearning = Unlearning(*around(rng, 230.0, 5.0), 0.25, asked=0.05)
     for to in ("optimum", "trajectory", "orbit"):
         found = {name: unlearning.distance(unlearning.best(family, to, 2), to) for name,
-                 family in {"steps": STEPS, "lines": LINES, "two": pieces(2), "four": pieces(4),
-                            "eight": pieces(8)}.items()}
+                 family in {"steps": STEPS, "lines": LINES, "two": piecewise(2), "four": piecewise(4),
+                            "eight": piecewise(8)}.items()}
         slack = 1e-7
         assert found["eight"] <= found["four"] + slack and found["four"] <= found["two"] + slack
         grid = np.linspace(0.05, 0.25, 41)
