@@ -6,7 +6,7 @@ from learners import data, logistic, network
 from scipy.optimize import root
 
 from circuit import cross_entropy, exp, gelu, relu, softplus
-from deletion import SGD, DoesNotApply, Learner, LearnerError, ModelLoss, Momentum, retrain
+from deletion import SGD, DoesNotApply, Learner, LearnerError, ModelLoss, Momentum, Objective, retrain
 from deletion.influence import GAPS, PBRF, STATIONS, five_gaps
 from deletion.influence.pbrf import Response
 
@@ -274,6 +274,17 @@ def test_stations_of_a_network_are_what_they_say():
     left = np.linalg.norm(early - pulls, axis=1) / np.linalg.norm(pulls, axis=1)
     assert left == pytest.approx(gaps.residual, rel=1e-6)
     assert (1e-4 < left).all() and (left <= 0.01).all()      # it stopped early
+
+
+def test_five_gaps_assemble_their_matrix_once(monkeypatch):
+    calls, matrix = [], Objective.matrix
+
+    def counted(*given, **options):
+        calls.append(given)
+        return matrix(*given, **options)
+    monkeypatch.setattr(Objective, "matrix", counted)
+    five_gaps(regression(), [[1], [3, 4]], first, damping=1.0)
+    assert len(calls) == 1
 
 
 def test_five_gaps_read_generators_once():
