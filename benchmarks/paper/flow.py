@@ -1,10 +1,10 @@
 """python -m benchmarks.flow: an example is to be faded out of gradient descent. When, and how fast?
 
-Least squares on 20 random points of the plane, in the limit of small steps; the example whose deletion moves
-the optimum most is asked to be deleted while training runs. Prints how near the best schedule of each family
-comes to what training without the example reaches, in how many random problems a step or a line is better,
-how switching late compares, and how fast gradient descent approaches its flow; draws phase portraits and
-trajectories.
+The model is least squares on 20 random points of the plane, in the limit of small steps. While training runs,
+the deletion of the example that moves the optimum most is requested. The script prints how near the best
+schedule of each family comes to what training without the example reaches, in how many random problems a step
+or a line is better, how switching late compares, and how fast gradient descent approaches its flow. It draws
+phase portraits and trajectories.
 """
 import numpy as np
 
@@ -17,7 +17,7 @@ from . import harness
 from .learners import half_squared_error, linear_prediction
 
 HORIZON, ASKED = 0.25, 0.06
-"""When unlearning has to be done, and when it is asked for: the slowest mode of the flow takes about 0.1 to
+"""When unlearning has to be done, and when it is requested. The slowest mode of the flow takes about 0.1 to
 fall to 1/e."""
 
 TARGETS = {"optimum": "retrained optimum", "trajectory": "leave-one-out trajectory at T",
@@ -30,9 +30,11 @@ STARTS = {"the trained optimum": (0.0, 1.0), "opposite, as far away": (180.0, 1.
 REQUEST = (230.0, 5.0)
 """Angle and distance, likewise, of the start from which families of schedules are compared."""
 
-PROBLEMS, EVEN = 24, 1e-7
-"""Random problems in which steps and lines compete, and up to which difference of distances neither is
-better."""
+PROBLEMS = 24
+"""Random problems in which steps and lines compete."""
+
+EVEN = 1e-7
+"""The largest difference of distances at which neither is better."""
 
 
 def around(rng, angle, far):
@@ -50,7 +52,7 @@ def around(rng, angle, far):
 
 
 def unit_of(unlearning):
-    """|theta* - theta_{-j}*|: what all distances are divided by."""
+    """|theta* - theta_{-j}*|: the unit of all distances."""
     return float(np.linalg.norm(unlearning.flow.limit() - unlearning.retrained.limit()))
 
 
@@ -59,37 +61,38 @@ def fade(options):
     unlearning = Unlearning(*around(np.random.default_rng(options.seed), *REQUEST), HORIZON, asked=ASKED)
     families = {"step": STEPS, "line": LINES, "polynomial": polynomials(2 if options.quick else 4),
                 "8 pieces": piecewise(8)}
-    found = {}
+    schedules = {}
     for to in TARGETS:
-        found[to] = {"at once": step(ASKED), "at T": step(HORIZON)}
-        found[to] |= {name: unlearning.best(family, to, 1 if options.quick else 4) for name,
-                      family in families.items()}
-    return unlearning, found
+        schedules[to] = {"at once": step(ASKED), "at T": step(HORIZON)}
+        schedules[to] |= {name: unlearning.best(family, to, 1 if options.quick else 4)
+                          for name, family in families.items()}
+    return unlearning, schedules
 
 
 def duels(seeds, starts=4):
     """(seeds, 2): distance to the retrained optimum at T of the best step and the best line, in a random
     problem for each seed."""
-    found = []
+    rows = []
     for seed in seeds:
         unlearning = Unlearning(*around(np.random.default_rng(seed), *REQUEST), HORIZON, asked=ASKED)
         best = [unlearning.best(family, "optimum", starts) for family in (STEPS, LINES)]
-        found.append([unlearning.distance(schedule, "optimum") / unit_of(unlearning) for schedule in best])
-    return np.array(found)
+        rows.append([unlearning.distance(schedule, "optimum") / unit_of(unlearning) for schedule in best])
+    return np.array(rows)
 
 
 def won(distances):
-    """{"step", "line", "tie"}: in how many problems which is nearer by more than EVEN.
+    """{"step", "line", "tie"}: in how many problems which of them is nearer by more than EVEN.
 
     distances   (problems, 2): of the best step and the best line
     """
-    step, line = distances.T
-    counts = {"step": line - step > EVEN, "line": step - line > EVEN, "tie": np.abs(step - line) <= EVEN}
+    of_step, of_line = distances.T
+    counts = {"step": of_line - of_step > EVEN, "line": of_step - of_line > EVEN,
+              "tie": np.abs(of_step - of_line) <= EVEN}
     return {name: int(count.sum()) for name, count in counts.items()}
 
 
 def switching(options):
-    """(taus, {start: distance to the retrained optimum at T, by tau})"""
+    """(taus, {start: distances (taus,) to the retrained optimum at T}) of steps at tau."""
     taus, curves = np.linspace(0.0, HORIZON, 26 if options.quick else 101), {}
     for name, (angle, far) in STARTS.items():
         unlearning = Unlearning(*around(np.random.default_rng(options.seed), angle, far), HORIZON)
@@ -98,7 +101,7 @@ def switching(options):
 
 
 def descending(flow, time, steps):
-    """The Learner that goes along a flow for some time, by full batches."""
+    """The Learner that follows a flow for some time, by full batches."""
     n = len(flow.x)
     return Learner(flow.start, list(zip(flow.x, flow.y)), ModelLoss(linear_prediction, half_squared_error),
                    SGD(n * time / steps), np.tile(np.arange(n), (steps, 1)))
@@ -114,7 +117,7 @@ def descent(flow, options):
 # pictures ---------------------------------------------------------------------------------------------------
 
 def portraits(pyplot, unlearning):
-    """Both flows' stream lines, with their optima."""
+    """The stream lines of both flows, with their optima."""
     figure, panels = pyplot.subplots(1, 2, figsize=(11, 5.2), layout="constrained", sharex=True, sharey=True)
     old, new = unlearning.flow.limit(), unlearning.retrained.limit()
     wide = 1.8 * unit_of(unlearning)
@@ -133,14 +136,13 @@ def portraits(pyplot, unlearning):
     return figure
 
 
-def trajectories(pyplot, unlearning, found):
-    """Above where the schedules lead, near their target; below the schedules."""
+def trajectories(pyplot, unlearning, best):
+    """Above, where the schedules lead, near their target; below, the schedules."""
     figure, panels = pyplot.subplots(2, 3, figsize=(14, 8.4), layout="constrained", height_ratios=[2, 1])
-    past, future, whole = (np.linspace(0.0, ASKED, 100), np.linspace(ASKED, HORIZON, 400),
-                           np.linspace(0.0, 1.2 * HORIZON, 1000))
-    never = unlearning.retrained
+    past, future = np.linspace(0.0, ASKED, 100), np.linspace(ASKED, HORIZON, 400)
+    times, never = np.linspace(0.0, 1.2 * HORIZON, 1000), unlearning.retrained
     orbit = never.at(np.linspace(0.0, 8.0 * HORIZON, 2000))
-    for (top, bottom), (to, schedules) in zip(panels.T, found.items()):
+    for (top, bottom), (to, schedules) in zip(panels.T, best.items()):
         shown = {name: s for name, s in schedules.items() if name != "at T"}
         top.plot(*orbit.T, "k--", linewidth=1.0, label="never seen the example")
         top.plot(*unlearning.follow(step(ASKED), past).T, color="0.5", linewidth=3,
@@ -150,7 +152,7 @@ def trajectories(pyplot, unlearning, found):
             path, wide = unlearning.follow(schedule, future), 4.2 - 0.8 * number
             top.plot(*path.T, f"C{number}", linewidth=wide, label=name)
             top.plot(*path[-1], f"C{number}o", markersize=3.0 + 2.0 * wide)
-            bottom.plot(whole, schedule(whole), f"C{number}", linewidth=wide, label=name)
+            bottom.plot(times, schedule(times), f"C{number}", linewidth=wide, label=name)
         goal = unlearning.target(unlearning.end(schedules["8 pieces"]), to)
         top.plot(*goal, "k*", markersize=13, label="target (orbit: of 8 pieces)", zorder=3)
         seen = np.vstack([unlearning.end(step(ASKED)), unlearning.follow(step(ASKED), ASKED), goal,
@@ -167,7 +169,7 @@ def trajectories(pyplot, unlearning, found):
 
 
 def late(pyplot, taus, curves):
-    """Distance to the retrained optimum at T by the time of switching."""
+    """The distance to the retrained optimum at T, by the time of switching."""
     figure, axes = pyplot.subplots(figsize=(7.5, 4.8), layout="constrained")
     for number, (name, curve) in enumerate(curves.items()):
         axes.semilogy(taus, curve, f"C{number}", label=name)
@@ -183,10 +185,10 @@ def late(pyplot, taus, curves):
 def main():
     options = harness.parser("flow", __doc__, seed=0, quick=None, out="results").parse_args()
     folder = harness.output_folder(options.out)
-    unlearning, found = fade(options)
+    unlearning, best = fade(options)
     unit = unit_of(unlearning)
-    near = {name: {to: unlearning.distance(found[to][name], to) / unit for to in TARGETS}
-            for name in found["optimum"]}
+    near = {name: {to: unlearning.distance(best[to][name], to) / unit for to in TARGETS}
+            for name in best["optimum"]}
     print(f"asked at {ASKED}, done at {HORIZON}: distance of theta(T) from its target / |optimum with - "
           "without the example|")
     print(harness.table(["best weight schedule", *TARGETS.values()],
@@ -210,11 +212,12 @@ def main():
           + f"; order in the step {slope:.3f}")
     harness.write_json(folder / "flow.json", horizon=HORIZON, asked=ASKED, unit=unit, distances=near,
                        order=slope, step_against_line=score,
-                       schedules={to: {name: repr(s) for name, s in schedules.items()} for to,
-                                  schedules in found.items()}, switching={"tau": taus.tolist(), **{
-                                      name: curve.tolist() for name, curve in curves.items()}})
+                       schedules={to: {name: repr(s) for name, s in schedules.items()}
+                                  for to, schedules in best.items()},
+                       switching={"tau": taus.tolist()}
+                       | {name: curve.tolist() for name, curve in curves.items()})
     harness.pictures(folder, flow_portraits=lambda pyplot: portraits(pyplot, unlearning),
-                     flow_trajectories=lambda pyplot: trajectories(pyplot, unlearning, found),
+                     flow_trajectories=lambda pyplot: trajectories(pyplot, unlearning, best),
                      flow_switching=lambda pyplot: late(pyplot, taus, curves))
     return 0
 

@@ -1,21 +1,23 @@
 """python -m benchmarks.ascent: does one step of gradient ascent forget a point? Linear models and two-layer
 ReLU networks.
 
-Four questions, each with a table, three with a picture: what the step does to margins; how close to the
-retrained model it comes; whether the step of the theory is the best one, with and without multipliers for
-neurons at kinks; what it costs in accuracy.
+It answers four questions, each with a table and three with a picture. What does the step do to margins? How
+close to the retrained model does it come? Is the step of the theory the best one, with and without
+multipliers for neurons at kinks? What does it cost in accuracy?
 """
-
 import numpy as np
 
 from deletion import LearnerError
-from deletion.unlearning import Linear, Span, TwoLayerReLU, ascend, max_margin, multipliers, success, train_to_margin
+from deletion.unlearning import (
+    Linear, Span, TwoLayerReLU, ascend, max_margin, multipliers, success, train_to_margin)
 
 from . import harness
 
 FRACTIONS = np.linspace(0.0, 2.0, 41)
+"""Lengths of the step, in units of that of the theory."""
+
 RULES = {"multipliers of their own": 0.05, "derivative 1[z > 0]": 0.0}
-"""How neurons at kinks are treated, and the `near` that says so."""
+"""How neurons at kinks are treated, and the argument `near` of `multipliers` that has this effect."""
 
 
 def network(inputs, neurons):
@@ -24,12 +26,12 @@ def network(inputs, neurons):
 
 
 def gaussian(points, inputs, rng):
-    """Points (points, inputs) of normal numbers, nearly orthogonal, and labels by the toss of a coin."""
+    """Points (points, inputs) of normal numbers, which are nearly orthogonal, and random labels."""
     return rng.normal(size=(points, inputs)), rng.choice([-1.0, 1.0], points)
 
 
 def mixture(points, inputs, rng, centre=3.0):
-    """Two clouds, around centre * e_1 and its opposite."""
+    """(points, labels): two clouds, around centre * e_1 and its opposite."""
     y = rng.choice([-1.0, 1.0], points)
     x = rng.normal(size=(points, inputs))
     x[:, 0] += centre * y
@@ -37,12 +39,13 @@ def mixture(points, inputs, rng, centre=3.0):
 
 
 def cosine(a, b):
+    """Of the angle between two vectors."""
     return float(a @ b / np.linalg.norm(a) / np.linalg.norm(b))
 
 
 def linear(seeds, points=20, inputs=2000):
-    """A row per seed: the linear model, its first point deleted, beside the exact maximum-margin solution
-    without it."""
+    """[facts of a seed]: the linear model with its first point deleted, compared with the exact
+    maximum-margin solution without it."""
     model, rows = Linear(inputs), []
     for seed in range(seeds):
         x, y = gaussian(points, inputs, np.random.default_rng(seed))
@@ -58,24 +61,24 @@ def linear(seeds, points=20, inputs=2000):
 
 
 def converged(problems, points, inputs, neurons, limit=100_000):
-    """[(model, x, y, Trained)] of the first seeds whose training converges, and how many did not. x in
+    """([(model, x, y, Trained)] of the first seeds whose training converges, how many did not), with x in
     coordinates of its span."""
-    found, failed = [], 0
-    while len(found) < problems:
-        x, y = gaussian(points, inputs, np.random.default_rng(len(found) + failed))
+    trained, failed = [], 0
+    while len(trained) < problems:
+        x, y = gaussian(points, inputs, np.random.default_rng(len(trained) + failed))
         span = Span(network(inputs, neurons), x)
         try:
-            found.append((span.model, span.points, y,
-                          train_to_margin(span.model, span.points, y, limit=limit)))
+            trained.append((span.model, span.points, y,
+                            train_to_margin(span.model, span.points, y, limit=limit)))
         except LearnerError:
-            # a point that no neuron of its sign sees at the start, or a saddle left slowly
+            # a point at which no neuron of its sign is active at the start, or a saddle that is left slowly
             failed += 1
-    return found, failed
+    return trained, failed
 
 
 def sweep(model, x, y, theta, near):
-    """What stationarity misses on the points but the first, relative to |theta|, when fractions of its term
-    are taken from theta."""
+    """(fractions,): what stationarity misses on all points but the first, relative to |theta|, when fractions
+    of the first point's term are subtracted from theta."""
     kkt = multipliers(model, theta, x, y, near)
     return [multipliers(model, kkt.theta - f * kkt.terms[0], x[1:], y[1:], near).relative_eps
             for f in FRACTIONS]
@@ -89,31 +92,37 @@ def fractions(problems):
 
 
 def several(problems, sizes):
-    """A row per kind of model, problem and number of deleted points: (eps, delta, tau) with three KKT
-    points."""
+    """[facts of a kind of model, a problem, a number of deleted points and one of three KKT points]: (eps,
+    delta, tau)."""
     rows = []
     for number, (model, x, y, trained) in enumerate(problems):
-        straight = Linear(model.inputs)
-        for kind, m, theta in (("linear", straight, train_to_margin(straight, x, y, tolerance=2e-3).theta),
-                               ("ReLU", model, trained.theta)):
+        linear_model = Linear(model.inputs)
+        linear_theta = train_to_margin(linear_model, x, y, tolerance=2e-3).theta
+        for kind, m, theta in (("linear", linear_model, linear_theta), ("ReLU", model, trained.theta)):
             for size in sizes:
-                step = ascend(m, theta, x, y, range(size))
-                rest = x[step.kept], y[step.kept]
-                for reference in ("itself", "trained on from there", "retrained"):
-                    try:
-                        target = None if reference == "itself" else train_to_margin(
-                            m, *rest, start=step.theta if "on" in reference else None).theta
-                    except LearnerError:
-                        continue
-                    found = success(m, step.theta, *rest, reference=target)
-                    rows.append({"model": kind, "problem": number, "deleted": size, "reference": reference,
-                                 "tau": found.tau, "eps": found.reference.relative_eps, "delta": found.delta})
+                rows += [{"model": kind, "problem": number, "deleted": size} | row
+                         for row in successes(m, ascend(m, theta, x, y, range(size)), x, y)]
+    return rows
+
+
+def successes(model, step, x, y):
+    """[{reference, tau, eps, delta}] of an Ascent, for every KKT point whose training converges."""
+    rows, rest = [], (x[step.kept], y[step.kept])
+    starts = {"itself": None, "trained on from there": step.theta, "retrained": None}
+    for reference, start in starts.items():
+        try:
+            target = None if reference == "itself" else train_to_margin(model, *rest, start=start).theta
+        except LearnerError:
+            continue
+        result = success(model, step.theta, *rest, reference=target)
+        rows.append({"reference": reference, "tau": result.tau, "eps": result.reference.relative_eps,
+                     "delta": result.delta})
     return rows
 
 
 def accuracies(seeds, sizes, points=40, inputs=1000, tested=10_000):
-    """A row per kind of model, seed and number of deleted points: accuracy on unseen points of a Gaussian
-    mixture."""
+    """[facts of a kind of model, a seed and a number of deleted points]: accuracy on unseen points of a
+    Gaussian mixture."""
     rows = []
     for seed in range(seeds):
         rng = np.random.default_rng(seed)
@@ -123,33 +132,36 @@ def accuracies(seeds, sizes, points=40, inputs=1000, tested=10_000):
             for size in sizes:
                 step = ascend(model, trained, x, y, range(size))
                 again = train_to_margin(model, x[step.kept], y[step.kept], tolerance=0.02).theta
-                rows.append({"model": kind, "seed": seed, "deleted": size} | {
-                    name: float((model.output(theta, unseen[0]) * unseen[1]
-                                 > 0.0).mean()) for name, theta in (("as trained", trained),
-                                                                    ("after the steps", step.theta),
-                                                                    ("retrained", again))})
+                thetas = {"as trained": trained, "after the steps": step.theta, "retrained": again}
+                rows.append({"model": kind, "seed": seed, "deleted": size}
+                            | {name: accuracy(model, theta, *unseen) for name, theta in thetas.items()})
     return rows
+
+
+def accuracy(model, theta, x, y):
+    """The share of points whose margin is positive."""
+    return float((model.output(theta, x) * y > 0.0).mean())
 
 
 def grouped(rows, *keys):
     """{values of the keys: rows}, in order."""
-    found = {}
+    groups = {}
     for row in rows:
-        found.setdefault(tuple(row[key] for key in keys), []).append(row)
-    return found
+        groups.setdefault(tuple(row[key] for key in keys), []).append(row)
+    return groups
 
 
 def report(facts, curves, reports, accurate, failed):
-    """The four tables."""
-    column = {key: np.array([row[key] for row in facts])
-              for key in ("residual", "deviation", "cosine_before", "cosine_after")}
+    """Print the four tables."""
     print(f"Linear model, 20 Gaussian points in 2,000 dimensions, one deleted, {len(facts)} seeds")
-    print(harness.table(["", "least", "median", "most"],
-                        [[name, *(f"{f(column[key]):{form}}" for f in (np.min, np.median, np.max))] for name,
-                         key, form in (("stationarity misses, of |theta|", "residual", ".1e"),
-                                       ("retained margins from 1, the largest", "deviation", ".3f"),
-                                       ("cosine to maximum margin without it, before", "cosine_before",
-                                        ".5f"), ("after the step", "cosine_after", ".5f"))]))
+    rows = []
+    for name, key, form in (("stationarity misses, of |theta|", "residual", ".1e"),
+                            ("retained margins from 1, the largest", "deviation", ".3f"),
+                            ("cosine to maximum margin without it, before", "cosine_before", ".5f"),
+                            ("after the step", "cosine_after", ".5f")):
+        column = [row[key] for row in facts]
+        rows.append([name, *(f"{f(column):{form}}" for f in (np.min, np.median, np.max))])
+    print(harness.table(["", "least", "median", "most"], rows))
     print(f"\nTwo-layer ReLU network, one point deleted, {len(curves['derivative 1[z > 0]'])} problems "
           f"whose training converged ({failed} did not)")
     rows = []
@@ -164,8 +176,8 @@ def report(facts, curves, reports, accurate, failed):
     print(harness.table(["model", "deleted", "KKT point", "of", "eps", "delta", "tau", "largest tau"],
                         [[*key, len(rows),
                           *(f"{np.median([r[k] for r in rows]):.1e}" for k in ("eps", "delta", "tau")),
-                          f"{max(r['tau'] for r in rows):.1e}"] for key,
-                         rows in grouped(reports, "model", "deleted", "reference").items()]))
+                          f"{max(r['tau'] for r in rows):.1e}"]
+                         for key, rows in grouped(reports, "model", "deleted", "reference").items()]))
     print("\nAccuracy on a Gaussian mixture, 40 points in 1,000 dimensions, means over seeds; differences: "
           "the largest of a seed")
     rows = []
@@ -179,20 +191,22 @@ def report(facts, curves, reports, accurate, failed):
 
 
 def draw_fractions(plt, curves):
+    """What stationarity misses, by the length of the step."""
     figure, axes = plt.subplots(figsize=(7.5, 4.8), layout="constrained")
     for colour, (rule, curve) in zip(("C0", "C3"), curves.items()):
         low, middle, high = np.quantile(curve, (0.25, 0.5, 0.75), axis=0)
         axes.plot(FRACTIONS, middle, colour, label=f"neurons at kinks: {rule}")
         axes.fill_between(FRACTIONS, low, high, color=colour, alpha=0.2, linewidth=0.0)
     axes.axvline(1.0, color="k", linewidth=0.8, linestyle="--", label="the step of the theory")
-    axes.set(xlabel="step, as a fraction of beta", ylabel="what stationarity misses, of |theta|", ylim=(
-        0.0, None), title="The step of the theory is the best one, once kinks are respected\n(median "
-             "and quartiles over problems)")
+    axes.set(xlabel="step, as a fraction of beta", ylabel="what stationarity misses, of |theta|",
+             ylim=(0.0, None), title="The step of the theory is the best one, once kinks are respected\n"
+                                     "(median and quartiles over problems)")
     axes.legend()
     return figure
 
 
 def draw_margins(plt, facts):
+    """The margins of deleted and retained points, before and after the step and retrained."""
     figure, axes = plt.subplots(figsize=(7.5, 4.0), layout="constrained")
     names = list(facts[0]["margins"])
     for height, name in enumerate(reversed(names)):
@@ -210,13 +224,14 @@ def draw_margins(plt, facts):
 
 
 def draw_accuracy(plt, accurate):
+    """Accuracy by the number of deleted points."""
     kinds = list(grouped(accurate, "model"))
     figure, panels = plt.subplots(1, len(kinds), figsize=(9.0, 4.2), layout="constrained", sharey=True)
     for axes, (kind,) in zip(panels, kinds):
         groups = grouped([row for row in accurate if row["model"] == kind], "deleted")
         for name, style in (("as trained", "k--"), ("after the steps", "C0o-"), ("retrained", "C1s:")):
-            axes.plot([size for size, in groups], [100.0 * np.mean([row[name] for row in rows])
-                                                   for rows in groups.values()], style, label=name)
+            means = [100.0 * np.mean([row[name] for row in rows]) for rows in groups.values()]
+            axes.plot([size for size, in groups], means, style, label=name)
         axes.set(xlabel="deleted points, of 40", title=kind)
         axes.set_xticks([size for size, in groups])
     panels[0].set_ylabel("accuracy on unseen points, %")
@@ -232,7 +247,7 @@ def main():
     options = parser.parse_args()
     seeds = 4 if options.quick else options.seeds
     if seeds < 1:
-        raise LearnerError(f"at least one seed is needed, not {seeds}")
+        raise LearnerError(f"expected at least one seed, got {seeds}")
     folder = harness.output_folder(options.out)
     facts = linear(seeds)
     problems, failed = converged(seeds, points=10, inputs=4000, neurons=16)

@@ -1,9 +1,10 @@
 """python -m benchmarks.guarantees: do the unlearning rules keep what they promise? Distances against bounds,
 noise against a distinguisher.
 
-Random logistic regressions with known constants, whose minimisers are calculated apart; quadratics built to
-reach the bounds, so that a bound a hundred times too small would be seen; noised models, told apart by the
-best threshold; rewinding, by how far.
+It has four parts. Random logistic regressions have known constants, and their minimisers are calculated
+separately. Quadratics are built to reach the bounds, so that a bound a hundred times too small would be
+noticed. Models with noise are distinguished by the best threshold. A curve shows what rewinding by more steps
+gains.
 """
 from functools import partial
 
@@ -12,7 +13,9 @@ from scipy.stats import beta
 
 from circuit import softplus
 from deletion import SGD, Learner, ModelLoss, retrain
-from deletion.unlearning import Constants, Descent, NaturalGradient, Privacy, Rewind, certify, inverted, logistic_bounds, noised, trajectory
+from deletion.unlearning import (
+    Constants, Descent, NaturalGradient, Privacy, Rewind, certify, inverted, logistic_bounds, noised,
+    trajectory)
 from deletion.unlearning.certified import Logistic
 from deletion.unlearning.rewind import published_distance
 
@@ -21,8 +24,13 @@ from .learners import full_batch, half_square
 from .truth import random_sets
 
 PENALTY = 0.1
+"""The regulariser is PENALTY |theta|^2 / 2 for each example."""
+
 CONFIDENCE = 1.0 - 1e-6
 """Of all statements that a distinguisher makes in one audit, together."""
+
+MIN_REACHED = 0.03
+"""The share of its bound that a quadratic built for it must reach, at least."""
 
 
 # problems ---------------------------------------------------------------------------------------------------
@@ -69,29 +77,33 @@ def extremal(low, high, count=50, deleted=1, rate=0.1, steps=40):
     """Losses a_i p_0, a = 1 but for the first `deleted` rows, whose a = -1; regulariser (low p_0^2 + high
     p_1^2)/2; gradient bound 1."""
     signs = np.where(np.arange(count) < deleted, -1.0, 1.0)
-    return Learner(np.zeros(2), list(signs), pulled, SGD(rate), full_batch(count, steps),
+    return Learner(np.zeros(2), list(signs), tilt, SGD(rate), full_batch(count, steps),
                    regularizer=partial(bowl, low, high))
 
 
-def pulled(p, a):
+def tilt(p, a):
+    """A loss whose gradient is a in the first parameter, everywhere."""
     return a * p[0]
 
 
 def bowl(low, high, p):
+    """A quadratic regulariser with a curvature for each parameter."""
     return (p[0] * p[0] * low + p[1] * p[1] * high) * 0.5
 
 
 def random_set(learner, rng, most=5):
+    """Labels of 1 to `most` units."""
     return rng.choice(learner.unit_count, rng.integers(1, most + 1), replace=False).tolist()
 
 
 def distance(a, b):
+    """Between two vectors of parameters."""
     return float(np.linalg.norm(a - b))
 
 
-def share(found, bound):
-    """found / bound; nothing of nothing is 0: a set may occur in no batch before the checkpoint."""
-    return found / bound if found or bound else 0.0
+def ratio_of(measured, bound):
+    """measured / bound, where 0 / 0 is 0: a set may occur in no batch before the checkpoint."""
+    return measured / bound if measured or bound else 0.0
 
 
 # distances against bounds -----------------------------------------------------------------------------------
@@ -99,34 +111,34 @@ def share(found, bound):
 def rewinding(seed):
     """{what: distance to retraining / bound} of rewinding K steps in a short training by full or by smaller
     batches."""
-    rng = np.random.default_rng([seed, 1])
+    rng, ratios = np.random.default_rng([seed, 1]), {}
     learner = logistic(seed, steps=20, rate=0.3, batch=None if seed % 2 else 6)
-    constants, steps, chosen, found = logistic_bounds(learner), int(rng.integers(0, 20)), random_set(learner,
-                                                                                                     rng), {}
+    constants, steps = logistic_bounds(learner), int(rng.integers(0, 20))
+    chosen = random_set(learner, rng)
     for rows in ("dropped", "zero weight"):
         rule = Rewind(steps, rows=rows, constants=constants)
-        there = rule.answer(learner, [chosen], whole).parameters[0]
-        again = Rewind(20, rows=rows).answer(learner, [chosen], whole).parameters[0]
+        rewound = rule.answer(learner, [chosen], whole).parameters[0]
+        retrained = Rewind(20, rows=rows).answer(learner, [chosen], whole).parameters[0]
         bound = rule.sensitivity(learner, learner.downweight(chosen)[None])[0]
-        found[f"rewind, {rows}"] = share(distance(there, again), bound)
+        ratios[f"rewind, {rows}"] = ratio_of(distance(rewound, retrained), bound)
         if rows == "dropped" and seed % 2:
-            found["rewind, the paper's bound"] = distance(there, again) / published_distance(
+            ratios["rewind, the paper's bound"] = distance(rewound, retrained) / published_distance(
                 len(chosen), 24, 0.3, 20, steps, constants)
-    return found
+    return ratios
 
 
 def descending(seed, requests=3):
-    """{what: ...}: distance to the minimiser / carried error, and distance to retraining / sensitivity, worst
-    over several requests."""
+    """{what: ratio}: distance to the minimiser / carried error, and distance to retraining / sensitivity,
+    both the worst of several requests."""
     rng, learner = np.random.default_rng([seed, 2]), logistic(seed)
     rule = Descent(logistic_bounds(learner), int(rng.integers(1, 6)), radius=1.0 / PENALTY)
-    state, contract, apart = rule.train(learner), [], []
+    state, errors, sensitivities = rule.train(learner), [], []
     for chosen in rng.permutation(24)[:2 * requests].reshape(requests, 2).tolist():
         state = rule.request(learner, state, chosen)
-        contract.append(distance(state.theta, minimiser(learner, 1.0 - state.downweight, True)) / state.error)
-        apart.append(distance(state.theta, rule.train(learner, state.downweight).theta)
-                     / rule.sensitivity(learner, state))
-    return {"descent, contract": max(contract), "descent, sensitivity": max(apart)}
+        errors.append(distance(state.theta, minimiser(learner, 1.0 - state.downweight, True)) / state.error)
+        sensitivities.append(distance(state.theta, rule.train(learner, state.downweight).theta)
+                             / rule.sensitivity(learner, state))
+    return {"descent, contract": max(errors), "descent, sensitivity": max(sensitivities)}
 
 
 def stepping(seed):
@@ -134,22 +146,24 @@ def stepping(seed):
     removals."""
     rng, learner = np.random.default_rng([seed, 3]), logistic(seed)
     constants, chosen = logistic_bounds(learner), random_set(learner, rng)
-    theta = NaturalGradient(constants=constants, features=1.0).answer(learner, [chosen], whole).parameters[0]
+    rule = NaturalGradient(constants=constants, features=1.0)
+    theta = rule.answer(learner, [chosen], whole).parameters[0]
     # without the paper's second term
-    bound = constants.hessian_lipschitz * (len(chosen) * constants.gradient / 24) ** 2 / constants.convexity ** 3
+    bound = (constants.hessian_lipschitz * (len(chosen) * constants.gradient / 24) ** 2
+             / constants.convexity ** 3)
     # an eps that pays for every removal: the account is what counts
-    left, model = [], certify(learner, Privacy(1e3, 1e-5), 1.0, seed)
+    ratios, model = [], certify(learner, Privacy(1e3, 1e-5), 1.0, seed)
     for unit in chosen:
         model = model.remove([unit])
-        left.append(model.residual() / model.spent)
-    return {"natural gradient, first term": distance(theta, minimiser(learner, 1.0
-                                                                      - learner.downweight(chosen), False))
-            / bound, "certified removal": max(left)}
+        ratios.append(model.residual() / model.spent)
+    optimum = minimiser(learner, 1.0 - learner.downweight(chosen), False)
+    return {"natural gradient, first term": distance(theta, optimum) / bound,
+            "certified removal": max(ratios)}
 
 
 def far_apart():
-    """(rewound, retrained, bound of their distance): 10 of 40 steps again, on losses that curve away from
-    each other by -1."""
+    """(rewound, retrained, bound of their distance): 10 of 40 steps again, where the curvature is -1, which
+    drives trainings apart."""
     learner, rule = extremal(-1.0, 1.0), Rewind(10, rows="dropped", constants=Constants(1.0, 1.0))
     rewound, retrained = (Rewind(k, rows="dropped").answer(learner, [[0]], whole).parameters[0]
                           for k in (10, 40))
@@ -157,58 +171,60 @@ def far_apart():
 
 
 def reached():
-    """{what: distance / bound} on quadratics that bend, or curve away, as much as the constants allow."""
+    """{what: distance / bound} on quadratics whose curvature is as large, or as negative, as the constants
+    allow."""
     rewound, retrained, bound = far_apart()
     gap = distance(rewound, retrained)
-    found = {"rewind": gap / bound,
-             "rewind, the paper's bound": gap / published_distance(1, 50, 0.1, 40, 10, Constants(1.0, 1.0))}
+    ratios = {"rewind": gap / bound,
+              "rewind, the paper's bound": gap / published_distance(1, 50, 0.1, 40, 10, Constants(1.0, 1.0))}
     learner = extremal(0.2, 1.0, steps=600)
     descent = Descent(Constants(1.0, 1.0, 0.2), 3)
     state = descent.request(learner, descent.begin(learner), [0])
     # the minimiser of p_0 + 0.1 p_0^2
-    found["descent"] = distance(state.theta, [-5.0, 0.0]) / state.error
-    return found
+    ratios["descent"] = distance(state.theta, [-5.0, 0.0]) / state.error
+    return ratios
 
 
 def unscaled(seed):
-    """Gradient left over / the bound meant for rows of norm at most 1, with rows fifty times as long: the
-    bound can fail."""
+    """Gradient left over / the bound that holds for rows of norm at most 1, with rows fifty times as long,
+    for which it can fail."""
     learner = logistic(seed, longest=50.0)
     rows = np.array([x * y for x, y in learner.examples])
-    problem, keep = Logistic(rows, 24 * PENALTY * np.eye(3), np.zeros(3)), (np.arange(24) > 2).astype(float)
+    problem = Logistic(rows, 24 * PENALTY * np.eye(3), np.zeros(3))
+    kept = (np.arange(24) > 2).astype(float)
     theta = problem.minimum(np.ones(24))
-    step, bound = problem.removal(theta, keep, 1.0 - keep)
-    return float(np.linalg.norm(problem.gradient(theta + step, keep))) / bound
+    step, bound = problem.removal(theta, kept, 1.0 - kept)
+    return float(np.linalg.norm(problem.gradient(theta + step, kept))) / bound
 
 
 # noise against a distinguisher ------------------------------------------------------------------------------
 
 def excess(unlearned, retrained, sigma, privacy, draws=200_000, seed=0, thresholds=41):
     """The most by which P(S) > e^eps Q(S) + delta is proved at CONFIDENCE, over half-spaces S across the line
-    between two models.
+    between two models. A negative number means that nothing is proved against the promise.
 
-    Half-spaces are the likelihood-ratio tests, hence the best, between two Gaussians. Both orders of P and Q;
-    Clopper-Pearson limits, Bonferroni over all. Negative: nothing is proved against the promise.
+    Half-spaces are the likelihood-ratio tests between two Gaussians, and so the best ones. Both orders of P
+    and Q are tried, with Clopper-Pearson limits and Bonferroni's correction over all.
     """
-    draw = [noised(np.repeat(theta[None], draws, axis=0), sigma, 2 * seed + i) for i,
-            theta in enumerate((unlearned, retrained))]
-    line = (unlearned - retrained) / distance(unlearned, retrained)
-    along = [np.sort((x - retrained) @ line) for x in draw]
+    noisy = [noised(np.repeat(theta[None], draws, axis=0), sigma, 2 * seed + i)
+             for i, theta in enumerate((unlearned, retrained))]
     gap = distance(unlearned, retrained)
+    along = [np.sort((x - retrained) @ ((unlearned - retrained) / gap)) for x in noisy]
     cuts = gap / 2.0 + np.linspace(-1.0, 1.0, thresholds) * (gap + 5.0 * sigma)
     above = [draws - np.searchsorted(x, cuts) for x in along]
-    error, found = (1.0 - CONFIDENCE) / (4 * thresholds), []
+    error, excesses = (1.0 - CONFIDENCE) / (4 * thresholds), []
     for p, q in ((above[0], above[1]), (draws - above[1], draws - above[0])):
         low = np.where(p > 0, beta.ppf(error, p, draws - p + 1), 0.0)
         high = np.where(q < draws, beta.ppf(1.0 - error, q + 1, draws - q), 1.0)
-        found.append((low - np.exp(privacy.eps) * high - privacy.delta).max())
-    return float(max(found))
+        excesses.append((low - np.exp(privacy.eps) * high - privacy.delta).max())
+    return float(max(excesses))
 
 
 def audits(draws):
-    """Rows: promise, mechanism, excess with sigma as stated, with a tenth of it. The models lie as far apart
-    as the bound allows."""
-    (*pair, bound), rows, small, large = far_apart(), [], Privacy(0.5, 0.01), Privacy(3.0, 0.01)
+    """[{promise, mechanism, sigma, excess with that sigma and with a tenth of it}], for models that are as
+    far apart as the bound allows."""
+    (*pair, bound), rows = far_apart(), []
+    small, large = Privacy(0.5, 0.01), Privacy(3.0, 0.01)
     for privacy, kind in ((small, "sigma"), (small, "analytic_sigma"), (small, "concentrated_sigma"),
                           (large, "sigma"), (large, "concentrated_sigma")):
         sigma = getattr(privacy, kind)(bound)
@@ -221,17 +237,17 @@ def audits(draws):
 # rewinding, by how far --------------------------------------------------------------------------------------
 
 def curve(learner, deleted, parts=10):
-    """[(share of the training taken again, |rewound - retrained| / |trained - retrained|)]: zero weight, the
-    mean over sets."""
+    """[(share of the training taken again, |rewound - retrained| / |trained - retrained|)], the mean over
+    sets; deleted rows have weight zero."""
     total = len(learner.steps)
     steps = sorted({round(total * part / parts) for part in range(parts + 1)})
-    kept, truth = trajectory(learner,
-                             at=[total - k for k in steps]), retrain(learner, deleted, progress=False)
-    moved, found = np.linalg.norm(truth - learner.trained, axis=1), []
+    kept = trajectory(learner, at=[total - k for k in steps])
+    truth = retrain(learner, deleted, progress=False)
+    moved, points = np.linalg.norm(truth - learner.trained, axis=1), []
     for k in steps:
         theta = Rewind(k, kept).answer(learner, deleted, partial(first_of, learner)).parameters
-        found.append((k / total, float((np.linalg.norm(theta - truth, axis=1) / moved).mean())))
-    return found
+        points.append((k / total, float((np.linalg.norm(theta - truth, axis=1) / moved).mean())))
+    return points
 
 
 def first_of(learner, p):
@@ -247,14 +263,16 @@ def curves(quick):
         from .learners import digits
         from microgpt import names
         learners |= {"digits, network with momentum": digits(), "microgpt, Adam": names(steps=1000)}
-    return {name: curve(learner, random_sets(range(learner.unit_count), [learner.unit_count // 20], 8,
-                                             5)[learner.unit_count // 20]) for name,
-            learner in learners.items()}
+    lines = {}
+    for name, learner in learners.items():
+        size = learner.unit_count // 20
+        lines[name] = curve(learner, random_sets(range(learner.unit_count), [size], 8, 5)[size])
+    return lines
 
 
 def undone_error():
-    """Largest difference between states recovered by undoing 10, 20 steps of 40 and those passed through,
-    relative to the way gone."""
+    """The largest difference between states recovered by undoing 10 or 20 steps of 40 and the checkpoints,
+    relative to the length of the whole way."""
     learner = logistic(0, steps=40, rate=0.5)
     kept, smoothness = trajectory(learner, every=10), logistic_bounds(learner).smoothness
     return max(distance(inverted(learner, k, smoothness).before(40 - k)[0], kept.before(40 - k)[0])
@@ -262,6 +280,7 @@ def undone_error():
 
 
 def draw(pyplot, ratios, lines):
+    """Left: measured / bound of every run. Right: the curves of rewinding."""
     figure, (left, right) = pyplot.subplots(1, 2, figsize=(11, 4.6), layout="constrained")
     for row, (name, values) in enumerate(ratios.items()):
         left.plot(np.where(np.array(values) > 0.0, values, np.nan), row + np.linspace(-0.3, 0.3, len(values)),
@@ -303,11 +322,11 @@ def main():
     lines, undone = curves(options.quick), undone_error()
     print("\n" + harness.table(["distance to retraining, K/T =",
                                 *[f"{k:.1f}" for k, _ in next(iter(lines.values()))]],
-                               [[name, *[f"{error:.3f}" for _, error in points]] for name,
-                                points in lines.items()]))
+                               [[name, *[f"{error:.3f}" for _, error in points]]
+                                for name, points in lines.items()]))
     print(f"\nsteps undone instead of a checkpoint: off by {undone:.1e} of the way gone")
     hidden = all(r["excess"] <= 0.0 < r["excess_at_a_tenth"] for r in noise)
-    kept = hidden and max(max(x) for x in ratios.values()) <= 1.0 and min(most.values()) > 0.03
+    kept = hidden and max(max(x) for x in ratios.values()) <= 1.0 and min(most.values()) > MIN_REACHED
     folder = harness.output_folder(options.out)
     harness.write_json(folder / "guarantees.json", runs=runs, ratios=ratios, reached=most, unscaled=long,
                        noise=noise, rewinding=lines, undone=undone)

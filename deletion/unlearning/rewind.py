@@ -31,8 +31,8 @@ from .constants import Constants, checked_constants
 from .noise import Privacy, checked_privacy
 
 ROWS = {"zero weight": 1.0, "dropped": 2.0}
-"""How deleted rows are treated, each with a factor: where a share of a batch is deleted, its mean gradient moves
-by at most factor * share * |grad l|."""
+"""How deleted rows are treated, each with a factor: where a share of a batch is deleted, its mean gradient
+moves by at most factor * share * |grad l|."""
 
 
 class Rewind(Method):

@@ -92,10 +92,10 @@ def test_wires_may_be_kept_in_sets():
 @pytest.mark.parametrize("a, b",
                          [(-1e30, 1.0), (-1.0, 1e-20), (np.array([1.0, -3.0]), np.array([[2.0], [-5.0]]))])
 def test_maximum_and_minimum_keep_every_digit(a, b):
-    for function, wanted in ((C.maximum, np.maximum), (C.minimum, np.minimum)):
-        assert np.array_equal(function(a, b), wanted(a, b))
+    for function, expected in ((C.maximum, np.maximum), (C.minimum, np.minimum)):
+        assert np.array_equal(function(a, b), expected(a, b))
         recorded = record(function, real(*np.shape(a)), real(*np.shape(b)))
-        assert np.array_equal(recorded(a, b), wanted(a, b))
+        assert np.array_equal(recorded(a, b), expected(a, b))
         slope = record(lambda a, b: function(a, b).sum(), real(*np.shape(a)), real(*np.shape(b)))
         assert np.isfinite(gradient(slope)(a, b)[1]).all()
 

@@ -55,8 +55,8 @@ def test_descent_adds_its_errors_up_as_the_paper_does():
         state = rule.request(learner, state, units)
         error = gamma ** steps * (error + 2.0 * len(units) / (0.1 * n))
         n -= len(units)
-        wanted = error + gamma ** steps * 2.0 / (0.1 * n)
-        assert [state.error, rule.sensitivity(learner, state)] == pytest.approx([error, wanted], rel=1e-12)
+        expected = error + gamma ** steps * 2.0 / (0.1 * n)
+        assert [state.error, rule.sensitivity(learner, state)] == pytest.approx([error, expected], rel=1e-12)
 
 
 def test_certified_removals_bound_is_the_published_one():
@@ -66,8 +66,8 @@ def test_certified_removals_bound_is_the_published_one():
     after = model.remove([4, 9])
     rows = np.array([x * y for x, y in learner.examples])[np.delete(np.arange(24), [4, 9])]
     step = after.theta - model.theta
-    wanted = 0.25 * np.linalg.svd(rows)[1][0] * np.linalg.norm(step) * np.linalg.norm(rows @ step)
-    assert after.spent - model.spent == pytest.approx(wanted, rel=1e-9)
+    expected = 0.25 * np.linalg.svd(rows)[1][0] * np.linalg.norm(step) * np.linalg.norm(rows @ step)
+    assert after.spent - model.spent == pytest.approx(expected, rel=1e-9)
 
 
 def test_certified_removal_needs_scaled_rows():

@@ -26,13 +26,13 @@ def cosine(a, b):
 @pytest.fixture(scope="module")
 def networks():
     """Four networks of 12 neurons on 8 nearly orthogonal points, in coordinates of their span, trained."""
-    found = []
+    trained = []
     for seed in range(40, 44):
         x, y = gaussian(8, 4000, seed)
         span = Span(TwoLayerReLU(4000, np.resize([1.0, -1.0], 12) / np.sqrt(12)), x)
-        found.append((span.model, span.points, y,
-                      train_to_margin(span.model, span.points, y, start=span.model.start(seed)).theta))
-    return found
+        trained.append((span.model, span.points, y,
+                        train_to_margin(span.model, span.points, y, start=span.model.start(seed)).theta))
+    return trained
 
 
 # the parts --------------------------------------------------------------------------------------------------
@@ -42,13 +42,13 @@ def test_derivatives_are_finite_differences(rng):
     for model in (Linear(3), TwoLayerReLU(3, [1.0, -0.5, 2.0, -1.0])):
         theta, x, weights = rng.normal(size=model.size), rng.normal(size=(5, 3)), rng.normal(size=5)
         steps = 1e-6 * np.eye(model.size)
-        wanted = np.stack([(model.output(theta + e, x) - model.output(theta - e, x)) / 2e-6 for e in steps],
-                          axis=1)
+        expected = np.stack([(model.output(theta + e, x) - model.output(theta - e, x)) / 2e-6 for e in steps],
+                            axis=1)
         pieces = model.pieces(theta, x, 0.0)
         assert len(pieces.owner) == 0
-        np.testing.assert_allclose(pieces.gradients, wanted, atol=1e-8)
-        np.testing.assert_allclose(model.weighted_gradient(theta, x, weights), weights @ wanted, atol=1e-8)
-        assert (wanted ** 2).sum(axis=1).max() <= model.steepest(x) * (1.0 + 1e-6)
+        np.testing.assert_allclose(pieces.gradients, expected, atol=1e-8)
+        np.testing.assert_allclose(model.weighted_gradient(theta, x, weights), weights @ expected, atol=1e-8)
+        assert (expected ** 2).sum(axis=1).max() <= model.steepest(x) * (1.0 + 1e-6)
 
 
 def test_clarke_shares_are_one_sided_derivatives(rng):
@@ -133,12 +133,13 @@ def test_the_step_is_an_ascent_of_the_loss(loss, value):
     x, y = gaussian(6, 40, 2)
     theta = max_margin(x, y)
     step = ascend(Linear(40), theta, x, y, [1, 4], fraction=0.7, loss=loss)
-    wanted = theta.copy()
+    expected = theta.copy()
     for r, beta in zip((1, 4), step.betas):
-        wanted += 0.7 * beta * np.array([(value(y[r] * x[r] @ (theta + e)) - value(y[r] * x[r] @ (theta - e)))
-                                         / 2e-6 for e in 1e-6 * np.eye(40)])
-    np.testing.assert_allclose(step.theta, wanted, atol=1e-8)
-    np.testing.assert_allclose(ascend(Linear(40), 7.0 * theta, x, y, [1, 4], 0.7, loss).theta, 7.0 * wanted,
+        differences = [value(y[r] * x[r] @ (theta + e)) - value(y[r] * x[r] @ (theta - e))
+                       for e in 1e-6 * np.eye(40)]
+        expected += 0.7 * beta * np.array(differences) / 2e-6
+    np.testing.assert_allclose(step.theta, expected, atol=1e-8)
+    np.testing.assert_allclose(ascend(Linear(40), 7.0 * theta, x, y, [1, 4], 0.7, loss).theta, 7.0 * expected,
                                atol=1e-7)
     # nothing deleted, nothing changed
     assert np.array_equal(ascend(Linear(40), theta, x, y, []).theta, theta)
@@ -150,7 +151,7 @@ def test_the_step_is_an_ascent_of_the_loss(loss, value):
 def test_linear_models_forget():
     """n = 20, d = 2,000, 20 seeds: residual at rounding, margins kept, cosine to the exact solution without
     the point."""
-    found = []
+    facts = []
     for seed in range(20):
         x, y = gaussian(20, 2000, seed)
         trained = train_to_margin(Linear(2000), x, y, tolerance=2e-3).theta
@@ -158,9 +159,9 @@ def test_linear_models_forget():
         report = success(Linear(2000), step.theta, x[1:], y[1:], exact)
         assert report.itself.relative_eps < 1e-12 and report.eps < 1e-13 and report.delta < 1e-13
         assert 1.0 - report.tau == pytest.approx(cosine(step.theta, exact), abs=1e-13)
-        found.append((cosine(trained, exact), 1.0 - report.tau, np.abs(y * (x @ step.theta) - 1.0)[1:].max(),
+        facts.append((cosine(trained, exact), 1.0 - report.tau, np.abs(y * (x @ step.theta) - 1.0)[1:].max(),
                       (y * (x @ step.theta))[0]))
-    before, after, deviation, deleted = np.array(found).T
+    before, after, deviation, deleted = np.array(facts).T
     assert after.min() >= 0.9994 and np.median(after) >= 0.9997 and before.max() < 0.985
     assert deviation.max() < 0.1 and 0.03 < np.median(deviation) < 0.06
     # as of an unseen point: normal of deviation |theta| = 0.1, so five of these
@@ -314,7 +315,7 @@ def test_a_point_that_supports_nothing_is_said():
 def test_the_benchmark_says_what_is_wrong(tmp_path):
     result = subprocess.run([sys.executable, "-m", "benchmarks.ascent", "--seeds", "0", "--out", tmp_path],
                             capture_output=True, text=True)
-    assert result.returncode == 2 and "at least one seed" in result.stderr
+    assert result.returncode == 2 and "expected at least one seed" in result.stderr
     assert "Traceback" not in result.stderr
 
 

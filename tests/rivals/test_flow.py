@@ -1,5 +1,4 @@
-"""Gradient flow: the explicit solution against integration and matrix exponentials, limits against closed
-forms, schedules, targets."""
+"""Gradient flow: the explicit solution against integration and exponentials, limits, schedules, targets."""
 import json
 import subprocess
 import sys
@@ -21,8 +20,7 @@ def problem(rng, rows=20, size=2):
 
 
 def integrated(x, y, weights, start, time):
-    """The flow by a Runge-Kutta method, from the differential equation alone.   weights: a function of
-    time."""
+    """The flow by a Runge-Kutta method, from its differential equation; weights are a function of time."""
     solved = solve_ivp(lambda t, theta: x.T @ (weights(t) * (y - x @ theta)), (0.0, time), start, "DOP853",
                        rtol=1e-13, atol=1e-14)
     assert solved.success
@@ -49,9 +47,9 @@ def test_the_explicit_solution(rng, rows, size):
     x, y, start = problem(rng, rows, size)
     for weights in (np.ones(rows), rng.uniform(size=rows), (np.arange(rows) % 3 == 0).astype(float)):
         flow, times = Flow(x, y, start), np.array([0.0, 0.01, 0.3, 2.0])
-        found = flow.at(times, weights)
-        assert (found[0] == start).all() and flow.at(0.3, weights).shape == (size,)      # e^0 - 1 is 0
-        for t, theta in zip(times, found):
+        path = flow.at(times, weights)
+        assert (path[0] == start).all() and flow.at(0.3, weights).shape == (size,)      # e^0 - 1 is 0
+        for t, theta in zip(times, path):
             np.testing.assert_allclose(theta, exponential(x, y, weights, start, t), rtol=0, atol=1e-12)
             if t:
                 np.testing.assert_allclose(theta, integrated(x, y, lambda t: weights, start, t), rtol=0,
@@ -302,14 +300,13 @@ def test_a_case_in_which_keeping_the_example_helps(row, optimum):
 
 
 def test_no_schedule_beats_the_best_step_there(rng):
-    """Whoever wants theta to grow keeps the row y = 1 exactly while theta < 1: optimal among all schedules,
-    not only steps."""
+    """Theta grows fastest with the row y = 1 kept while theta < 1: the best of all schedules."""
     unlearning = Unlearning(Flow([[1.0], [1.0]], [2.0, 1.0]), 1, np.log(3.0))
     least = unlearning.distance(step(np.log(3.0) / 2.0), "optimum")
     assert least == pytest.approx(1.0 / np.sqrt(3.0), rel=1e-13)
-    found = unlearning.best(piecewise(4), "optimum")      # an edge lies at log(3) / 2
-    assert found.values == pytest.approx([1.0, 1.0, 0.0, 0.0], abs=1e-6)
-    assert unlearning.distance(found, "optimum") == pytest.approx(least, rel=1e-6)
+    best = unlearning.best(piecewise(4), "optimum")      # an edge lies at log(3) / 2
+    assert best.values == pytest.approx([1.0, 1.0, 0.0, 0.0], abs=1e-6)
+    assert unlearning.distance(best, "optimum") == pytest.approx(least, rel=1e-6)
     others = [unlearning.best(LINES, "optimum"), unlearning.best(polynomials(3), "optimum"),
               unlearning.best(piecewise(5), "optimum"),
               *(PiecewiseConstant(np.linspace(0.0, np.log(3.0), 7), rng.uniform(size=6)) for _ in range(50))]
@@ -318,13 +315,12 @@ def test_no_schedule_beats_the_best_step_there(rng):
 
 @pytest.mark.parametrize("far", [0.2, 1.0])
 def test_starts_from_which_every_weight_loses(rng, far):
-    """Between the retrained optimum and the old one, the latter included: whatever keeps some of the row ends
-    farther away."""
+    """From points between the retrained optimum and the old one, keeping the row ends farther away."""
     unlearning = Unlearning(*around(rng, 0.0, far), 0.25)      # 20 points, 2 parameters
     now = unlearning.distance(step(0.0), "optimum")
     constant = [PiecewiseConstant([0.0, 0.25], [eps]) for eps in np.geomspace(1e-4, 1.0, 30)]
-    steps, lines = [step(t) for t in np.linspace(0.0, 0.25, 31)[1:]], [linear(0.0, t)
-                                                                       for t in np.linspace(0.01, 0.25, 10)]
+    steps = [step(t) for t in np.linspace(0.0, 0.25, 31)[1:]]
+    lines = [linear(0.0, t) for t in np.linspace(0.01, 0.25, 10)]
     random = [PiecewiseConstant(np.linspace(0.0, 0.25, 6), rng.uniform(size=5)) for _ in range(100)]
     others = distances(unlearning, "optimum", constant + steps + lines + random)
     assert others.min() > (1.0 + 1e-8) * now      # the nearest is 1e-4 of the weight
@@ -334,9 +330,9 @@ def test_starts_from_which_every_weight_loses(rng, far):
 def test_starts_from_which_switching_late_loses_badly(rng):
     """Beyond the retrained optimum the row pulls to where one wants to go, and then past it."""
     unlearning = Unlearning(*around(rng, 180.0, 1.0), 0.25)
-    found = unlearning.best(STEPS, "optimum")
-    best, now, late = distances(unlearning, "optimum", [found, step(0.0), step(0.25)])
-    assert 0.01 < found.edges[0] < 0.2 and best < 0.5 * now and late > 10.0 * best and late > 2.0 * now
+    best_step = unlearning.best(STEPS, "optimum")
+    best, now, late = distances(unlearning, "optimum", [best_step, step(0.0), step(0.25)])
+    assert 0.01 < best_step.edges[0] < 0.2 and best < 0.5 * now and late > 10.0 * best and late > 2.0 * now
 
 
 @pytest.mark.parametrize("seed, better", [(0, "line"), (4, "step"), (13, "neither")])
@@ -353,8 +349,8 @@ def test_neither_steps_nor_lines_are_better_in_general(seed, better):
         assert steps.argmin() == lines.argmin() == 0 and of_step == pytest.approx(of_line, abs=1e-7)
     else:
         assert (lines.min() < 0.95 * of_step) if better == "line" else (steps.min() < 0.95 * of_line)
-    found = won(np.array([[1.0, 0.9], [0.9, 1.0], [0.9, 1.0], [1.0, 1.0 + 1e-9]]))
-    assert found == {"step": 2, "line": 1, "tie": 1}
+    counts = won(np.array([[1.0, 0.9], [0.9, 1.0], [0.9, 1.0], [1.0, 1.0 + 1e-9]]))
+    assert counts == {"step": 2, "line": 1, "tie": 1}
 
 
 def test_when_the_flows_commute(rng):
@@ -369,8 +365,7 @@ def test_when_the_flows_commute(rng):
     for axis in axes.T:
         x[0] = 1.7 * axis
         assert commutator(x) < 1e-13 * np.linalg.norm(x) ** 4
-    # of small whole numbers, sums and products are exact in any order
-    # parallel or orthogonal: sufficient
+    # parallel or orthogonal is sufficient; sums and products of small whole numbers are exact
     assert commutator([[1.0, 2.0], [-2.0, -4.0], [2.0, -1.0]]) == 0.0
     assert commutator([[1.0, 0.0], [1.0, 1.0], [1.0, -1.0]]) == 0.0      # neither: not necessary
     assert commutator([[1.0, 0.0], [1.0, 1.0], [1.0, 1.0]]) > 1.0
@@ -381,14 +376,14 @@ def test_larger_families_end_nearer(rng):
     does not beat the optimiser."""
     unlearning = Unlearning(*around(rng, 230.0, 5.0), 0.25, asked=0.05)
     for to in ("optimum", "trajectory", "orbit"):
-        found = {name: unlearning.distance(unlearning.best(family, to, 2), to) for name,
-                 family in {"steps": STEPS, "lines": LINES, "two": piecewise(2), "four": piecewise(4),
-                            "eight": piecewise(8)}.items()}
+        families = {"steps": STEPS, "lines": LINES} | {count: piecewise(count) for count in (2, 4, 8)}
+        least = {name: unlearning.distance(unlearning.best(family, to, 2), to)
+                 for name, family in families.items()}
         slack = 1e-7
-        assert found["eight"] <= found["four"] + slack and found["four"] <= found["two"] + slack
+        assert least[8] <= least[4] + slack and least[4] <= least[2] + slack
         grid = np.linspace(0.05, 0.25, 41)
-        assert found["steps"] <= distances(unlearning, to, [step(t) for t in grid]).min() + slack
-        assert found["lines"] <= distances(unlearning, to, [linear(0.05, t) for t in grid[::4]]).min() + slack
+        assert least["steps"] <= distances(unlearning, to, [step(t) for t in grid]).min() + slack
+        assert least["lines"] <= distances(unlearning, to, [linear(0.05, t) for t in grid[::4]]).min() + slack
 
 
 def test_the_benchmark_prints_tables_and_draws(tmp_path):
@@ -399,7 +394,7 @@ def test_the_benchmark_prints_tables_and_draws(tmp_path):
         assert words in result.stdout
     assert {path.name for path in tmp_path.glob("*.[jp]*")} == {"flow.json", "flow_portraits.png",
                                                                 "flow_trajectories.png", "flow_switching.png"}
-    found = json.loads((tmp_path / "flow.json").read_text())
-    assert sum(found["step_against_line"].values()) == 4
-    assert found["order"] == pytest.approx(1.0, abs=0.05)
-    assert found["distances"]["8 pieces"]["orbit"] < found["distances"]["at once"]["orbit"]
+    results = json.loads((tmp_path / "flow.json").read_text())
+    assert sum(results["step_against_line"].values()) == 4
+    assert results["order"] == pytest.approx(1.0, abs=0.05)
+    assert results["distances"]["8 pieces"]["orbit"] < results["distances"]["at once"]["orbit"]
