@@ -15,6 +15,11 @@ from .progress import say, working
 SMALL = 2000
 """Matrices with fewer rows are small."""
 
+MAX_DENSE = 1000
+"""Rows up to which a symmetric matrix is written down and factored or decomposed without asking: that takes
+less than a second and 8 MB, and iterative methods need hundreds of products themselves. Beyond, time grows
+with the cube."""
+
 SLOW = 2.0
 """Seconds beyond which linear algebra of small matrices is slow."""
 

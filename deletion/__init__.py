@@ -22,9 +22,10 @@ from .sketch.measured import Measured, Prediction
 from .sketch.merge import merge
 from .sketch.sketch import Sketch, load, precompute
 from .sketch.stability import Stability, stability
-from .curvature.objective import ModelLoss, Objective
-from .methods.base import (
-    Answer, LeaveOneOuts, Method, NoChange, Retraining, Sketched, SketchedModel)
+from .curvature.model_loss import ModelLoss
+from .curvature.objective import Objective
+from .methods.base import Answer, Method
+from .methods.reference import LeaveOneOuts, NoChange, Retraining, Sketched, SketchedModel
 
 __all__ = [
     "Adam", "Answer", "Directions", "DoesNotApply", "given", "haar", "InputError", "Learner",

@@ -10,6 +10,7 @@ units of one training; first: what one set takes.
 Every method's answers, and what they took beside one training then, are kept below --out: killed, the same
 command goes on; when the library's code has changed, it asks again. Truth: weight 0, schedule unchanged.
 """
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
@@ -28,6 +29,9 @@ EXACT, WORST = 1e-6, 10.0
 
 LONG = 120.0
 """Seconds beyond which a method is not run once more for the cost of its first answer."""
+
+LISTS = ("notes", "refusals", "diagnostics")
+"""Fields of a Result that are kept as JSON."""
 
 KINDS = ("single", *RANDOM, "class", "influential")
 COLOURS = {"reference": "0.4", "sketch": "C3", "first order": "C0", "second order": "C2", "unlearning": "C1"}
@@ -79,40 +83,51 @@ class Contest:
 @dataclass(frozen=True)
 class Result:
     """What a method answered, or why not.   change, theta: by kind;   trainings: what all sets took, in
-    trainings;   first: what one did."""
+    trainings;   first: what one did;   refusals: why kinds have no answer;   diagnostics: those of each
+    answer, of arrays the largest number."""
     reason: str
     change: dict
     theta: Optional[dict]
     trainings: float = np.nan
     first: float = np.nan
     memory: float = np.nan
-    notes: str = ""
+    notes: tuple = ()
+    refusals: tuple = ()
+    diagnostics: tuple = ()
+
+    @classmethod
+    def none(cls, reason):
+        """The Result of a method that has no answer at all."""
+        return cls(reason, {}, None, refusals=(reason,))
 
 
 def answered(contest, entry):
     """The Result of a method: one answer to all sets; where some of them are refused, one for each kind."""
     sets, learner, measure = contest.chosen(entry.few), contest.trial.learner, contest.trial.measure
+    try:
+        entry.method.check(learner)
+    except InputError as refusal:      # DoesNotApply, or a gate that leaves its domain
+        return Result.none(one_line(refusal))
     harness.forget_peak()
-    before, parts, notes, reasons = harness.memory(), {}, [], {}
+    before, parts, reasons = harness.memory(), {}, {}
+    notes, diagnostics = [], []
     for kinds in (list(sets), *([kind] for kind in sets)):
         if all(kind in parts for kind in sets):
             break
         try:
             answer = entry.method.answer(learner, [s for kind in kinds for s in sets[kind]], measure)
-        except InputError as refusal:      # DoesNotApply, or a gate that leaves its domain
-            reasons[kinds[0] if len(kinds) == 1 else ""] = " ".join(str(refusal).split())
-            if entry.method.refuses(learner) is not None:
-                break
+        except InputError as refusal:
+            reasons[kinds[0] if len(kinds) == 1 else ""] = one_line(refusal)
             continue
         notes += answer.notes
+        diagnostics.append({key: float(np.max(value)) for key, value in answer.diagnostics.items()})
         places = np.cumsum([0] + [len(sets[kind]) for kind in kinds])
         share = answer.seconds / places[-1]
         parts |= {kind: (answer.change[a:b], answer.parameters if answer.parameters is None
                          else answer.parameters[a:b], share * (b - a)) for kind, a,
                   b in zip(kinds, places, places[1:])}
-    told = [text for kind, text in reasons.items() if kind or not parts]
     if not parts:
-        return Result(told[0], {}, None)
+        return Result.none(next(iter(reasons.values())))
     memory, training = harness.memory("VmHWM") - before, contest.training()
     seconds = sum(part[2] for part in parts.values())
     asked = sum(len(part[0]) for part in parts.values())
@@ -122,8 +137,14 @@ def answered(contest, entry):
     theta = {kind: part[1] for kind,
              part in parts.items()} if next(iter(parts.values()))[1] is not None else None
     change = {kind: part[0] for kind, part in parts.items()}
+    refusals = dict.fromkeys(text for kind, text in reasons.items() if kind)
     return Result("", change, theta, seconds / training, first / training, memory,
-                  "\n".join(dict.fromkeys([*notes, *(f"refused: {text}" for text in told)])))
+                  tuple(dict.fromkeys(notes)), tuple(refusals), tuple(diagnostics))
+
+
+def one_line(refusal):
+    """An error's text without line breaks."""
+    return " ".join(str(refusal).split())
 
 
 # what is kept between runs ----------------------------------------------------------------------------------
@@ -146,8 +167,8 @@ def kept(contest, name, entry, options):
         result = answered(contest, entry)
         arrays = {f"change {kind}": x for kind, x in result.change.items()}
         arrays |= {f"theta {kind}": x for kind, x in (result.theta or {}).items()}
-        plain = {field: getattr(result, field)
-                 for field in ("reason", "trainings", "first", "memory", "notes")}
+        plain = {field: getattr(result, field) for field in ("reason", "trainings", "first", "memory")}
+        plain |= {field: json.dumps(getattr(result, field)) for field in LISTS}
         with open(path.with_suffix(".part"), "wb") as file:
             np.savez(file, **arrays, **plain)
         path.with_suffix(".part").rename(path)
@@ -155,7 +176,8 @@ def kept(contest, name, entry, options):
         arrays = {part: {kind: file[f"{part} {kind}"] for kind in KINDS if f"{part} {kind}" in file}
                   for part in ("change", "theta")}
         return Result(str(file["reason"]), arrays["change"], arrays["theta"] or None,
-                      *(float(file[x]) for x in ("trainings", "first", "memory")), notes=str(file["notes"]))
+                      *(float(file[x]) for x in ("trainings", "first", "memory")),
+                      *(tuple(json.loads(str(file[x]))) for x in LISTS))
 
 
 # how it is scored -------------------------------------------------------------------------------------------
@@ -211,7 +233,7 @@ def retraining_itself(contest):
     flat = [s for some in contest.sets.values() for s in some]
     seconds = harness.seconds(lambda: retrain(contest.trial.learner, flat, progress=False), 1)[0]
     return Result("", contest.change, contest.theta, seconds / contest.training(), 1.0,
-                  notes=f"{count} trainings, many side by side")
+                  notes=(f"{count} trainings, many side by side",))
 
 
 # what is shown ----------------------------------------------------------------------------------------------
@@ -240,10 +262,8 @@ def shown(contest, results, rows):
         print(f"* only some sets: the first {FEW} of 5% and the class, where one set takes long; or without "
               "those refused")
     for name, result in results.items():
-        refused = [result.reason] * bool(result.reason) + [note for note in result.notes.split("\n")
-                                                           if note.startswith("refused: ")]
-        for text in refused:
-            print(f"no number for {name}: {text.removeprefix('refused: ')}")
+        for text in result.refusals:
+            print(f"no number for {name}: {text}")
 
 
 def draw_costs(pyplot, everything):
@@ -334,10 +354,8 @@ def main():
     harness.pictures(run.folder, predictions=lambda pyplot: draw_predictions(pyplot, *everything[last][:2]))
     run.finish(header, table, lambda pyplot: draw_costs(pyplot, everything),
                scores={name: rows for name, (_, _, rows) in everything.items()},
-               refusals={name: {m: r.reason for m, r in results.items() if r.reason} for name,
-                         (_, results, _) in everything.items()},
-               notes={name: {m: r.notes.split("\n") for m, r in results.items() if r.notes} for name,
-                      (_, results, _) in everything.items()})
+               **{field: {name: {m: getattr(r, field) for m, r in results.items() if getattr(r, field)}
+                          for name, (_, results, _) in everything.items()} for field in LISTS})
     return 0
 
 

@@ -2,12 +2,14 @@
 parameters.
 
 Reading order: influence, newton, path (around a minimum); pbrf, gaps (around any point); soft, bayes,
-shapley. The metagradient (gradients), solvers (curvature) and gradient flow (studies) stand in rooms of their
-own and are shown here too.
+shapley. The metagradient (gradients), solvers (curvature) and gradient flow (studies) have rooms of their
+own; their names can be imported from here too.
 """
+from circuit.renamed import former_names
+
 from ..curvature.solvers import Solution, solve
 from ..gradients.metagradient import Metagradient, metagradient
-from ..methods.gradients import ByMetagradient, SketchedBeyond
+from ..methods.gradients import ByMetagradient, SketchWithMetagradient
 from ..studies.fading import Unlearning
 from ..studies.flow import Flow
 from .bayes import BayesianInfluence
@@ -22,6 +24,8 @@ from .soft import Soft, soften
 __all__ = [
     "BayesianInfluence", "ByMetagradient", "five_gaps", "Flow", "GAPS", "Gaps", "Homotopy", "Influence",
     "Metagradient", "metagradient", "NewtonStep", "PathDerivative", "PBRF", "self_influences",
-    "SelfInfluences", "Shapley", "shapley_values", "SketchedBeyond", "Soft", "soften", "Solution",
+    "SelfInfluences", "Shapley", "shapley_values", "SketchWithMetagradient", "Soft", "soften", "Solution",
     "solve", "STATIONS", "Unlearning",
 ]
+
+__getattr__ = former_names(__name__, {"SketchedBeyond": "SketchWithMetagradient"})

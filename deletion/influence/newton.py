@@ -3,122 +3,201 @@
     theta without W  ~  theta + (C - C_W + damping I)^-1 g_W,          C_W = sum_{i in W} h_i times the
                      curvature of l_i
 
-Sums, not means; C and g_W as in influence.py. Exact where losses are quadratic; elsewhere its error is of
-second order in the weight removed, as influence's is, with a smaller constant. Every further step squares the
-error: after two it is of order four.
+These are sums, not means; C, g_W and damping are those of influence.py. A Newton step is exact where losses
+are quadratic. Elsewhere its error is of second order in the weight removed, like that of influence, with a
+smaller constant. Every further step squares the error: after two steps it is of order four.
 
-Where training stopped short of the minimum, what is minimised is R_{-W}(theta) - theta . grad R(theta*): with
-nothing deleted its minimum lies at the trained theta*, so that what training left undone is not mistaken for
-what deletion does.
+Where training stopped short of the minimum, the steps minimise R_{-W}(theta) - theta . grad R(theta*). With
+nothing deleted its minimum lies at the trained theta*, so what training left undone is not mistaken for an
+effect of the deletion.
 """
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Iterable, Optional
 
 import numpy as np
 from scipy.linalg import eigh
 
-from circuit.blas import linear_algebra
+from circuit.blas import MAX_DENSE, linear_algebra
 
 from circuit.errors import DoesNotApply, LearnerError
 from circuit.checks import whole_number
 from ..methods.base import Answer, change_at, remaining
-from ..curvature.objective import Objective
+from ..curvature.objective import objective_of
 from .influence import CurvatureMethod
 from ..curvature.solvers import ADVICE
 
-DENSE = 512
-"""Parameters up to which a Newton step assembles each set's curvature: beyond, conjugate gradients need only
-products."""
+if TYPE_CHECKING:
+    from ..learner.learner import Learner
 
 
 class NewtonStep(CurvatureMethod):
-    """theta moves by Newton steps on the objective of the examples that remain; measurements are taken at the
-    new parameters.
+    """Newton steps on the objective of the remaining examples; measurements are taken at the new parameters.
 
-    steps    how many; the second and later ones take gradient and curvature at the parameters reached
-    solver   None: "cholesky" up to 512 parameters, "cg" beyond. Other settings as for every CurvatureMethod.
+    The answer's `diagnostics` are `residual` (sets,), the largest relative residual of each set's linear
+    systems, and `iterations`, the largest number that an iterative solver took; 0 of a direct one.
+
+    Parameters
+    ----------
+    steps : int
+        The number of steps; the second and later ones take gradient and curvature at the parameters reached.
+    curvature : str
+        "hessian", which needs a minimum; or "gauss-newton", for losses that are a ModelLoss.
+    damping : float
+        Added to every eigenvalue of the curvature of the summed losses, >= 0.
+    solver : str, optional
+        "cholesky", "cg" or "lissa". Default: "cholesky" up to 1,000 parameters, and beyond that "cg", which
+        needs only products.
+    **settings : object
+        optimum, and tolerance, limit and scale of `solve`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from deletion import SGD, Learner
+    >>> from deletion.influence import NewtonStep
+    >>> learner = Learner(np.zeros(1), [(1.0,), (3.0,)], lambda w, y: (w - y) ** 2 / 2, SGD(0.5),
+    ...                   [[0, 1]] * 60)
+    >>> print(NewtonStep().answer(learner, [[1]], lambda w: w[0], progress=False).change.round(6))
+    [-1.]
     """
 
     name = "Newton step"
 
-    def __init__(self, steps=1, curvature="hessian", damping=0.0, *, solver=None, **settings):
+    def __init__(self, steps: int = 1, curvature: str = "hessian", damping: float = 0.0, *,
+                 solver: Optional[str] = None, **settings: object):
         super().__init__(curvature, damping, solver=solver or "cholesky", **settings)
-        self.steps, self.automatic = whole_number(steps, "Newton steps", 1), solver is None
+        self.steps = whole_number(steps, "Newton steps", 1)
+        self.automatic = solver is None
 
     def _answer(self, learner, h, measurement):
-        objective = Objective(learner)
-        left = objective.gradient(learner.trained)
-        large = self.automatic and objective.size > DENSE
-        method = CurvatureMethod(self.curvature, self.damping, solver="cg", **self.options) if large else self
-        theta, worst = np.empty((len(h), objective.size)), 0.0
+        objective, method = objective_of(learner), self
+        gradient_left = objective.gradient(learner.trained)
+        if self.automatic and objective.size > MAX_DENSE:
+            method = CurvatureMethod(self.curvature, self.damping, solver="cg", **self.options)
+        theta, residual, iterations = np.empty((len(h), objective.size)), np.zeros(len(h)), 0
         for k, weights in enumerate(remaining(learner, h)):
             try:
-                theta[k], residual = newton_steps(method, objective, learner.trained, weights, left,
-                                                  self.steps)
+                theta[k], solutions = newton_steps(method, objective, learner.trained, weights, gradient_left,
+                                                   self.steps)
             except DoesNotApply as error:
                 raise DoesNotApply(f"without deletion set {k}: {error}") from None
-            worst = max(worst, residual)
+            residual[k] = max(solution.residual[0] for solution in solutions)
+            iterations = max(iterations, *(solution.iterations for solution in solutions))
         return Answer(change_at(learner, measurement, theta), theta,
-                      (f"{method.solver}: relative residual {worst:.1e}",))
+                      diagnostics={"residual": residual, "iterations": iterations})
 
 
-def newton_steps(method, objective, theta, weights, left, steps):
-    """(parameters, largest relative residual of a solve) after Newton steps from theta towards grad R =
-    `left` under example weights."""
-    worst = 0.0
+def newton_steps(method, objective, theta, weights, gradient_left, steps):
+    """(parameters, the Solution of each step) after Newton steps from theta towards grad R = `gradient_left`
+    under example weights."""
+    solutions = []
     for _ in range(steps):
-        found = method.solve(objective, theta, (left - objective.gradient(theta, weights))[None], weights)
-        theta, worst = theta + found.x[0], max(worst, float(found.residual[0]))
-    return theta, worst
+        gradient = gradient_left - objective.gradient(theta, weights)
+        solutions.append(method.solve(objective, theta, gradient[None], weights))
+        theta = theta + solutions[-1].x[0]
+    return theta, solutions
 
 
 @dataclass(frozen=True)
 class SelfInfluences:
-    """What deletion adds to the deleted sets' own summed loss, to first order along two movements of the
-    parameters: (k,) each.
+    """What deletion adds to the deleted sets' own summed loss, to first order along two movements.
 
-    With S = C^-1/2 C_W C^-1/2 and a = C^-1/2 g_W,   influence = a^T a  <=  newton = a^T (I - S)^-1 a  <=  a^T
-    a / (1 - largest), `largest` being the largest eigenvalue of S, at most 1. The first inequality is that of
-    convex losses, whose S has no negative eigenvalue. As a regulariser grows, S shrinks and the two meet.
+    With S = C^-1/2 C_W C^-1/2 and a = C^-1/2 g_W,
+
+        influence = a^T a  <=  newton = a^T (I - S)^-1 a  <=  a^T a / (1 - largest)
+
+    The first inequality is that of convex losses, whose S has no negative eigenvalue. As a regulariser grows,
+    S shrinks and the two sides meet.
+
+    Attributes
+    ----------
+    influence : (k,) array
+        Along influence's movement.
+    newton : (k,) array
+        Along a Newton step.
+    largest : (k,) array
+        The largest eigenvalue of S, below 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from deletion.influence import SelfInfluences
+    >>> SelfInfluences(np.array([1.0]), np.array([1.5]), np.array([0.5])).bound
+    array([2.])
     """
     influence: np.ndarray
     newton: np.ndarray
     largest: np.ndarray
 
     @property
-    def bound(self):
-        """The most that newton can be."""
+    def bound(self) -> np.ndarray:
+        """(k,): an upper bound of `newton`, influence / (1 - largest)."""
         return self.influence / (1.0 - self.largest)
 
 
-def self_influences(learner, deletion_sets, method=NewtonStep()):
-    """The SelfInfluences of deletion sets, by influence and by a Newton step with a method's curvature and
-    damping; dense.
+def self_influences(learner: "Learner", deletion_sets: Iterable,
+                    method: CurvatureMethod = NewtonStep()) -> SelfInfluences:
+    """Compute the self-influence of deletion sets, by influence and by a Newton step, with dense matrices.
 
-    Raises DoesNotApply where C, or C - C_W, is not positive definite, with its damping.
+    Parameters
+    ----------
+    learner : Learner
+        It is trained if it has not been.
+    deletion_sets : iterable
+        Deletion sets, each a sequence of units' labels.
+    method : CurvatureMethod
+        Its curvature and its damping are used.
+
+    Returns
+    -------
+    SelfInfluences
+        For the sets in their order.
+
+    Raises
+    ------
+    DoesNotApply
+        If C or C - C_W, with damping, is not positive definite, or where the method does not apply.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from deletion import SGD, Learner
+    >>> from deletion.influence import self_influences
+    >>> learner = Learner(np.zeros(1), [(1.0,), (3.0,)], lambda w, y: (w - y) ** 2 / 2, SGD(0.5),
+    ...                   [[0, 1]] * 60)
+    >>> both = self_influences(learner, [[1]])
+    >>> print(both.influence.round(6), both.newton.round(6))
+    [0.5] [1.]
     """
     if not isinstance(method, CurvatureMethod):
-        raise LearnerError("the method is one that solves with a curvature, such as "
-                           f"NewtonStep(damping=0.1), not {method!r:.60}")
+        raise LearnerError("method: expected one that solves with a curvature, such as "
+                           f"NewtonStep(damping=0.1), got {method!r:.60}")
     method.check(learner)
     h = learner.deletion_sets(deletion_sets).dense(learner.unit_count) * learner.used
     if not len(h):
         raise LearnerError("nothing to answer: no deletion sets")
-    objective, theta, options = Objective(learner), learner.trained, {"curvature": method.curvature}
+    objective, theta = objective_of(learner), learner.trained
     weights = remaining(learner, h)
-    whole = objective.matrix(theta, **options) + method.damping * np.eye(objective.size)
+    whole = objective.matrix(theta, curvature=method.curvature) + method.damping * np.eye(objective.size)
     gradients, condition = objective.gradients(theta), np.linalg.cond(whole)
     rounding = len(theta) * np.finfo(float).eps * condition      # of eigenvalues of S
-    found = []
-    for k, gone in enumerate(1.0 - weights):
-        try:      # V^T C V = I and V^T C_W V = diag(values): V^T g_W is a, in the eigenvectors of S
-            matrix = objective.matrix(theta, gone, regularizer=False, **options)
-            with linear_algebra(f"decompose a matrix of {len(whole)} x {len(whole)}", len(whole)):
-                values, vectors = eigh(matrix, whole)
-        except np.linalg.LinAlgError:
-            raise DoesNotApply(f"the curvature of all examples is not positive definite; {ADVICE}") from None
+    rows = []
+    for k, deleted in enumerate(1.0 - weights):
+        matrix = objective.matrix(theta, deleted, regularizer=False, curvature=method.curvature)
+        values, vectors = joint_eigenvectors(matrix, whole)      # V^T g_W is a, in the eigenvectors of S
         if values[-1] >= 1.0 - rounding:
             raise DoesNotApply(f"the curvature without deletion set {k} is not positive definite: S has the "
                                f"eigenvalue {values[-1]:.6g}, not below 1 by more than rounding; {ADVICE}")
-        squares = (vectors.T @ (gone @ gradients)) ** 2
-        found.append((squares.sum(), (squares / (1.0 - values)).sum(), values[-1]))
-    return SelfInfluences(*np.array(found).T)
+        squares = (vectors.T @ (deleted @ gradients)) ** 2
+        rows.append((squares.sum(), (squares / (1.0 - values)).sum(), values[-1]))
+    return SelfInfluences(*np.array(rows).T)
+
+
+def joint_eigenvectors(part, whole):
+    """(values, V) with V^T whole V = I and V^T part V = diag(values). DoesNotApply where `whole` is not
+    positive definite."""
+    try:
+        with linear_algebra(f"decompose a matrix of {len(whole)} x {len(whole)}", len(whole)):
+            return eigh(part, whole)
+    except np.linalg.LinAlgError:
+        raise DoesNotApply(f"the curvature of all examples is not positive definite; {ADVICE}") from None

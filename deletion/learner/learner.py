@@ -65,6 +65,7 @@ class Learner:
         self.circuits, self._kinds, self._recurrences = [], {}, {}
         self.separate = set()      # kinds of examples whose losses were seen not to act on each other
         self.steps = self._steps()
+        self._kept = {}
         self.recipe = None      # how `deletion.recipe.make` makes this learner again, where it did
 
     def __repr__(self):
@@ -74,7 +75,7 @@ class Learner:
                 f"{len(self.steps):,} steps{each} by {self.optimizer!r:.60}>")
 
     def __getstate__(self):
-        return self.__dict__ | {"_recurrences": {}}      # quicker to make again than to send
+        return self.__dict__ | {"_recurrences": {}, "_kept": {}}      # quicker to make again than to send
 
     # what a step is -----------------------------------------------------------------------------------------
 

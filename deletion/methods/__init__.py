@@ -1,2 +1,2 @@
-"""One interface for every answer to the same question: base holds it and the simplest methods, gradients
-those by a metagradient."""
+"""One interface for every answer to the same question: base holds the interface, reference the simplest
+methods and the sketch, gradients those by a metagradient."""

@@ -1,14 +1,15 @@
-"""One interface for every way of answering the question: a method is given a learner, deletion sets and a
-measurement, and returns predicted changes - and parameters where it has them -, or says why it does not
-apply.
+"""One interface for every way of answering the question.
 
-A new method is a small class: `name`; `check(learner)`, which raises DoesNotApply where the method does not
-apply; and `_answer`, the arithmetic. It has its settings when it is made and keeps nothing between answers. Here are the simplest;
-influence/ and unlearning/ hold more.
+A method is given a learner, deletion sets and a measurement. It returns an Answer: predicted changes, and the
+parameters of the model without each set where it has them; or it raises DoesNotApply with the reason. A new
+method is a small class with a `name`, a `check(learner)` where it does not apply to every learner, and
+`_answer`, the arithmetic: see "How to add a method" in deletion/README.md. A method has its settings when it
+is made and keeps nothing between answers. The simplest methods stand in reference.py; influence/ and
+unlearning/ hold more.
 """
 import time
 from dataclasses import dataclass, field, replace
-from typing import Optional
+from typing import TYPE_CHECKING, Callable, Iterable, Optional
 
 import numpy as np
 
@@ -18,31 +19,67 @@ from taylor import Polynomial
 from taylor import evaluate as push
 
 from circuit.errors import DoesNotApply, LearnerError
-from circuit.checks import checked_learner, iterable, whole_number
-from ..learner.retrain import retrain
-from ..sketch.sketch import precompute
+from circuit.checks import checked_learner, iterable
+
+if TYPE_CHECKING:
+    from ..learner.learner import Learner
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a method says of k deletion sets.
+    """A method's predictions for k deletion sets.
 
-    change       (k,) + shape of the measurement: predicted value after deletion minus value as trained, in
-                 the measurement's units
-    parameters   (k, parameters): those of the model without each set; None from methods that have none
-    notes        what a reader of the numbers should know: residuals, estimated constants, verdicts
-    diagnostics  {name: number or array}: the numbers that the notes speak of
-    seconds      what it took, training the model as it is excepted
+    Attributes
+    ----------
+    change : (k,) + shape array
+        The measurement's predicted value after deletion minus its value as trained, in the measurement's
+        units; `shape` is that of the measurement.
+    parameters : (k, parameters) array, optional
+        The parameters of the model without each set; None from methods that have none.
+    notes : tuple of str
+        Sentences that a reader of the numbers should know.
+    seconds : float
+        How long the answer took, without the training of the model as it is.
+    interval : (2, k) + shape array, optional
+        Lower and upper ends of the intervals that hold the change; None from methods without intervals.
+    verdict : (k,) array of str, optional
+        Whether to trust each prediction, as `Prediction.verdict` says it; None from methods without verdicts.
+    diagnostics : dict
+        {name: number or array}: residuals, iterations, estimated constants, counts of verdicts, bounds.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from deletion import SGD, Learner, Retraining
+    >>> x, y = np.array([[1.0], [2.0], [3.0]]), np.array([1.0, 2.0, 2.0])
+    >>> learner = Learner(np.zeros(1), list(zip(x, y)), lambda w, x, y: (x @ w - y) ** 2 * 0.5, SGD(0.1),
+    ...                   np.tile([0, 1, 2], (100, 1)))
+    >>> answer = Retraining().answer(learner, [[2]], lambda w: w[0], progress=False)
+    >>> print(answer.change.round(6), answer.parameters.round(6))
+    [0.214286] [[1.]]
     """
     change: np.ndarray
     parameters: Optional[np.ndarray] = None
     notes: tuple = ()
     seconds: float = float("nan")
+    interval: Optional[np.ndarray] = None
+    verdict: Optional[np.ndarray] = None
     diagnostics: dict = field(default_factory=dict)
 
 
 class Method:
-    """A way to predict what deletion does."""
+    """A way to predict what deletion does: the base class of every method.
+
+    Examples
+    --------
+    >>> from deletion import Answer, Method
+    >>> class Twice(Method):
+    ...     name = "twice the weight"
+    ...     def _answer(self, learner, h, measurement):
+    ...         return Answer(2.0 * h.sum(axis=1))
+    >>> Twice()
+    Twice()
+    """
 
     name = "a method"
 
@@ -50,45 +87,76 @@ class Method:
         settings = (f"{name}={value!r:.40}" for name, value in vars(self).items() if not name.startswith("_"))
         return f"{type(self).__name__}({', '.join(settings)})"
 
-    def check(self, learner):
-        """Raise DoesNotApply, with the reason, where the method does not apply."""
-        checked_learner(learner)
+    def check(self, learner: "Learner") -> None:
+        """Raise DoesNotApply, with the reason, where the method does not apply to a learner.
 
-    def answer(self, learner, deletion_sets, measurement, weight=0.0, progress=True):
-        """The Answer for deletion sets (as `retrain` takes them) and measurement(parameters) -> scalar or
-        vector.
+        This one refuses nothing.
 
-        weight     what is left of the deleted units' weight
-        progress   False prints nothing on stderr
+        Parameters
+        ----------
+        learner : Learner
+            The learner that will be asked.
+        """
 
-        Raises DoesNotApply with the reason, and LearnerError for unknown or repeated units.
+    def answer(self, learner: "Learner", deletion_sets: Iterable, measurement: Callable, weight: float = 0.0,
+               progress: bool = True) -> Answer:
+        """Predict what deleting each of several sets changes.
+
+        Parameters
+        ----------
+        learner : Learner
+            It is trained if it has not been.
+        deletion_sets : iterable
+            Deletion sets, each a sequence of units' labels, as `retrain` takes them.
+        measurement : Callable
+            measurement(parameters) -> scalar or vector, written with the functions of `circuit`.
+        weight : float
+            What is left of the deleted units' weight: 0 deletes them.
+        progress : bool
+            False prints nothing on stderr.
+
+        Returns
+        -------
+        Answer
+            The predictions, in the order of the sets.
+
+        Raises
+        ------
+        DoesNotApply
+            If the method does not apply to the learner or to these sets.
+        LearnerError
+            If units are unknown or repeated, or there are no sets.
         """
         with working(self.name, progress):
             return self._checked(learner, deletion_sets, measurement, weight)
 
     def _checked(self, learner, deletion_sets, measurement, weight):
-        self.check(learner)
+        """`answer`, within the line of progress."""
+        self.check(checked_learner(learner))
         if not iterable(deletion_sets):
-            raise LearnerError(
-                f"deletion sets are a sequence of sets, such as [{deletion_sets!r}], not {deletion_sets!r}")
+            raise LearnerError(f"deletion sets: expected a sequence of sets, such as "
+                               f"[{deletion_sets!r:.60}], got {deletion_sets!r:.60}")
         h = np.array([learner.downweight(s, weight) * learner.used for s in deletion_sets])
         if not len(h):
             raise LearnerError("nothing to answer: no deletion sets")
-        learner.measurement(measurement)      # what is no measurement is told before any work
+        learner.measurement(measurement)      # refused before any work
         learner.trained      # made once, and counted as given
         begin = time.perf_counter()
-        found = self._answer(learner, h, measurement)
-        return replace(found, seconds=time.perf_counter() - begin)
+        answer = self._answer(learner, h, measurement)
+        return replace(answer, seconds=time.perf_counter() - begin)
 
     def _answer(self, learner, h, measurement):
-        """h: (k, units) downweights: 1 where deleted, 1 - weight where one is left, 0 where never used."""
+        """The Answer for downweights h (k, units): 1 where deleted, 1 - weight where a weight is left, 0 for
+        units that no step uses."""
         raise NotImplementedError
 
+
+# what methods share -----------------------------------------------------------------------------------------
 
 def remaining(learner, h):
     """(k, examples): the examples' weights under downweights h (k, units).
 
-    Raises DoesNotApply where a set deletes all that steps use.
+    Raises DoesNotApply where a set deletes every example that steps use.
     """
     weights = learner.example_weights(h)
     empty = np.flatnonzero(~weights[:, learner.used[learner.unit_of]].any(axis=1))
@@ -110,82 +178,11 @@ def change_at(learner, measurement, theta):
     return values[1:] - values[0]
 
 
-def linear_change(learner, measurement, moved):
+def linear_change(learner, measurement, movements):
     """(k,) + shape: the derivative of the measurement at the trained parameters along movements (k,
-    parameters) of theirs.
+    parameters) of them.
 
-    Raises DomainError where the measurement stands on a kink.
+    Raises DomainError where the measurement is evaluated on a kink.
     """
-    moving = Polynomial(learner.trained, moved[:, None].astype(complex))
+    moving = Polynomial(learner.trained, movements[:, None].astype(complex))
     return push(learner.measurement(measurement), [moving])[0].coefficients[:, 0].real
-
-
-class NoChange(Method):
-    """The model as it is: what every method should beat."""
-
-    name = "no change"
-
-    def _answer(self, learner, h, measurement):
-        theta = np.repeat(learner.trained[None], len(h), axis=0)
-        return Answer(change_at(learner, measurement, theta), theta)
-
-
-class Retraining(Method):
-    """The truth: training again for every set, weight 0 and the schedule unchanged."""
-
-    name = "retraining"
-
-    def _answer(self, learner, h, measurement):
-        theta = retrain(learner, weights=1.0 - h)
-        return Answer(change_at(learner, measurement, theta), theta)
-
-
-class LeaveOneOuts(Method):
-    """The sum over a set of what retraining with each of its units alone downweighted changes: a training per
-    unit that occurs in any set."""
-
-    name = "sum of leave-one-outs"
-
-    def _answer(self, learner, h, measurement):
-        used = np.flatnonzero(h.any(axis=0))
-        alone = np.diag(h.max(axis=0))[used]      # every set leaves the same weight
-        theta = retrain(learner, weights=1.0 - alone) if len(used) else np.empty((0, learner.layout.size))
-        inside, changes = (h[:, used] > 0.0).astype(float), change_at(learner, measurement, theta)
-        return Answer(np.tensordot(inside, changes, axes=1),
-                      learner.trained + inside @ (theta - learner.trained))
-
-
-class Sketched(Method):
-    """A sketch, its precomputation included.   options: as for `precompute`."""
-
-    name = "sketch"
-
-    def __init__(self, directions=500, degree=3, seed=0, **options):
-        self.directions, self.degree, self.seed = whole_number(directions, "the number of directions",
-                                                               1), degree, seed
-        self.options = options
-
-    def _answer(self, learner, h, measurement):
-        sketch = self._sketch(learner)
-        many = self._measured(sketch, learner, measurement).predict_downweights(h)
-        verdicts = [] if many.verdict is None else [f"{many.verdict.count(v)} x {v}"
-                                                    for v in dict.fromkeys(many.verdict)]
-        return Answer(many.change, sketch.parameters_at(h), tuple(verdicts))
-
-    def _sketch(self, learner):
-        directions = min(self.directions, np.count_nonzero(learner.used))
-        return precompute(learner, directions, self.degree, self.seed, **self.options)
-
-    def _measured(self, sketch, learner, measurement):
-        return sketch.measure(measurement)
-
-
-class SketchedModel(Sketched):
-    """The sketch's own unlearned model: `sketch.parameters` without each set, and the measurement there, not
-    its own series."""
-
-    name = "sketched model"
-
-    def _answer(self, learner, h, measurement):
-        theta = self._sketch(learner).parameters_at(h)
-        return Answer(change_at(learner, measurement, theta), theta)

@@ -1,24 +1,50 @@
 """Answers from a metagradient: first order alone, and joined to a sketch."""
 import numpy as np
 
+from circuit.renamed import former_names
 from ..gradients.metagradient import metagradient
-from .base import Answer, Method, Sketched
+from .base import Answer, Method
+from .reference import Sketched
+
+__getattr__ = former_names(__name__, {"SketchedBeyond": "SketchWithMetagradient"})
 
 
 class ByMetagradient(Method):
-    """Degree 1 exactly: what each unit's weight does to the measurement through the training, added up over
-    the set."""
+    """The exact degree 1: the measurement's derivative in each unit's weight, summed over the set.
+
+    The derivative goes through the whole training. `diagnostics` has `stored`, the number of the training's
+    states that were held at once.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from deletion import SGD, Learner
+    >>> from deletion.influence import ByMetagradient
+    >>> learner = Learner(np.zeros(1), [(1.0,), (3.0,)], lambda w, y: (w - y) ** 2 / 2, SGD(0.5),
+    ...                   [[0, 1]] * 60)
+    >>> print(ByMetagradient().answer(learner, [[1]], lambda w: w[0], progress=False).change.round(6))
+    [-0.5]
+    """
 
     name = "metagradient"
 
     def _answer(self, learner, h, measurement):
-        found = metagradient(learner, measurement)
-        return Answer(-np.tensordot(h, found.gradient, 1), notes=(f"{found.stored} states stored",))
+        derivative = metagradient(learner, measurement)
+        return Answer(-np.tensordot(h, derivative.gradient, 1), diagnostics={"stored": derivative.stored})
 
 
-class SketchedBeyond(Sketched):
-    """A sketch for the degrees above 1 beside the metagradient for degree 1: for many more units than twice
-    the directions."""
+class SketchWithMetagradient(Sketched):
+    """A sketch for the degrees above 1 and the metagradient for degree 1.
+
+    It is for learners with many more units than twice the number of directions. The parameters are those of
+    Sketched.
+
+    Examples
+    --------
+    >>> from deletion.influence import SketchWithMetagradient
+    >>> SketchWithMetagradient(100).name
+    'sketch + metagradient'
+    """
 
     name = "sketch + metagradient"
 

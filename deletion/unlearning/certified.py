@@ -24,13 +24,13 @@ from dataclasses import dataclass, replace
 from typing import Any, Iterable
 
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve
 from scipy.optimize import minimize
 from scipy.special import expit
 
 from circuit.errors import DoesNotApply, LearnerError
 from circuit.checks import real_number, whole_number
 from ..learner.learner import Learner
+from ..curvature.solvers import Factor
 from ..methods.base import Answer, Method, change_at, remaining
 from .constants import logistic_rows, penalty_matrix
 from .noise import Privacy, checked_privacy
@@ -88,7 +88,8 @@ class Logistic:
 
     def newton(self, theta, kept, gradient):
         """The inverse Hessian times a gradient."""
-        return cho_solve(cho_factor(self.hessian(theta, kept)), gradient)
+        return Factor(self.hessian(theta, kept), 0.0, "the Hessian of what remains",
+                      "regularise more").solve(gradient)
 
     def minimum(self, kept):
         """The minimiser, to rounding: by scipy's trust region, then by three more Newton steps."""

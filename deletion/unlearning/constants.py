@@ -12,17 +12,14 @@ from dataclasses import dataclass
 from typing import Optional
 
 import numpy as np
-from scipy.sparse.linalg import LinearOperator, eigsh
 from scipy.special import expit
 
 from circuit.errors import DoesNotApply, LearnerError
 from circuit.checks import real_number
 from circuit.renamed import warn_renamed
-from ..curvature.objective import Objective
+from ..curvature.eigenvalues import eigenvalue_range
+from ..curvature.objective import objective_of
 from ..learner.learner import Learner
-
-MAX_DENSE = 600
-"""The most parameters for which a curvature is written down as a matrix."""
 
 MAX_ROUNDING = 1e-9
 """The largest relative difference that is put down to rounding."""
@@ -226,14 +223,8 @@ def estimated(learner: Learner) -> Constants:
     >>> [round(float(x), 6) for x in (constants.smoothness, constants.gradient, constants.convexity)]
     [1.0, 1.0, 1.0]
     """
-    objective, theta = Objective(learner), learner.trained
-    if objective.size <= MAX_DENSE:
-        low, high = spectrum(objective.matrix(theta) / objective.count)
-    else:
-        operator = LinearOperator((objective.size,) * 2,
-                                  matvec=lambda v: objective.products(theta, v.reshape(1, -1))[0]
-                                  / objective.count)
-        low, high = eigsh(operator, 2, which="BE", tol=1e-3, return_eigenvectors=False)
+    objective, theta = objective_of(learner), learner.trained
+    low, high = eigenvalue_range(lambda v: objective.products(theta, v) / objective.count, objective.size)
     return Constants(max(abs(low), abs(high)),
                      np.linalg.norm(objective.gradients(theta), axis=1).max(), max(low, 0.0),
                      how="estimated at the trained parameters, by the spectrum of the mean Hessian "
@@ -265,7 +256,7 @@ def logistic_rows(learner):
 
     Raises DoesNotApply if the losses are others.
     """
-    objective = Objective(learner)
+    objective = objective_of(learner)
     # the derivative of ln(1 + e^-q) at 0 is -1/2
     rows = -2.0 * objective.gradients(np.zeros(objective.size))
     for theta in probes(objective.size):
@@ -282,7 +273,7 @@ def quadratic_parts(learner):
 
     Raises DoesNotApply if the losses are not quadratic.
     """
-    objective = Objective(learner)
+    objective = objective_of(learner)
     zero = objective.gradients(np.zeros(objective.size))
     hessians = np.stack([objective.gradients(e) - zero for e in np.eye(objective.size)], axis=-1)
     for theta in probes(objective.size):
@@ -297,7 +288,7 @@ def penalty_matrix(learner):
 
     Raises DoesNotApply if the regulariser has another form.
     """
-    objective = Objective(learner)
+    objective = objective_of(learner)
     slope = lambda theta: objective.gradient(theta, np.zeros(objective.count)) / objective.count
     if learner.regularizer is None:
         return np.zeros((objective.size, objective.size))

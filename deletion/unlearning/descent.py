@@ -23,7 +23,7 @@ from circuit.errors import DoesNotApply, LearnerError
 from circuit.checks import real_number, whole_number
 from ..learner.learner import Learner
 from ..methods.base import Answer, Method, change_at, remaining
-from ..curvature.objective import Objective
+from ..curvature.objective import objective_of
 from .constants import Constants, checked_constants
 from .noise import Privacy, checked_privacy
 
@@ -120,7 +120,7 @@ class Descent(Method):
             The state.
         """
         theta, kept = self._projected(learner.trained), np.ones(learner.example_count)
-        moved = self._descended(Objective(learner), theta, kept, 1) - theta
+        moved = self._descended(objective_of(learner), theta, kept, 1) - theta
         return Descended(theta, np.zeros(learner.unit_count),
                          float(np.linalg.norm(moved)) / (1.0 - self.gamma))
 
@@ -149,7 +149,7 @@ class Descent(Method):
         if self.radius == np.inf:
             raise LearnerError("the number of first steps needs a bounded domain: give Descent a radius")
         steps = first_steps(self.constants, self.steps, kept.sum(), 2.0 * self.radius)
-        theta = self._descended(Objective(learner), self._projected(learner.layout.initial), kept, steps)
+        theta = self._descended(objective_of(learner), self._projected(learner.layout.initial), kept, steps)
         return Descended(theta, downweight, self._error_of_training(kept))
 
     def request(self, learner: Learner, state: Descended, deletion_set: Iterable[Any]) -> Descended:
@@ -178,7 +178,7 @@ class Descent(Method):
         if (h * state.downweight).any():
             gone = learner.units[int(np.flatnonzero(h * state.downweight)[0])]
             raise LearnerError(f"unit {gone!r} was deleted by an earlier request")
-        return self._requested(learner, Objective(learner), state, h)
+        return self._requested(learner, objective_of(learner), state, h)
 
     def sensitivity(self, learner: Learner, state: Descended) -> float:
         """Bound the distance of a state to what the paper's training gives on what is left.
@@ -239,7 +239,7 @@ class Descent(Method):
 
     def _answer(self, learner, h, measurement):
         remaining(learner, h)
-        objective, start = Objective(learner), self.begin(learner)
+        objective, start = objective_of(learner), self.begin(learner)
         states = [self._requested(learner, objective, start, row) for row in h]
         theta = np.stack([state.theta for state in states])
         bounds = np.array([self.sensitivity(learner, state) for state in states])

@@ -12,9 +12,10 @@ import numpy as np
 
 from circuit.errors import DoesNotApply
 from circuit.checks import real_number, whole_number
-from ..curvature.solvers import largest
+from ..curvature.eigenvalues import largest_eigenvalue
 from ..methods.base import Answer, Method, change_at, remaining
-from ..curvature.objective import ModelLoss, Objective
+from ..curvature.model_loss import ModelLoss
+from ..curvature.objective import objective_of
 
 
 class GradientAscent(Method):
@@ -57,7 +58,7 @@ class GradientAscent(Method):
         self.rate = rate if rate is None else real_number(rate, "the rate of ascent", low=0.0)
 
     def _answer(self, learner, h, measurement):
-        kept, objective = remaining(learner, h), Objective(learner)
+        kept, objective = remaining(learner, h), objective_of(learner)
         rate = safe_rate(objective) if self.rate is None else self.rate
         theta = np.repeat(learner.trained[None], len(h), axis=0)
         for row, deleted in zip(theta, 1.0 - kept):
@@ -71,9 +72,9 @@ def safe_rate(objective):
     """1 over the largest eigenvalue of an Objective's curvature at the trained parameters."""
     learner = objective.learner
     curvature = "gauss-newton" if isinstance(learner.loss, ModelLoss) else "hessian"
-    try:
-        return 1.0 / largest(lambda v: objective.products(learner.trained, v, curvature=curvature),
-                             objective.size)
-    except DoesNotApply:
+    highest = largest_eigenvalue(lambda v: objective.products(learner.trained, v, curvature=curvature),
+                                 objective.size)
+    if not highest:
         raise DoesNotApply("the objective has no curvature at the trained parameters, from which to take a "
-                           "rate: give one") from None
+                           "rate: give one")
+    return 1.0 / highest

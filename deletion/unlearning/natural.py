@@ -21,16 +21,15 @@ objective was not available.
 from typing import Optional
 
 import numpy as np
-from scipy.linalg import LinAlgError, cho_factor, cho_solve
-
-from circuit.blas import linear_algebra
 
 from circuit.errors import DoesNotApply
 from circuit.checks import real_number, whole_number
-from ..influence.pbrf import pulled
 from ..learner.learner import Learner
 from ..methods.base import Answer, Method, change_at, remaining
-from ..curvature.objective import ModelLoss, Objective
+from ..curvature.linearized import linearized_learner
+from ..curvature.model_loss import checked_model_loss
+from ..curvature.objective import Objective, objective_of
+from ..curvature.solvers import Factor
 from .constants import Constants, checked_constants
 from .noise import Privacy, checked_privacy
 
@@ -105,12 +104,10 @@ class NaturalGradient(Method):
             If the learner's loss is not a ModelLoss.
         """
         super().check(learner)
-        if not isinstance(learner.loss, ModelLoss):
-            raise DoesNotApply(f"{self.name} does not apply: the Fisher matrix needs the loss in two parts: "
-                               "deletion.ModelLoss(outputs, criterion)")
+        checked_model_loss(learner, "the Fisher matrix")
 
     def _answer(self, learner, h, measurement):
-        kept, objective, start = remaining(learner, h), Objective(learner), learner.trained
+        kept, objective, start = remaining(learner, h), objective_of(learner), learner.trained
         theta = np.array([start + self._step(objective, start, row) if (row < 1.0).any() else start
                           for row in kept])
         norm = float(np.linalg.norm(objective.gradient(start))) / objective.count
@@ -124,7 +121,7 @@ class NaturalGradient(Method):
 
     def _step(self, objective, theta, kept):
         """The movement of the parameters, for example weights `kept`."""
-        fisher = Fisher(objective, theta, kept, self._damping(objective))
+        fisher = retained_fisher(objective, theta, kept, self._damping(objective))
         return fisher.solve(objective.gradient(theta, 1.0 - kept, regularizer=False))
 
     def _promise(self, kept):
@@ -138,25 +135,13 @@ class NaturalGradient(Method):
         return notes, {**self.constants.numbers(), "sensitivity": float(bound), "sigma": float(sigma)}
 
 
-class Fisher:
-    """G_retained + n grad^2 r + damping I, factored, for example weights `kept` (examples,).
+def retained_fisher(objective, theta, kept, damping):
+    """The Factor of G_retained + n grad^2 r + damping I, for example weights `kept` (examples,).
 
     Raises DoesNotApply where it is not positive definite.
     """
-
-    def __init__(self, objective, theta, kept, damping):
-        matrix = objective.matrix(theta, kept, curvature="gauss-newton")
-        matrix[np.diag_indices_from(matrix)] += damping
-        try:
-            with linear_algebra(f"factor a matrix of {len(matrix)} x {len(matrix)}", len(matrix)):
-                self.factor = cho_factor(matrix)
-        except LinAlgError:
-            raise DoesNotApply("the retained Fisher matrix plus regulariser is not positive definite: give "
-                               "a damping > 0") from None
-
-    def solve(self, gradient):
-        """The inverse times a vector (parameters,)."""
-        return cho_solve(self.factor, gradient)
+    return Factor(objective.matrix(theta, kept, curvature="gauss-newton"), damping,
+                  "the retained Fisher matrix plus regulariser", "give (more) damping")
 
 
 def sensitivity(deleted, count, constants, features):
@@ -236,7 +221,7 @@ class MinMax(NaturalGradient):
         return DAMPING_PER_EXAMPLE * objective.count if self.damping is None else self.damping
 
     def _step(self, objective, theta, kept):
-        fisher = Fisher(objective, theta, kept, self._damping(objective))
+        fisher = retained_fisher(objective, theta, kept, self._damping(objective))
         away = divergence(objective, theta, 1.0 - kept)
         first = fisher.solve(objective.gradient(theta, 1.0 - kept, regularizer=False))
         here = theta + first
@@ -260,10 +245,10 @@ def divergence(objective, theta, deleted):
 
     `deleted` (examples,) is the weight that each example lost.
     """
-    tangent = Objective(pulled(objective.learner, theta))
+    tangent = Objective(linearized_learner(objective.learner, theta))
 
     def at(here):
-        value, gradient = objective.slope(here, deleted, regularizer=False)
-        tangent_value, tangent_gradient = tangent.slope(here, deleted)
+        value, gradient = objective.value_and_gradient(here, deleted, regularizer=False)
+        tangent_value, tangent_gradient = tangent.value_and_gradient(here, deleted)
         return value - tangent_value, gradient - tangent_gradient
     return at

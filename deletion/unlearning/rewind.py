@@ -111,8 +111,7 @@ class Rewind(Method):
         if self.checkpoints is not None:
             self.checkpoints.before(start)
             if self.checkpoints.fingerprint != learner.fingerprint():
-                raise DoesNotApply(f"{self.name} does not apply: the checkpoints are those of another "
-                                   "learner")
+                raise DoesNotApply("the checkpoints are those of another learner")
 
     def sensitivity(self, learner: Learner, h: np.ndarray) -> np.ndarray:
         """Bound how far each unlearned model may be from retraining without its set, with `rows` as set.

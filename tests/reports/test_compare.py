@@ -18,7 +18,7 @@ def compared(folder, *more):
 def test_the_comparison_scores_refuses_and_goes_on_from_what_is_kept(tmp_path):
     first = compared(tmp_path)
     assert first.returncode == 0, first.stderr
-    assert "no number for certified removal: certified removal does not apply" in first.stdout
+    assert "no number for certified removal: the loss is not that of logistic regression" in first.stdout
     assert "ridge: sketch ..." in first.stdout
     found = json.loads((tmp_path / "compare.json").read_text())
     scores = found["scores"]["ridge"]
@@ -29,6 +29,9 @@ def test_the_comparison_scores_refuses_and_goes_on_from_what_is_kept(tmp_path):
                 < 0.6)
         assert scores["retraining"][f"error {kind}"] == 0.0      # of the truth from itself
     assert scores["sketch"]["error 1%"] < 0.05 and scores["Newton step"]["distance 5%"] < 1e-9
+    numbers = found["diagnostics"]["ridge"]
+    assert numbers["Newton step"][0]["residual"] < 1e-9 and numbers["sketch"][0]["degree"] == 3
+    assert numbers["sketch"][0]["trust"] > 0
     assert {"compare.csv", "compare.json"} <= {path.name for path in tmp_path.iterdir()}
     again = compared(tmp_path)
     assert again.returncode == 0 and "..." not in re.sub(r"retrain.*", "", again.stdout)

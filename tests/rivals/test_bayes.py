@@ -7,8 +7,8 @@ from learners import data, network, ridge, squared_loss, tiny
 from scipy.stats import t as student
 
 from deletion import SGD, DoesNotApply, Learner, LearnerError
-from deletion.influence import BayesianInfluence
 from deletion.curvature.objective import Objective
+from deletion.influence import BayesianInfluence
 from deletion.influence.bayes import covariance, effective, losses_at, stiffest
 
 N, D, GAMMA = 12, 3, 2.0
@@ -26,10 +26,10 @@ def everything(w):
     return w * 1.0
 
 
-def z_scores(found, error, wanted, chains, false_alarm=1e-3):
+def z_scores(computed, error, expected, chains, false_alarm=1e-3):
     """Standardised differences, and how large the largest of them may be: Student's law over chains,
     Bonferroni over entries."""
-    return (found - wanted) / error, student.isf(0.5 * false_alarm / found.size, chains - 1)
+    return (computed - expected) / error, student.isf(0.5 * false_alarm / computed.size, chains - 1)
 
 
 def draws(steps=2000, **settings):
@@ -42,15 +42,15 @@ def draws(steps=2000, **settings):
 def test_bayesian_linear_regression_is_within_monte_carlo_error(steps):
     """False-alarm rate 1 in 1,000, of the seed; parameters need not be an optimum."""
     learner, objective, theta = draws(steps, draws=800, burn_in=200, chains=32, thin=2, seed=4)
-    found, error = covariance(losses_at(objective, theta.reshape(-1, D)).reshape(theta.shape[:2] + (N,)),
-                              theta)
+    losses = losses_at(objective, theta.reshape(-1, D)).reshape(theta.shape[:2] + (N,))
+    computed, error = covariance(losses, theta)
     mean = np.linalg.solve(PRECISION, X.T @ Y + GAMMA * learner.trained)
     # deletion: minus the derivative in the weight
-    wanted = -(Y - X @ mean)[:, None] * np.linalg.solve(PRECISION, X.T).T
-    z, limit = z_scores(found, error, wanted, 32)
+    expected = -(Y - X @ mean)[:, None] * np.linalg.solve(PRECISION, X.T).T
+    z, limit = z_scores(computed, error, expected, 32)
     assert np.abs(z).max() < limit
     assert 0.6 < np.sqrt((z ** 2).mean()) < 1.6      # and the errors are no larger than they need be
-    assert np.sqrt((error ** 2).mean()) < 0.05 * np.sqrt((wanted ** 2).mean())
+    assert np.sqrt((error ** 2).mean()) < 0.05 * np.sqrt((expected ** 2).mean())
 
 
 def test_unadjusted_dynamics_have_the_bias_that_is_stated():
@@ -58,10 +58,10 @@ def test_unadjusted_dynamics_have_the_bias_that_is_stated():
     in 1,000, the second is not."""
     step = 0.8 / np.linalg.eigvalsh(PRECISION)[-1]
     _, _, theta = draws(draws=800, burn_in=200, chains=32, thin=2, step=step, adjusted=False, seed=5)
-    found, error = covariance(theta, theta)
-    z, limit = z_scores(found, error, np.linalg.inv(PRECISION - 0.25 * step * PRECISION @ PRECISION), 32)
+    computed, error = covariance(theta, theta)
+    z, limit = z_scores(computed, error, np.linalg.inv(PRECISION - 0.25 * step * PRECISION @ PRECISION), 32)
     assert np.abs(z).max() < limit
-    z, limit = z_scores(found, error, np.linalg.inv(PRECISION), 32)
+    z, limit = z_scores(computed, error, np.linalg.inv(PRECISION), 32)
     assert np.abs(z).max() > 2.0 * limit
 
 
@@ -89,7 +89,9 @@ def test_an_answer_adds_up_what_is_deleted():
     assert np.abs(answer.parameters - learner.trained - answer.change).max() < 1e-14
     # the seed decides
     assert np.abs(method.answer(learner, [[3]], everything).change[0] - answer.change[1]).max() < 1e-14
-    assert "effective draws" in answer.notes[1] and "standard errors" in answer.notes[2]
+    assert 1.0 < answer.diagnostics["effective_draws"] <= 800.0
+    assert 0.0 < answer.diagnostics["acceptance"] <= 1.0
+    assert answer.diagnostics["standard_error"].shape == answer.change.shape
     assert np.abs(method.answer(learner, [[3]], everything, weight=0.5).change
                   - 0.5 * answer.change[1]).max() < 1e-14
 
@@ -103,14 +105,14 @@ def test_one_example_a_step_is_sampled_too():
 def test_chains_side_by_side_are_each_one_alone(learner, rng):
     objective = Objective(learner)
     theta, weights = rng.normal(size=(3, objective.size)), rng.uniform(size=objective.count)
-    values, slopes = objective.slope(theta, weights)
+    values, slopes = objective.value_and_gradient(theta, weights)
     for row, value, slope in zip(theta, values, slopes):
         assert value == pytest.approx(objective.value(row, weights), rel=1e-13)
         assert np.abs(slope - objective.gradients(row).T @ weights).max() < 1e-12 * np.abs(slope).max()
     assert close(losses_at(objective, theta), np.array([objective.losses(row) for row in theta]), 1e-13)
     for bad in (theta[:, 1:], theta[None], np.nan * theta):
         with pytest.raises(LearnerError, match="parameters"):
-            objective.slope(bad)
+            objective.value_and_gradient(bad)
 
 
 def test_effective_draws_of_a_known_chain():
@@ -129,19 +131,19 @@ def test_few_chains_are_enough_for_errors_that_are_right_on_average():
     average the variance of what was found, and the reciprocal of effective draws 1 / 200: both within 4
     standard errors (one false alarm in 8,000 seeds), which are 8%."""
     rng = np.random.default_rng(6)
-    found, squares, reciprocals = [], [], []
+    computed, squares, reciprocals = [], [], []
     for _ in range(4000):
         a = rng.normal(size=(4, 50, 1))
         b = 0.5 * a + rng.normal(size=(4, 50, 1))
         value, error = covariance(a, b)
-        found.append(value.item())
+        computed.append(value.item())
         squares.append(error.item() ** 2)
         reciprocals.append(200.0 / effective(np.repeat(a, 25, axis=1)))
-    deviation = np.square(np.array(found) - np.mean(found))
-    for sample, wanted in ((np.array(squares) - deviation, 0.0), (np.array(reciprocals), 1.0)):
-        assert abs(sample.mean() - wanted) < 4.0 * sample.std() / np.sqrt(4000)
+    deviation = np.square(np.array(computed) - np.mean(computed))
+    for sample, expected in ((np.array(squares) - deviation, 0.0), (np.array(reciprocals), 1.0)):
+        assert abs(sample.mean() - expected) < 4.0 * sample.std() / np.sqrt(4000)
     # less 1 / draws
-    assert np.mean(found) == pytest.approx(0.5, abs=4.0 * np.std(found) / np.sqrt(4000) + 0.5 / 200)
+    assert np.mean(computed) == pytest.approx(0.5, abs=4.0 * np.std(computed) / np.sqrt(4000) + 0.5 / 200)
     assert 4.0 * np.std(reciprocals) / np.sqrt(4000) < 0.08
 
 

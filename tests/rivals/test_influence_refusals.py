@@ -1,10 +1,12 @@
 """What influence, Newton steps and the weight path refuse, and what they say then."""
 import numpy as np
 import pytest
-from learners import at_minimum, data, half_square_of, least_squares, logistic_loss, logistic_minimiser, network, relu_loss, squared_loss, tiny
+from learners import (
+    at_minimum, data, half_square_of, least_squares, logistic_loss, logistic_minimiser, network, relu_loss,
+    squared_loss, tiny)
 from test_influence import N, itself
 
-from circuit import CircuitError, DomainError
+from circuit import DomainError, InputError
 from deletion import SGD, DoesNotApply, Learner, Objective
 from deletion.influence import Homotopy, Influence, NewtonStep, self_influences
 
@@ -138,6 +140,10 @@ def test_kinks_have_no_hessian():
         Influence().answer(learner, [[0]], itself)
 
 
+def path_at(learner, eps):
+    return Homotopy().path(Objective(learner), learner.trained, np.eye(N)[0], eps)
+
+
 @pytest.mark.parametrize("call, message", [
     (lambda learner: Influence("fisher"), "no curvature 'fisher'"),
     (lambda learner: Influence(solver="qr"), "no solver 'qr'"),
@@ -155,13 +161,14 @@ def test_kinks_have_no_hessian():
     (lambda learner: Influence(solver="cg", limit=1).answer(learner, [[0]], itself), "did not converge"),
     (lambda learner: Influence(solver="lissa", scale=1e-3).answer(learner, [[0]], itself), "LiSSA diverges"),
     (lambda learner: Influence("gauss-newton").answer(least_squares(), [[0]], itself), "ModelLoss"),
-    (lambda learner: Homotopy().derivative(Objective(learner), learner.trained, np.full(N, np.nan), 0.5), "finite"),
-    (lambda learner: Homotopy().path(Objective(learner), learner.trained, np.eye(N)[0], [0.0, 1.0]), "eps falls from 1"),
-    (lambda learner: Homotopy().path(Objective(learner), learner.trained, np.eye(N)[0], [0.5, -0.1]), "eps falls from 1"),
-    (lambda learner: Homotopy().path(Objective(learner), learner.trained, np.eye(N)[0], []), "eps falls from 1"),
+    (lambda learner: Homotopy().derivative(Objective(learner), learner.trained, np.full(N, np.nan), 0.5),
+     "finite"),
+    (lambda learner: path_at(learner, [0.0, 1.0]), "eps falls from 1"),
+    (lambda learner: path_at(learner, [0.5, -0.1]), "eps falls from 1"),
+    (lambda learner: path_at(learner, []), "eps falls from 1"),
     (lambda learner: Influence().answer(learner, [[0]], 3.0), "measurement"),
 ])
 def test_bad_input_is_named(call, message):
     learner, *_ = at_minimum(10.0)
-    with pytest.raises(CircuitError, match=message):
+    with pytest.raises(InputError, match=message):
         call(learner)

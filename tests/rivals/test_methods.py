@@ -6,9 +6,12 @@ from learners import converged, data, network
 from circuit import DomainError, log
 from deletion import (
     SGD, Answer, DoesNotApply, Learner, LearnerError, LeaveOneOuts, Method, NoChange, Objective, Retraining,
-    Sketched, SketchedModel, retrain)
-from deletion.influence import PBRF, BayesianInfluence, ByMetagradient, Homotopy, Influence, NewtonStep, SketchedBeyond, self_influences
-from deletion.unlearning import CertifiedRemoval, Descent, GradientAscent, MinMax, NaturalGradient, Rewind, logistic_bounds
+    Sketched, SketchedModel, precompute, retrain)
+from deletion.influence import (
+    PBRF, BayesianInfluence, ByMetagradient, Homotopy, Influence, NewtonStep, SketchWithMetagradient,
+    self_influences)
+from deletion.unlearning import (
+    CertifiedRemoval, Descent, GradientAscent, MinMax, NaturalGradient, Rewind, logistic_bounds)
 
 LEARNERS = {"network": network, "converged": converged}
 
@@ -18,7 +21,7 @@ METHODS = [
     (LeaveOneOuts(), "network"),
     (Sketched(16, 2), "network"),
     (SketchedModel(16, 2), "network"),
-    (SketchedBeyond(8, 2), "network"),
+    (SketchWithMetagradient(8, 2), "network"),
     (ByMetagradient(), "network"),
     (Influence(), "converged"),
     (Influence("gauss-newton", 1e-3, linear=False, solver="cg"), "converged"),
@@ -62,6 +65,10 @@ def test_answers_have_the_promised_shapes_and_nothing_deleted_changes_nothing(ca
         assert answer.parameters.shape == (3, learner.layout.size)
         assert np.array_equal(answer.parameters[0], learner.trained)
     assert all(isinstance(note, str) for note in answer.notes)
+    assert all(np.issubdtype(np.asarray(number).dtype, np.number) for number in answer.diagnostics.values())
+    if answer.interval is not None:
+        assert answer.interval.shape == (2, 3, 2) and (answer.interval[0] <= answer.interval[1]).all()
+    assert answer.verdict is None or answer.verdict.shape == (3,)
 
 
 def test_sets_are_answered_one_by_one(case):
@@ -111,6 +118,21 @@ def test_reference_methods_are_what_they_say():
     assert np.array_equal(exact.parameters, retrain(learner, sets))
     alone = retrain(learner, [[2], [5], [6]], measure) - start
     assert np.allclose(LeaveOneOuts().answer(learner, sets, measure).change[1], alone.sum(axis=0), rtol=1e-12)
+
+
+def test_a_sketch_answers_with_its_intervals_and_verdicts():
+    learner, sets = network(), [[1], [2, 5, 6], [0, 3, 4]]
+    answer = Sketched(16, 2).answer(learner, sets, measure)
+    prediction = precompute(learner, 16, 2).measure(measure).predict_many(sets)
+    assert np.allclose(answer.change, prediction.change, rtol=0, atol=1e-14)
+    as_trained = prediction.value - prediction.change
+    assert np.allclose(answer.interval + as_trained, prediction.interval, rtol=1e-12)
+    assert answer.verdict.tolist() == prediction.verdict
+    counted = {name: answer.diagnostics[name] for name in set(prediction.verdict)}
+    assert sum(counted.values()) == 3 and answer.diagnostics["directions"] == 16
+    without = Sketched(16, 2, calibration=0).answer(learner, sets, measure)
+    assert without.interval is None and without.verdict is None
+    assert np.allclose(without.change, answer.change, rtol=1e-12)
 
 
 def test_gradient_ascent_climbs():
@@ -163,10 +185,10 @@ def test_a_method_that_does_not_apply_says_why():
     class Never(Method):
         name = "never"
 
-        def refuses(self, learner):
-            return "it never does"
+        def check(self, learner):
+            raise DoesNotApply("it never does")
 
-    with pytest.raises(DoesNotApply, match="never does not apply: it never does"):
+    with pytest.raises(DoesNotApply, match="it never does"):
         Never().answer(network(), [[0]], measure)
 
 
@@ -174,6 +196,6 @@ def test_every_method_is_in_the_table():
     import deletion
     import deletion.influence
     import deletion.unlearning
-    every = {x for room in (deletion, deletion.influence, deletion.unlearning) for x in vars(room).values()
-             if isinstance(x, type) and issubclass(x, Method) and x is not Method}
-    assert every == {type(method) for method, _ in METHODS}
+    classes = {x for room in (deletion, deletion.influence, deletion.unlearning) for x in vars(room).values()
+               if isinstance(x, type) and issubclass(x, Method) and x is not Method}
+    assert classes == {type(method) for method, _ in METHODS}

@@ -1,5 +1,6 @@
 """The objective's gradients and curvature: against reverse mode over reverse mode, explicit J^T H_out J,
 closed forms and finite differences."""
+import pickle
 from functools import cache
 
 import numpy as np
@@ -9,6 +10,7 @@ from learners import data, least_squares, logistic, relu_loss, ridge, tiny
 
 from circuit import DomainError, cross_entropy, evaluate, gelu, gradient, log, real, record, softplus
 from deletion import SGD, Learner, LearnerError, ModelLoss, Objective
+from deletion.curvature.objective import objective_of
 from deletion.influence import PBRF, Influence
 from deletion.unlearning import MinMax, NaturalGradient
 from microgpt import names
@@ -206,10 +208,10 @@ def test_products_with_the_hessian_are_differences_of_gradients(name, rng):
     rounding."""
     learner = made(name)
     objective, (theta, weights, vectors) = Objective(learner), given(learner, rng, 3)
-    step = 1e-5
-    wanted = [(objective.gradient(theta + step * v, weights) - objective.gradient(theta - step * v, weights))
-              / (2.0 * step) for v in vectors]
-    assert close(objective.products(theta, vectors, weights), np.array(wanted), 1e-7)
+    step, gradient = 1e-5, objective.gradient
+    expected = [(gradient(theta + step * v, weights) - gradient(theta - step * v, weights)) / (2.0 * step)
+                for v in vectors]
+    assert close(objective.products(theta, vectors, weights), np.array(expected), 1e-7)
 
 
 @LEARNERS
@@ -231,12 +233,12 @@ def test_small_microgpt(rng):
     learner = small_microgpt()
     objective, (theta, weights, vectors) = Objective(learner), given(learner, rng, 17)
     assert close(objective.gradient(theta, weights), exact(learner, theta, weights)[1], 1e-12)
-    found = objective.products(theta, vectors, weights)
-    assert close(found, exact(learner, theta, weights, vectors), 1e-12)
+    computed = objective.products(theta, vectors, weights)
+    assert close(computed, exact(learner, theta, weights, vectors), 1e-12)
     step = 1e-5
     difference = (objective.gradient(theta + step * vectors[0], weights)
                   - objective.gradient(theta - step * vectors[0], weights)) / (2.0 * step)
-    assert close(found[0], difference, 1e-7)
+    assert close(computed[0], difference, 1e-7)
     assert close(objective.products(theta, vectors, weights, curvature="gauss-newton"),
                  vectors @ gauss_newton(learner, theta, weights), 1e-12)
 
@@ -250,12 +252,22 @@ def test_gauss_newton_is_the_hessian_of_a_linear_model(rng):
                  1e-12)
 
 
+def test_a_learner_keeps_one_objective():
+    learner = tiny()
+    assert objective_of(learner) is objective_of(learner) is not objective_of(tiny())
+    objective_of(learner).products(np.zeros(2), np.ones((1, 2)))
+    again = pickle.loads(pickle.dumps(learner))      # it is not sent, and made again where it is needed
+    assert (objective_of(again).matrix(np.ones(2)) == objective_of(learner).matrix(np.ones(2))).all()
+    with pytest.raises(LearnerError, match="expected a Learner"):
+        objective_of("the learner")
+
+
 # what is refused --------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("theta, vectors, weights, options, message", [
-    (np.zeros(3), np.zeros((1, 2)), None, {}, r"vectors are \(k, 2\)|parameters are one flat vector"),
-    (np.zeros(2), np.zeros(2), None, {}, r"vectors are \(k, 2\)"),
-    (np.zeros(2), np.zeros((1, 3)), None, {}, r"vectors are \(k, 2\)"),
+    (np.zeros(3), np.zeros((1, 2)), None, {}, "parameters: expected one flat vector"),
+    (np.zeros(2), np.zeros(2), None, {}, r"vectors: expected shape \(k, 2\)"),
+    (np.zeros(2), np.zeros((1, 3)), None, {}, r"vectors: expected shape \(k, 2\)"),
     (np.zeros(2), [[np.nan, 0.0]], None, {}, "finite numbers"),
     (np.zeros(2), [["a", "b"]], None, {}, "real numbers"),
     ([0.0, np.inf], np.zeros((1, 2)), None, {}, "finite numbers"),
@@ -277,10 +289,10 @@ def test_a_kink_is_named():
 
 
 @pytest.mark.parametrize("outputs, criterion, message",
-                         [(lambda w, x, y: (x @ w, y * 1.0), lambda said, x, y: softplus(-said[0] * said[1]),
-                           "one array, with a row for each of 8 examples, not 2 things"),
-                          (lambda w, x, y: (x @ w).reshape(1, -1), lambda said, x, y: softplus(-said[0] * y),
-                           r"not shape \(1, 8\)")])
+                         [(lambda w, x, y: (x @ w, y * 1.0), lambda two, x, y: softplus(-two[0] * two[1]),
+                           "one array, with a row for each of 8 examples, got 2 things"),
+                          (lambda w, x, y: (x @ w).reshape(1, -1), lambda row, x, y: softplus(-row[0] * y),
+                           r"got shape \(1, 8\)")])
 def test_outputs_are_one_array_with_a_row_for_each_example(outputs, criterion, message):
     x, y = data(8, 3)
     learner = Learner(np.zeros(3), list(zip(x, y)), ModelLoss(outputs, criterion), SGD(0.1),

@@ -6,7 +6,7 @@ from learners import data, logistic, network
 from scipy.optimize import root
 
 from circuit import cross_entropy, exp, gelu, relu, softplus
-from deletion import SGD, DoesNotApply, Learner, LearnerError, ModelLoss, Momentum, retrain
+from deletion import SGD, DoesNotApply, Learner, LearnerError, ModelLoss, Momentum, Objective, retrain
 from deletion.influence import GAPS, PBRF, STATIONS, five_gaps
 from deletion.influence.pbrf import Response
 
@@ -18,12 +18,12 @@ def linear(w, x, y):
     return x @ w
 
 
-def half_square(said, x, y):
-    return (said - y) ** 2 * 0.5
+def half_square(outputs, x, y):
+    return (outputs - y) ** 2 * 0.5
 
 
-def logistic_cost(said, x, y):
-    return softplus(-y * said)
+def logistic_cost(outputs, x, y):
+    return softplus(-y * outputs)
 
 
 def decay(w):
@@ -40,7 +40,7 @@ def regression(cost=half_square, steps=5, rate=0.3, outputs=linear, **fields):
                    np.tile(np.arange(N), (steps, 1)), **fields)
 
 
-def said(p, x, y):
+def scores_of(p, x, y):
     return gelu(x @ p["w1"]) @ p["w2"]
 
 
@@ -57,7 +57,7 @@ def network_of_classes(steps=40):
     parameters = {"w1": rng.normal(size=(D, 4)) / 2, "w2": rng.normal(size=(4, 3)) / 2}
     schedule = np.stack([rng.permutation(N)[:5] for _ in range(steps)])
     examples = list(zip(X, rng.integers(0, 3, N)))
-    return Learner(parameters, examples, ModelLoss(said, classes), Momentum(0.05), schedule,
+    return Learner(parameters, examples, ModelLoss(scores_of, classes), Momentum(0.05), schedule,
                    regularizer=small_decay)
 
 
@@ -72,23 +72,23 @@ def test_least_squares_away_from_the_optimum_have_a_closed_form(regularizer, dam
     learner = regression(regularizer=regularizer)
     theta_s, gone = learner.trained, [2, 5, 6]
     left = X.T @ X - X[gone].T @ X[gone] + (N * 0.1 * (regularizer is not None) + damping) * np.eye(D)
-    wanted = theta_s - np.linalg.solve(left, X[gone].T @ (Y[gone] - X[gone] @ theta_s))
+    expected = theta_s - np.linalg.solve(left, X[gone].T @ (Y[gone] - X[gone] @ theta_s))
     answer = PBRF(damping).answer(learner, [gone], first)
-    assert np.abs(answer.parameters[0] - wanted).max() < 1e-10
-    assert abs(answer.change[0] - (wanted - theta_s)[0]) < 1e-10
+    assert np.abs(answer.parameters[0] - expected).max() < 1e-10
+    assert abs(answer.change[0] - (expected - theta_s)[0]) < 1e-10
 
 
 def test_at_the_optimum_of_least_squares_it_is_leave_one_out():
     learner = regression(steps=2000)
-    wanted = [np.linalg.lstsq(np.delete(X, i, 0), np.delete(Y, i), rcond=None)[0] for i in range(N)]
-    assert np.abs(PBRF().answer(learner, range(N), first).parameters - wanted).max() < 1e-10
+    expected = [np.linalg.lstsq(np.delete(X, i, 0), np.delete(Y, i), rcond=None)[0] for i in range(N)]
+    assert np.abs(PBRF().answer(learner, range(N), first).parameters - expected).max() < 1e-10
 
 
 def test_units_and_what_is_left_of_their_weight():
     learner = regression(units=np.arange(N) % 4)
     theta_s, half = learner.trained, 0.5 * (np.arange(N) % 4 == 1)
-    wanted = theta_s - np.linalg.solve(X.T @ ((1 - half)[:, None] * X), X.T @ (half * (Y - X @ theta_s)))
-    assert np.abs(PBRF().answer(learner, [1], first, weight=0.5).parameters[0] - wanted).max() < 1e-10
+    expected = theta_s - np.linalg.solve(X.T @ ((1 - half)[:, None] * X), X.T @ (half * (Y - X @ theta_s)))
+    assert np.abs(PBRF().answer(learner, [1], first, weight=0.5).parameters[0] - expected).max() < 1e-10
 
 
 def test_logistic_regression_linearises_to_the_damped_gauss_newton_influence():
@@ -112,7 +112,7 @@ def test_the_minimum_of_a_network_is_one_of_the_definition_written_down_again():
     assert norm <= 1e-10 and np.linalg.norm(theta - theta_s) > 1e-2
 
     def log_softmax(theta):
-        scores = said(learner.layout.split(theta), X, labels)
+        scores = scores_of(learner.layout.split(theta), X, labels)
         return scores - np.log(np.exp(scores).sum(axis=1, keepdims=True))
     old = log_softmax(theta_s)
 
@@ -123,10 +123,10 @@ def test_the_minimum_of_a_network_is_one_of_the_definition_written_down_again():
         return kl.sum() + h @ new[np.arange(N),
                                   labels] + N * 0.02 * ((w1 - theta_s[:12]) ** 2).sum() + 1.5 * moved @ moved
 
-    wanted = (np.exp(old) * (old - log_softmax(theta))).sum(axis=1)
-    assert np.abs(response.divergences(theta) - wanted).max() < 1e-13
+    expected = (np.exp(old) * (old - log_softmax(theta))).sum(axis=1)
+    assert np.abs(response.divergences(theta) - expected).max() < 1e-13
     assert definition(theta) - definition(theta_s) == pytest.approx(
-        response.slope(theta, h)[0] - response.slope(theta_s, h)[0], rel=1e-10)
+        response.value_and_gradient(theta, h)[0] - response.value_and_gradient(theta_s, h)[0], rel=1e-10)
     step = 1e-5
     differences = [(definition(theta + step * e) - definition(theta - step * e)) / (2 * step)
                    for e in np.eye(len(theta))]
@@ -142,9 +142,9 @@ def one_at_a_time(w, x, y):
 def test_one_example_a_step_is_the_same():
     alone = Learner(np.zeros(D), list(zip(X, Y)), ModelLoss(one_at_a_time, half_square), SGD(0.05),
                     np.arange(N))
-    wanted = alone.trained - np.linalg.solve(X.T @ X - np.outer(X[4], X[4]),
-                                             X[4] * (Y[4] - X[4] @ alone.trained))
-    assert np.abs(PBRF().answer(alone, [4], first).parameters[0] - wanted).max() < 1e-10
+    expected = alone.trained - np.linalg.solve(X.T @ X - np.outer(X[4], X[4]),
+                                               X[4] * (Y[4] - X[4] @ alone.trained))
+    assert np.abs(PBRF().answer(alone, [4], first).parameters[0] - expected).max() < 1e-10
 
 
 def test_nothing_deleted_changes_nothing():
@@ -164,8 +164,8 @@ def test_a_response_without_a_minimum_is_named():
     assert np.isfinite(PBRF(0.1).answer(learner, [0], first).change).all()
 
 
-def growing(said, x, y):
-    return exp(said) - said * y
+def growing(outputs, x, y):
+    return exp(outputs) - outputs * y
 
 
 def test_leaving_the_domain_is_named():
@@ -175,8 +175,8 @@ def test_leaving_the_domain_is_named():
         PBRF().answer(learner, [0], first)
 
 
-def bent(said, x, y):
-    return (said - y) ** 2 * 0.5 + relu(said - 0.2) * 3.0
+def bent(outputs, x, y):
+    return (outputs - y) ** 2 * 0.5 + relu(outputs - 0.2) * 3.0
 
 
 def test_what_does_not_converge_is_refused():
@@ -212,8 +212,8 @@ def product_of_two(p, z):
     return p[0] * p[1] + z * 0.0
 
 
-def product_cost(said, z):
-    return (z - said) ** 2 * 0.5
+def product_cost(outputs, z):
+    return (z - outputs) ** 2 * 0.5
 
 
 def product(p):
@@ -267,8 +267,8 @@ def test_stations_of_a_network_are_what_they_say():
     assert np.abs(gaps.parameters[2] - retrain(again, sets)).max() < 1e-12
     assert (gaps.in_parameters > 1e-4).all()
     apart = np.abs(gaps.change[1:] - gaps.change[:-1])
-    wanted = (apart[..., 0] + apart[..., 1] + apart[..., 2]) / 3.0
-    assert gaps.in_measurements == pytest.approx(wanted, rel=1e-9)
+    expected = (apart[..., 0] + apart[..., 1] + apart[..., 2]) / 3.0
+    assert gaps.in_measurements == pytest.approx(expected, rel=1e-9)
     damped = Response(learner, learner.trained, 3.0).curvature + 3.0 * np.eye(24)
     pulls, early = ((theta - learner.trained) @ damped for theta in gaps.parameters[4:])
     left = np.linalg.norm(early - pulls, axis=1) / np.linalg.norm(pulls, axis=1)
@@ -276,11 +276,22 @@ def test_stations_of_a_network_are_what_they_say():
     assert (1e-4 < left).all() and (left <= 0.01).all()      # it stopped early
 
 
+def test_five_gaps_assemble_their_matrix_once(monkeypatch):
+    calls, matrix = [], Objective.matrix
+
+    def counted(*given, **options):
+        calls.append(given)
+        return matrix(*given, **options)
+    monkeypatch.setattr(Objective, "matrix", counted)
+    five_gaps(regression(), [[1], [3, 4]], first, damping=1.0)
+    assert len(calls) == 1
+
+
 def test_five_gaps_read_generators_once():
     learner = regression()
-    wanted = five_gaps(learner, [[1], [3, 4]], first, damping=1.0)
-    found = five_gaps(learner, ((i for i in s) for s in ([1], [3, 4])), first, damping=1.0)
-    assert np.abs(found.parameters - wanted.parameters).max() < 1e-8
+    expected = five_gaps(learner, [[1], [3, 4]], first, damping=1.0)
+    computed = five_gaps(learner, ((i for i in s) for s in ([1], [3, 4])), first, damping=1.0)
+    assert np.abs(computed.parameters - expected.parameters).max() < 1e-8
 
 
 def first_row(p):

@@ -9,7 +9,7 @@ from learners import data, logistic, squared_loss, tiny
 from circuit import softplus
 from deletion import SGD, DoesNotApply, Learner, LearnerError, retrain
 from deletion.influence import shapley_values
-from deletion.influence.shapley import PIECE, Game, marginals, summed
+from deletion.influence.shapley import PIECE, Game, marginals, summary
 
 
 def first(w):
@@ -40,31 +40,31 @@ def enumerated(learner, utility):
 
 def test_all_orders_give_the_exact_values():
     learner = tiny()
-    wanted, v = enumerated(learner, first)
-    found = marginals(Game(learner, first), np.array(list(permutations(range(6)))))
-    assert np.abs(found.mean(axis=0) - wanted).max() < 1e-12
-    assert np.abs(found.sum(axis=1) - (v[-1] - v[0])).max() < 1e-12      # every order divides the whole
+    expected, v = enumerated(learner, first)
+    computed = marginals(Game(learner, first), np.array(list(permutations(range(6)))))
+    assert np.abs(computed.mean(axis=0) - expected).max() < 1e-12
+    assert np.abs(computed.sum(axis=1) - (v[-1] - v[0])).max() < 1e-12      # every order divides the whole
 
 
 def test_random_orders_come_within_their_standard_errors():
     """Six values within 4.5 standard errors of the exact ones: a false alarm in 20,000 seeds."""
     learner = tiny()
-    wanted, v = enumerated(learner, first)
-    found = shapley_values(learner, first, permutations=400, tolerance=0.0, seed=3)
-    assert (np.abs(found.values - wanted) < 4.5 * found.standard_errors).all()
-    assert (found.standard_errors < 0.2 * np.abs(wanted).max()).all()
-    assert found.values.sum() == pytest.approx(v[-1] - v[0], abs=1e-12)
-    assert found.permutations == 400 and found.trainings <= 64 and not found.settled
+    expected, v = enumerated(learner, first)
+    computed = shapley_values(learner, first, permutations=400, tolerance=0.0, seed=3)
+    assert (np.abs(computed.values - expected) < 4.5 * computed.standard_errors).all()
+    assert (computed.standard_errors < 0.2 * np.abs(expected).max()).all()
+    assert computed.values.sum() == pytest.approx(v[-1] - v[0], abs=1e-12)
+    assert computed.permutations == 400 and computed.trainings <= 64 and not computed.settled
 
 
 def test_standard_errors_are_those_of_random_orders():
     """Of all 720 orders, 25 drawn 4,000 times: squared errors average the variance of such means within 4
     standard errors (a false alarm in 16,000 seeds for each of six units)."""
     game, rng = Game(tiny(), first), np.random.default_rng(7)
-    every = marginals(game, np.array(list(permutations(range(6)))))
-    drawn = [summed(every[rng.integers(720, size=25)], game, False) for _ in range(4000)]
-    squares = np.array([found.standard_errors ** 2 for found in drawn])
-    off = (squares.mean(axis=0) - every.var(axis=0) / 25) / (squares.std(axis=0) / np.sqrt(4000))
+    gains = marginals(game, np.array(list(permutations(range(6)))))
+    drawn = [summary(gains[rng.integers(720, size=25)], game, False) for _ in range(4000)]
+    squares = np.array([computed.standard_errors ** 2 for computed in drawn])
+    off = (squares.mean(axis=0) - gains.var(axis=0) / 25) / (squares.std(axis=0) / np.sqrt(4000))
     assert np.abs(off).max() < 4.0
 
 
@@ -79,10 +79,10 @@ def test_values_have_settled_where_they_are_said_to(tolerance):
     def change(count):
         now, before = sums[count - 1] / count, sums[count - 101] / (count - 100)
         return np.abs(now - before).sum() / np.abs(now).sum()
-    wanted = next(count for count in range(110, 1501, 10) if change(count) < tolerance)
-    assert (wanted == 110) == (tolerance == 0.1)      # the finer ones take more
-    found = shapley_values(tiny(), first, permutations=1500, tolerance=tolerance, seed=5)
-    assert found.settled and found.permutations == wanted
+    expected = next(count for count in range(110, 1501, 10) if change(count) < tolerance)
+    assert (expected == 110) == (tolerance == 0.1)      # the finer ones take more
+    computed = shapley_values(tiny(), first, permutations=1500, tolerance=tolerance, seed=5)
+    assert computed.settled and computed.permutations == expected
 
 
 def test_an_additive_utility_gives_exactly_the_leave_one_outs():
@@ -90,11 +90,11 @@ def test_an_additive_utility_gives_exactly_the_leave_one_outs():
     learner = Learner(np.zeros(2), list(zip(rng.normal(size=(9, 2)), rng.normal(size=9))), squared_loss,
                       SGD(0.1), [list(range(9))])
     # one step from zero: linear in the weights
-    found = shapley_values(learner, total, permutations=200, tolerance=1e-6)
+    computed = shapley_values(learner, total, permutations=200, tolerance=1e-6)
     alone = retrain(learner, weights=np.ones((1, 9)),
                     measurement=total) - retrain(learner, list(range(9)), total)
-    assert np.abs(found.values - alone).max() < 1e-13 and found.standard_errors.max() < 1e-13
-    assert found.settled and found.permutations == 110
+    assert np.abs(computed.values - alone).max() < 1e-13 and computed.standard_errors.max() < 1e-13
+    assert computed.settled and computed.permutations == 110
 
 
 def test_duplicates_are_worth_the_same():
@@ -118,7 +118,7 @@ def test_truncation_saves_trainings_and_keeps_the_sum():
 def cut_short(value, order, truncation):
     """What each unit adds in one order, by the definition: after every PIECE-th unit, whether v is within
     `truncation` of v(all); if so, the next unit gets what is left, and those after it nothing."""
-    n, added, before = len(order), np.zeros(len(order)), value(())
+    added, before = np.zeros(len(order)), value(())
     for place, unit in enumerate(order):
         if place and place % PIECE == 0 and abs(before - value(order)) < truncation:
             added[unit] = value(order) - before
@@ -140,8 +140,8 @@ def test_orders_are_cut_short_where_they_are_said_to_be(truncation):
             known[key] = retrain(learner, weights=weights[None], measurement=loss)[0]
         return known[key]
     orders = np.array([np.random.default_rng(k).permutation(40) for k in range(10)])
-    wanted = np.array([cut_short(value, tuple(order.tolist()), truncation) for order in orders])
-    assert np.abs(marginals(Game(learner, loss), orders, truncation) - wanted).max() < 1e-12
+    expected = np.array([cut_short(value, tuple(order.tolist()), truncation) for order in orders])
+    assert np.abs(marginals(Game(learner, loss), orders, truncation) - expected).max() < 1e-12
     seen = [order[:size].tolist() for order in orders for size in (PIECE, 2 * PIECE)]
     ends = np.array([abs(value(members) - value(range(40))) for members in seen])
     assert truncation == 0.0 or 3 <= (ends < truncation).sum() <= 17      # some are cut and some are not

@@ -45,13 +45,13 @@ def test_the_closed_form_is_what_scipy_finds(rng, value, cost, sign):
     f = rng.normal(size=7)
     u = rng.normal(size=7) + sign * f * (1.0 if value >= 0 else -1.0)
     flipped = f if value >= 0.0 else -f
-    found = soft_weights(f, u, value, cost)
-    wanted = minimize(lambda w: -w @ flipped + cost * w @ w, np.zeros(7),
-                      jac=lambda w: -flipped + 2 * cost * w, method="SLSQP", tol=1e-14,
-                      constraints=LinearConstraint(np.array([u, flipped]), [0.0, -np.inf],
-                                                   [np.inf, abs(value)]), options={"maxiter": 500})
-    assert np.abs(found - wanted.x).max() < 2e-6 * max(1.0, np.abs(found).max())
-    assert found @ u >= -1e-12 and found @ flipped <= abs(value) + 1e-12
+    computed = soft_weights(f, u, value, cost)
+    feasible = LinearConstraint(np.array([u, flipped]), [0.0, -np.inf], [np.inf, abs(value)])
+    expected = minimize(lambda w: -w @ flipped + cost * w @ w, np.zeros(7),
+                        jac=lambda w: -flipped + 2 * cost * w, method="SLSQP", tol=1e-14,
+                        constraints=feasible, options={"maxiter": 500})
+    assert np.abs(computed - expected.x).max() < 2e-6 * max(1.0, np.abs(computed).max())
+    assert computed @ u >= -1e-12 and computed @ flipped <= abs(value) + 1e-12
 
 
 @pytest.mark.parametrize("scale", [1e-3, 1e3])
@@ -60,8 +60,8 @@ def test_the_unit_of_utility_does_not_matter(rng, scale):
     odds."""
     for _ in range(10):
         f, u = rng.normal(size=(2, 7))
-        found, wanted = soft_weights(f, scale * u, 0.7, 0.1), soft_weights(f, u, 0.7, 0.1)
-        np.testing.assert_allclose(found, wanted, rtol=1e-10)
+        computed, expected = soft_weights(f, scale * u, 0.7, 0.1), soft_weights(f, u, 0.7, 0.1)
+        np.testing.assert_allclose(computed, expected, rtol=1e-10)
 
 
 @pytest.mark.parametrize("target", [gap, other_gap])
@@ -97,8 +97,8 @@ def test_a_weight_of_minus_one_is_deletion():
     learner = regression(units=np.arange(N) % 6)
     soft = soften(learner, gap, held_loss, cost=1.0)
     alone = Influence().answer(learner, list(range(6)), gap)
-    wanted = -soft.weights @ (alone.parameters - learner.trained)
-    assert np.abs(soft.parameters - learner.trained - wanted).max() < 1e-9 * np.abs(wanted).max() + 1e-12
+    expected = -soft.weights @ (alone.parameters - learner.trained)
+    assert np.abs(soft.parameters - learner.trained - expected).max() < 1e-9 * np.abs(expected).max() + 1e-12
     assert soft.target == pytest.approx(float(-soft.weights @ alone.change), rel=1e-9)
 
 

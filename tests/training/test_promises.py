@@ -156,7 +156,7 @@ def test_batches_of_one_are_looked_at_where_they_become_many():
     made = learner(scaled_by_the_largest, np.array([0.5, -1.0, 2.0]), schedule=np.arange(12)[:, None])
     refused("couples the examples", Objective(made).gradient, np.ones(3))
     separate = Objective(learner(logistic_loss, schedule=np.arange(12)[:, None]))
-    assert separate.slope(np.zeros(3))[0] == pytest.approx(12 * np.log(2.0))
+    assert separate.value_and_gradient(np.zeros(3))[0] == pytest.approx(12 * np.log(2.0))
 
 
 # nothing is random ------------------------------------------------------------------------------------------
