@@ -234,19 +234,19 @@ class Run:
         forget_peak()
         self.start, self.worked = time.perf_counter(), time.process_time()
 
-    def finish(self, header, rows, draw, **results):
-        """Write a table of numbers as CSV, the picture and the results as one line of JSON; say what was
+    def finish(self, header, rows, draws, **results):
+        """Write a table of numbers as CSV, the pictures, and the results as one line of JSON; say what was
         written.
 
-        draw   draw(pyplot) -> the picture; not called where matplotlib is not installed
+        draws   {name: draw(pyplot) -> a picture}; not called where matplotlib is not installed
         """
         path = self.folder / self.name
         write_csv(path.with_suffix(".csv"), header, rows)
-        took, worked, most = time.perf_counter() - self.start, time.process_time() - self.worked, memory(
-            "VmHWM")
+        took, worked = time.perf_counter() - self.start, time.process_time() - self.worked
+        most = memory("VmHWM")
         write_json(path.with_suffix(".json"), ("matplotlib",), name=self.name, settings=self.settings,
                    seconds=took, core_seconds=worked, peak_memory=most, **results)
         print()
-        pictures(self.folder, **{self.name: draw})
+        pictures(self.folder, **draws)
         print(f"{took:.1f} s ({worked:.1f} core seconds), at most {most / 1e6:.0f} MB of memory; {path}: "
               "csv, json")

@@ -17,6 +17,7 @@ off much earlier, and answers at once. Numbers after ~ are extrapolated.
 """
 import os
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -199,8 +200,8 @@ def main():
     report(made, asked)
     shown = [row for row in made if row["n"] <= SHOWN and row["directions"] == -(-row["n"] // 2)][-1]
     header = [name for name in made[0] if name != "guessed"]
-    done.finish([*header, "extrapolated"], [[*(row[name] for name in header), " ".join(row["guessed"])]
-                                            for row in made], lambda pyplot: draw(shown, pyplot), costs=made)
+    table = [[*(row[name] for name in header), " ".join(row["guessed"])] for row in made]
+    done.finish([*header, "extrapolated"], table, {"costs": partial(draw, shown)}, costs=made)
     return 0
 
 

@@ -7,6 +7,7 @@ a step, 1,000 steps.
 import argparse
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from scipy.special import gammaln
@@ -84,7 +85,7 @@ class Figure:
         run, question = harness.Run(self.name, options), Question(options)
         results = self.found(question)
         self.report(question, results)
-        run.finish(*self.columns(results), lambda pyplot: self.draw(question, results, pyplot), **results)
+        run.finish(*self.columns(results), {self.name: partial(self.draw, question, results)}, **results)
         return 0
 
     def settled(self, options):
