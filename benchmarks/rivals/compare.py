@@ -46,6 +46,7 @@ class Contest:
 
     @classmethod
     def of(cls, name, options):
+        """The Contest on the arena of a name."""
         arena = ARENAS[name]
         learner = arena.make()
         trial = Trial(learner, arena.asked(learner, options.measured, options.seed),
@@ -60,8 +61,8 @@ class Contest:
         sets["influential"] = [[units[i] for i in np.argsort(-moved)[:10]]]
         sets = {kind: sets[kind] for kind in KINDS}
         change = {kind: trial.changes(some) for kind, some in sets.items()}
-        theta = {kind: trial.bank.parameters(learner.deletion_sets(some).dense(len(units))) for kind,
-                 some in sets.items()}
+        theta = {kind: trial.bank.parameters(learner.deletion_sets(some).dense(len(units)))
+                 for kind, some in sets.items()}
         return cls(name, arena, trial, sets, change, theta, Objective(learner), unseen(learner))
 
     def training(self):
@@ -167,11 +168,14 @@ def membership(deleted, unseen):
 
 def unseen(learner, count=300):
     """The Objective of examples that training never saw: its losses are theirs."""
-    examples = [learner.tokenizer.encode(x) for x in learner.held_out[:count]] if hasattr(
-        learner, "documents") else learner.held_out[:count]
-    numbers = np.arange(len(examples))
-    return Objective(learner.again(examples=examples, schedule=numbers if learner.schedule.ndim == 1
-                                   else numbers[None], units=None, all_units=None, labels=None))
+    examples = learner.held_out[:count]
+    if hasattr(learner, "documents"):
+        examples = [learner.tokenizer.encode(name) for name in examples]
+    schedule = np.arange(len(examples))
+    if learner.schedule.ndim > 1:
+        schedule = schedule[None]
+    return Objective(learner.again(examples=examples, schedule=schedule, units=None, all_units=None,
+                                   labels=None))
 
 
 def scores(contest, result, own):
@@ -191,10 +195,10 @@ def scores(contest, result, own):
                                                 / np.linalg.norm(exact - learner.trained, axis=1)))
     row["membership"] = np.nan
     if result.theta is not None and "20%" in result.theta:
-        row["membership"] = float(
-            np.mean([membership(contest.seen.losses(theta)[np.isin(learner.unit_of, learner.unit_indices(s))],
-                                contest.unseen.losses(theta)) for theta,
-                     s in zip(result.theta["20%"], contest.sets["20%"])]))
+        deleted = [np.isin(learner.unit_of, learner.unit_indices(units)) for units in contest.sets["20%"]]
+        row["membership"] = float(np.mean([
+            membership(contest.seen.losses(theta)[examples], contest.unseen.losses(theta))
+            for theta, examples in zip(result.theta["20%"], deleted)]))
     asked, aim = sum(len(x) for x in result.change.values()), np.nan
     if own is not None and "5%" in result.change and "5%" in own.change:
         count = min(len(result.change["5%"]), len(own.change["5%"]))
@@ -292,8 +296,8 @@ def main():
         unknown = set(options.method or ()) - set(listed) - CONVEX_ONLY
         if unknown:
             raise InputError(f"no method {unknown.pop()!r} for {name}; there are {', '.join(listed)}")
-        results = {m: kept(contest, m, entry, options) for m, entry in listed.items() if not options.method
-                   or m in options.method}
+        results = {m: kept(contest, m, entry, options) for m, entry in listed.items()
+                   if not options.method or m in options.method}
         results = {"retraining": retraining_itself(contest), **results}
         aims = {m: results.get(entry.aim) for m, entry in listed.items()}
         rows = {m: scores(contest, result, aims.get(m)) for m, result in results.items() if not result.reason}
