@@ -14,7 +14,7 @@ def main():
     chosen = list(FIGURES) if "all" in named else named
     unknown = set(chosen) - set(FIGURES)
     if unknown:
-        raise InputError(f"no figure {unknown.pop()!r}; there are all, {', '.join(FIGURES)}")
+        raise InputError(f"no figure {unknown.pop()!r}; expected all, or any of {', '.join(FIGURES)}")
     for name in chosen:
         print(f"\n== {name}: {FIGURES[name].doc.splitlines()[0].partition(': ')[2]}")
         FIGURES[name].run(options)

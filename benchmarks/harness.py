@@ -32,7 +32,7 @@ OPTIONS = {
 # running ----------------------------------------------------------------------------------------------------
 
 class Parser(argparse.ArgumentParser):
-    """An ArgumentParser whose complaints are one line, as those of the library."""
+    """An ArgumentParser whose error messages are one line, as those of the library."""
 
     def error(self, message):
         raise InputError(message)
@@ -54,8 +54,8 @@ def parser(name, doc, parts=(), **defaults):
 
 
 def parts(known, options):
-    """Run the parts that `options.parts` names, or all: {name: results}.   known: {name: part(options)}, told
-    by their docstrings."""
+    """Run the parts that `options.parts` names, or all: {name: results}.   known: {name: part(options)}; the
+    first line of a part's docstring is printed as its title."""
     unknown = [name for name in options.parts if name not in known]
     if unknown:
         raise InputError(f"no part {unknown[0]!r}; there are {', '.join(known)}")
@@ -99,13 +99,13 @@ def machine():
 
 def versions(*more):
     """Versions of Python and of the packages that decide speed and rounding."""
-    found = {"python": platform.python_version()}
+    numbers = {"python": platform.python_version()}
     for name in ("numpy", "scipy", "numba", *more):
         try:
-            found[name] = version(name)
+            numbers[name] = version(name)
         except PackageNotFoundError:
             continue
-    return found
+    return numbers
 
 
 def seconds(call, repeats=5):
@@ -137,7 +137,7 @@ def peak_gflops(repeats=5):
 
 def memory(field="VmRSS"):
     """Bytes of this process's memory now (VmRSS) or at most since `forget_peak` (VmHWM); NaN where the system
-    does not tell."""
+    does not report it."""
     try:
         line = next(x for x in Path("/proc/self/status").read_text().splitlines() if x.startswith(field))
         return 1024.0 * int(line.split()[1])
@@ -146,7 +146,7 @@ def memory(field="VmRSS"):
 
 
 def forget_peak():
-    """Let the largest memory count from now."""
+    """Make `memory("VmHWM")` report the largest memory from now on."""
     try:
         Path("/proc/self/clear_refs").write_text("5")
     except OSError:
@@ -177,7 +177,7 @@ def output_folder(path):
 
 
 def digest(*parts):
-    """A short name for texts and arrays: what depends on the same has the same name."""
+    """A short name for texts and arrays: the same content has the same name."""
     return sha256(b"".join(part.encode() if isinstance(part, str) else np.ascontiguousarray(part).tobytes()
                            for part in parts)).hexdigest()[:24]
 
@@ -234,19 +234,19 @@ class Run:
         forget_peak()
         self.start, self.worked = time.perf_counter(), time.process_time()
 
-    def finish(self, header, rows, draw, **results):
-        """Write a table of numbers as CSV, the picture and the results as one line of JSON; say what was
+    def finish(self, header, rows, draws, **results):
+        """Write a table of numbers as CSV, the pictures, and the results as one line of JSON; say what was
         written.
 
-        draw   draw(pyplot) -> the picture; not called where matplotlib is not installed
+        draws   {name: draw(pyplot) -> a picture}; not called where matplotlib is not installed
         """
         path = self.folder / self.name
         write_csv(path.with_suffix(".csv"), header, rows)
-        took, worked, most = time.perf_counter() - self.start, time.process_time() - self.worked, memory(
-            "VmHWM")
+        took, worked = time.perf_counter() - self.start, time.process_time() - self.worked
+        most = memory("VmHWM")
         write_json(path.with_suffix(".json"), ("matplotlib",), name=self.name, settings=self.settings,
                    seconds=took, core_seconds=worked, peak_memory=most, **results)
         print()
-        pictures(self.folder, **{self.name: draw})
+        pictures(self.folder, **draws)
         print(f"{took:.1f} s ({worked:.1f} core seconds), at most {most / 1e6:.0f} MB of memory; {path}: "
               "csv, json")

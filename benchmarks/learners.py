@@ -88,7 +88,7 @@ def bundled(name):
         from sklearn import datasets
     except ImportError:
         raise LearnerError(f"the data set {name!r} comes with scikit-learn, which is not installed: install "
-                           "the extra `data`, " "as in pip install -e '.[data]'") from None
+                           "the extra `data`, as in pip install -e '.[data]'") from None
     return getattr(datasets, f"load_{name}")(return_X_y=True)
 
 
@@ -96,8 +96,8 @@ def shuffled(x, y, count, seed, least=1):
     """Examples in random order: (x, y) of the first `count`, for training, and (x, y) of the others, held
     out."""
     if isinstance(count, bool) or not isinstance(count, (int, np.integer)) or not least <= count < len(x):
-        raise LearnerError(
-            f"{count!r} training examples of {len(x)}: at least {least}, and one must be left to hold out")
+        raise LearnerError(f"{count!r} training examples of {len(x)}: expected at least {least}, and one "
+                           "that is left to hold out")
     order = np.random.default_rng(seed).permutation(len(x))
     return x[order[:count]], y[order[:count]], x[order[count:]], y[order[count:]]
 
@@ -126,7 +126,8 @@ def digits(count=1000, hidden=32, epochs=20, batch=50, rate=0.05, penalty=1e-3, 
     images, labels = bundled("digits")
     x, y, held_x, held_y = shuffled(images / 16.0, labels.astype(np.int64), count, seed)
     if not 1 <= batch <= count or epochs < 1:
-        raise LearnerError(f"{epochs!r} passes in minibatches of {batch!r} of {count} images")
+        raise LearnerError(f"{epochs!r} passes in minibatches of {batch!r} of {count} images: expected at "
+                           f"least one pass, and 1 to {count} images")
     rng = np.random.default_rng([seed, 1])
     schedule = np.concatenate([rng.permutation(count)[:count // batch * batch].reshape(-1, batch)
                                for _ in range(epochs)])

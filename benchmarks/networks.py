@@ -21,8 +21,8 @@ from .learners import HeldOutLearner, bundled, half_square, shuffled
 
 
 def minibatches(count, batch, epochs, seed):
-    """A schedule (steps, batch): every example once an epoch, in a new order each; what does not fill a batch
-    waits."""
+    """A schedule (steps, batch): each example once an epoch, in a new order in each; examples that do not
+    fill a batch wait for the next epoch."""
     rng = np.random.default_rng([seed, 1])
     return np.concatenate([rng.permutation(count)[:count // batch * batch].reshape(-1, batch)
                            for _ in range(epochs)])
@@ -36,8 +36,9 @@ def convolution(count=300, epochs=12, batch=30, rate=0.05, seed=0):
     images, labels = bundled("digits")
     x, y, held_x, held_y = shuffled(images.reshape(-1, 8, 8, 1) / 16.0, labels.astype(np.int64), count, seed)
     rng = np.random.default_rng([seed, 2])
-    parameters = {"first": rng.normal(size=(9, 1, 6)) / 3.0, "second": rng.normal(size=(9, 6, 8))
-                  / np.sqrt(54.0), "last": rng.normal(size=(32, 10)) / np.sqrt(32.0), "bias": np.zeros(10)}
+    parameters = {"first": rng.normal(size=(9, 1, 6)) / 3.0,
+                  "second": rng.normal(size=(9, 6, 8)) / np.sqrt(54.0),
+                  "last": rng.normal(size=(32, 10)) / np.sqrt(32.0), "bias": np.zeros(10)}
     return HeldOutLearner(parameters, list(zip(x, y)), convolution_loss, Momentum(LinearDecay(rate), 0.9),
                           minibatches(count, batch, epochs, seed), held_out=zip(held_x, held_y))
 
@@ -59,11 +60,13 @@ def convolution_loss(p, x, y):
 
 # a recurrent net on a text ----------------------------------------------------------------------------------
 
-TEXT = """four score and seven years ago our fathers brought forth on this continent a new nation conceived in liberty and dedicated
-to the proposition that all men are created equal now we are engaged in a great civil war testing whether that nation or any nation
-so conceived and so dedicated can long endure we are met on a great battlefield of that war we have come to dedicate a portion of
-that field as a final resting place for those who here gave their lives that that nation might live it is altogether fitting and
-proper that we should do this but in a larger sense we can not dedicate we can not consecrate we can not hallow this ground"""
+TEXT = """four score and seven years ago our fathers brought forth on this continent a new nation
+conceived in liberty and dedicated to the proposition that all men are created equal now we are engaged in
+a great civil war testing whether that nation or any nation so conceived and so dedicated can long endure
+we are met on a great battlefield of that war we have come to dedicate a portion of that field as a final
+resting place for those who here gave their lives that that nation might live it is altogether fitting and
+proper that we should do this but in a larger sense we can not dedicate we can not consecrate we can not
+hallow this ground"""
 """The beginning of Lincoln's address at Gettysburg, 1863."""
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz "
@@ -137,8 +140,8 @@ def transformer(count=80, epochs=4, length=10, rate=0.01, seed=0):
     One token in ten is replaced by any other. One sequence a step, by Adam with eps inside the root, rate
     falling to 0.
     """
-    shape, rng = Shape(vocabulary=7, embedding=8, heads=2, layers=1,
-                       context=length), np.random.default_rng([seed, 2])
+    shape = Shape(vocabulary=7, embedding=8, heads=2, layers=1, context=length)
+    rng = np.random.default_rng([seed, 2])
     sequences = [(sequence(rng, length + 1),) for _ in range(count + 20)]
     parameters = {name: rng.normal(size=size) * 0.2 for name, size in shape.parameters().items()}
     schedule = np.concatenate([rng.permutation(count) for _ in range(epochs)])

@@ -17,6 +17,7 @@ off much earlier, and answers at once. Numbers after ~ are extrapolated.
 """
 import os
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -28,8 +29,15 @@ from taylor import TRAININGS
 
 from . import harness
 
-SIZES, FIXED, ASKED = (100, 300, 1000, 3000, 5000, 32000), 500, 10_000
-QUICK_SIZES, QUICK_FIXED, QUICK_ASKED = (10, 20, 40), 16, 100
+SIZES, QUICK_SIZES = (100, 300, 1000, 3000, 5000, 32000), (10, 20, 40)
+"""Numbers of names."""
+
+FIXED, QUICK_FIXED = 500, 16
+"""Directions that are tried with any number of names."""
+
+ASKED, QUICK_ASKED = 10_000, 100
+"""Deletion sets that are predicted at once."""
+
 DEGREE, DOCUMENT = 3, "max"
 SHOWN = 1000
 """Names of the training in the picture."""
@@ -64,11 +72,11 @@ def retraining(learner):
 def sketching(learner, directions, asked):
     """{'precompute', 'disk', 'measure', 'predict_one', 'predict_batched'}: core seconds, and bytes."""
     rng, n = np.random.default_rng(0), learner.unit_count
-    sets, measure = [rng.choice(n, min(18, n // 2), replace=False).tolist()
-                     for _ in range(asked)], learner.loss_on(DOCUMENT)
+    sets = [rng.choice(n, min(18, n // 2), replace=False).tolist() for _ in range(asked)]
+    measure = learner.loss_on(DOCUMENT)
     with tempfile.TemporaryDirectory() as folder:
-        sketch, made = harness.core_seconds(lambda: precompute(learner, directions, DEGREE,
-                                                               out=Path(folder) / "sketch"))
+        sketch, made = harness.core_seconds(
+            lambda: precompute(learner, directions, DEGREE, out=Path(folder) / "sketch"))
         disk = sum(file.stat().st_size for file in Path(folder, "sketch").iterdir())
 
         def first_answer():
@@ -101,9 +109,10 @@ def rows(options, sizes, fixed, asked):
     """A row per size and number of directions: costs, those extrapolated named in 'guessed', and the
     break-even numbers."""
     warm = names(options.names, steps=min(sizes))
-    retraining(warm), sketching(warm, fixed, min(asked, 100))      # compiles
-    budget, at_once, trained, made = Budget(60.0 * options.minutes
-                                            * os.cpu_count()), TRAININGS * os.cpu_count(), None, {}
+    retraining(warm)      # compiles
+    sketching(warm, fixed, min(asked, 100))
+    budget, at_once = Budget(60.0 * options.minutes * os.cpu_count()), TRAININGS * os.cpu_count()
+    trained, made = None, {}
     for n in sizes:
         learner = names(options.names, steps=n)
         guess = trained and longer(trained, n)
@@ -139,8 +148,8 @@ def report(made, asked):
     """The table and what follows from it."""
     def cell(row, name, text):
         value = text(row[name])
-        return "~" + value if name in row["guessed"] or (name.startswith("even")
-                                                         and row["guessed"]) else value
+        guessed = name in row["guessed"] or (name.startswith("even") and row["guessed"])
+        return "~" + value if guessed else value
 
     def seconds(x):
         return f"{x:,.0f}" if x >= 100 else f"{x:.3g}"
@@ -151,7 +160,7 @@ def report(made, asked):
                "even_batched": lambda x: f"{x:,.0f}"}
     header = ["names", "directions", "precompute", "disk, MB", "measure", "predict one, ms",
               f"predict {asked:,}", "retrain one", "one of many", "pays off from", "of many"]
-    print("core seconds, where nothing else is said; ~ extrapolated; pays off from so many sets, asked one "
+    print("core seconds unless stated otherwise; ~ extrapolated; pays off from so many sets, asked one "
           "at a time or many at once")
     print(harness.table(header, [[f"{row['n']:,}", f"{row['directions']:,}",
                                   *(cell(row, *column) for column in columns.items())] for row in made]))
@@ -199,8 +208,8 @@ def main():
     report(made, asked)
     shown = [row for row in made if row["n"] <= SHOWN and row["directions"] == -(-row["n"] // 2)][-1]
     header = [name for name in made[0] if name != "guessed"]
-    done.finish([*header, "extrapolated"], [[*(row[name] for name in header), " ".join(row["guessed"])]
-                                            for row in made], lambda pyplot: draw(shown, pyplot), costs=made)
+    table = [[*(row[name] for name in header), " ".join(row["guessed"])] for row in made]
+    done.finish([*header, "extrapolated"], table, {"costs": partial(draw, shown)}, costs=made)
     return 0
 
 

@@ -73,8 +73,8 @@ class Step:
         x = x + jnp.einsum("hts,shd->thd", shares, v).reshape(count, -1) @ wo.T
         x = x + self.activation(rms_norm(x) @ fc1.T) @ fc2.T
         scores = shifted(x @ lm_head.T)
-        wanted = (scores * jax.nn.one_hot(tokens[1:], self.shape.vocabulary, dtype=float)).sum()
-        return (jnp.log(jnp.exp(scores).sum(-1)).sum() - wanted) * (1.0 / count)
+        right = (scores * jax.nn.one_hot(tokens[1:], self.shape.vocabulary, dtype=float)).sum()
+        return (jnp.log(jnp.exp(scores).sum(-1)).sum() - right) * (1.0 / count)
 
     def __call__(self, weight, tokens, rate, correction, *state):
         n, b1, b2 = len(state) // 3, self.adam.beta1, self.adam.beta2
@@ -83,8 +83,8 @@ class Step:
                          holomorphic=jnp.iscomplexobj(parameters[0]))(parameters)
         first = [m * b1 + g * (1.0 - b1) for m, g in zip(first, slope)]
         second = [v * b2 + g * g * (1.0 - b2) for v, g in zip(second, slope)]
-        moved = [p - rate * m * lax.rsqrt(v * correction + self.adam.eps) for p, m,
-                 v in zip(parameters, first, second)]
+        moved = [p - rate * m * lax.rsqrt(v * correction + self.adam.eps)
+                 for p, m, v in zip(parameters, first, second)]
         return (*moved, *first, *second)
 
 
@@ -132,8 +132,9 @@ class Trainings:
 
     def start(self):
         """The state before the first step."""
-        matrices = [x.reshape(shape) for state in self.learner.states for x,
-                    shape in zip(self.learner.layout.pieces(state), self.learner.layout.shapes.values())]
+        layout = self.learner.layout
+        matrices = [x.reshape(shape) for state in self.learner.states
+                    for x, shape in zip(layout.pieces(state), layout.shapes.values())]
         return tuple(jnp.array(np.broadcast_to(x, (self.batch,) + x.shape), self.dtype) for x in matrices)
 
     def push(self, thread, numbers):

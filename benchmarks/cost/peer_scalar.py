@@ -121,8 +121,8 @@ def document_loss(model, tokens):
     """Mean loss of predicting every token from those before it, in nats."""
     keys, values, losses = [], [], []
     for position, (token, target) in enumerate(zip(tokens, tokens[1:])):
-        losses.append(-scalar.softmax(scalar.next_token_scores(model, token, position, keys,
-                                                               values))[target].log())
+        scores = scalar.next_token_scores(model, token, position, keys, values)
+        losses.append(-scalar.softmax(scores)[target].log())
     return sum(losses[1:], losses[0]) * (1.0 / len(losses))
 
 
@@ -137,8 +137,8 @@ class Training:
         self.learner, self.psi, self.degree = learner, psi, degree
         source = iter(learner.layout.initial.tolist())
         self.model = {name.removeprefix("layer0."): [[Value(self.constant(next(source)))
-                                                      for _ in range(columns)] for _ in range(rows)] for name,
-                      (rows, columns) in learner.layout.shapes.items()}
+                                                      for _ in range(columns)] for _ in range(rows)]
+                      for name, (rows, columns) in learner.layout.shapes.items()}
         self.parameters = [value for matrix in self.model.values() for row in matrix for value in row]
         self.first = [self.constant(0.0)] * len(self.parameters)
         self.second = [self.constant(0.0)] * len(self.parameters)
@@ -151,8 +151,8 @@ class Training:
         weight = self.constant(1.0)
         weight[1:2] = [-complex(self.psi[example])] * min(self.degree, 1)
         document_loss(self.model, self.learner.examples[example][0].tolist()).backward(weight)
-        adam, numbers = self.learner.optimizer, self.learner.optimizer.constants(number,
-                                                                                 len(self.learner.schedule))
+        adam = self.learner.optimizer
+        numbers = adam.constants(number, len(self.learner.schedule))
         for i, p in enumerate(self.parameters):
             self.update(i, p, p.slope or self.constant(0.0), adam, *numbers)
 

@@ -31,9 +31,9 @@ five points."""
 
 def typical(steps):
     """A learner of names of average length only, so that all steps cost the same."""
-    every = names(steps=1000)
-    documents = [name for name in every.documents if len(name) == TYPICAL]
-    return NameLearner(documents[:steps], every.tokenizer, every.layout.split(every.layout.initial),
+    learner = names(steps=1000)
+    documents = [name for name in learner.documents if len(name) == TYPICAL]
+    return NameLearner(documents[:steps], learner.tokenizer, learner.layout.split(learner.layout.initial),
                        steps=steps)
 
 
@@ -60,13 +60,13 @@ def pushed(learner, psi, threads=None):
     return precompute(learner, given(psi), DEGREE, calibration=0, threads=threads, progress=False)
 
 
-def verified(name, found, wanted, tolerance):
+def verified(name, calculated, expected, tolerance):
     """The largest relative error of any order (last axis). Raises InputError above the tolerance."""
-    error = float(parity.errors(found, wanted).max())
+    error = float(parity.errors(calculated, expected).max())
     print(f"{name}: largest relative error {error:.1e}", flush=True)
     if not error <= tolerance:      # a NaN does not pass
-        raise InputError(
-            f"{name}: relative error {error:.1e}, {tolerance:g} allowed; what is not right is not timed")
+        raise InputError(f"{name}: expected a relative error of at most {tolerance:g}, got {error:.1e}; "
+                         "wrong answers are not timed")
     return error
 
 
@@ -128,8 +128,8 @@ def series_row(name, make, batches, learner, twin, psi, tolerance, options, note
     """A peer that makes coefficients.   make(psi, threads);   twin: the learner that calculates as the peer
     does;   psi: its directions."""
     print(f"{name}: seconds per direction-step by batch size and threads")
-    steps, directions, rows = len(learner.steps), sphere(32 if options.quick else 128, learner.unit_count,
-                                                         0).psi, []
+    steps, rows = len(learner.steps), []
+    directions = sphere(32 if options.quick else 128, learner.unit_count, 0).psi
     pushed(learner, directions[:1])      # compiles
     for batch, threads, peer in swept(lambda batch, threads: make(psi[:batch * threads], threads), batches,
                                       learner):
@@ -149,7 +149,7 @@ def jet_row(options):
     return series_row("JAX jet", partial(Jet, learner, degree=DEGREE),
                       [8] if options.quick else [4, 8, 16, 64], learner, learner, psi, EXACT,
                       options, "per real equation (library's time halved): real directions only, as JAX has "
-                      "no complex erf; " "15 operations a product, not 42", equations=2.0)
+                      "no complex erf; 15 operations a product, not 42", equations=2.0)
 
 
 def contour_row(options):
@@ -169,8 +169,9 @@ def retraining_rows(options):
     steps, trainings = len(learner.steps), 64
     weights = (np.random.default_rng(0).random((128, learner.unit_count)) > 0.05).astype(float)
     truth = retrain(learner, weights=weights, progress=False)
-    calls, sizes = [lambda: retrain(learner, weights=weights[:trainings], progress=False),
-                    lambda: learner.train(weights[0])], [trainings, 1]
+    calls = [lambda: retrain(learner, weights=weights[:trainings], progress=False),
+             lambda: learner.train(weights[0])]
+    sizes = [trainings, 1]
     rows = [("library, batched",
              {"batch": trainings, "note": "deletion.retrain: what the others are compared with"}),
             ("library, one at a time", {"note": "learner.train(), NumPy", "error": verified(
@@ -178,9 +179,10 @@ def retraining_rows(options):
     if jax_installed():
         from .peer_jax import Trainings
         print("JAX trainings: seconds per training-step by batch size and threads")
-        batch, threads, peer = swept(lambda batch,
-                                     threads: Trainings(learner, weights[:batch * threads], threads),
-                                     [8, 32] if options.quick else [4, 8, 16, 64], learner)[0]
+
+        def make(batch, threads):
+            return Trainings(learner, weights[:batch * threads], threads)
+        batch, threads, peer = swept(make, [8, 32] if options.quick else [4, 8, 16, 64], learner)[0]
         single = Trainings(learner, weights[:1], 1)
         rows += [("JAX, batched", {"batch": batch, "threads": threads, "note": "jitted, vmapped",
                                    "error": verified("JAX, batched", peer.run()[..., None],
@@ -218,7 +220,7 @@ def main():
                         help="repetitions of library and peer (default %(default)s)")
     options = parser.parse_args()
     if options.repeats < 1:
-        raise InputError(f"--repeats is at least 1, not {options.repeats}")
+        raise InputError(f"--repeats: expected at least 1, got {options.repeats}")
     print(f"microgpt, degree {DEGREE}; {harness.machine()}")
     rows = scalar_row(options)
     if jax_installed():

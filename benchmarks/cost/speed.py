@@ -35,11 +35,11 @@ def check():
     plain = np.abs(sketch.theta - short.train()[0]).max() / np.abs(sketch.theta).max()
     points = np.exp(2j * np.pi * np.arange(48) / 48)
     contour = (np.fft.fft(short.train(1.0 - points[:, None] * psi.psi[0])[0], axis=0) / 48)[1:4].T
-    found = sketch.blocks[0][:, :, 0, 0] + 1j * sketch.blocks[0][:, :, 1, 0]
-    error = (np.abs(found - contour).max(axis=0) / np.abs(contour).max(axis=0)).max()
+    stored = sketch.blocks[0][:, :, 0, 0] + 1j * sketch.blocks[0][:, :, 1, 0]
+    error = (np.abs(stored - contour).max(axis=0) / np.abs(contour).max(axis=0)).max()
     if not (plain < 1e-12 and error < 1e-9):
-        raise InputError(f"wrong answers are not worth timing: errors {plain:.1e} against plain evaluation, "
-                         f"{error:.1e} against a contour")
+        raise InputError(f"wrong answers are not timed: errors {plain:.1e} against plain evaluation (at most "
+                         f"1e-12), {error:.1e} against a contour (at most 1e-9)")
     return plain, error
 
 
@@ -71,13 +71,13 @@ class Blocks:
     def per_direction_step(self, steps, repeats):
         """Sorted seconds per direction and step, in steady state, and GFLOP/s in the same order."""
         self.run(0, min(2, steps))      # compiled, and its memory touched
-        found = []
+        timed = []
         for k in range(repeats):
             begin = k * steps % max(len(self.learner.steps) - steps, 1)
             seconds, count = self.run(begin, begin + steps), LANES * self.threads
-            found.append((seconds / (steps * count),
+            timed.append((seconds / (steps * count),
                           useful(self.learner, self.degree, begin, begin + steps) * count / seconds * 1e-9))
-        return [x for x, _ in sorted(found)], sorted((g for _, g in found), reverse=True)
+        return [x for x, _ in sorted(timed)], sorted((g for _, g in timed), reverse=True)
 
 
 def degrees(learner, chosen, cores, repeats):
@@ -104,7 +104,8 @@ def shares(learner, degree=3, steps=200):
 def threads(learner, repeats):
     """How many times faster two threads are than one, degree 3: sorted ratios, measured side by side."""
     one, two = Blocks(learner, 3, 1), Blocks(learner, 3, 2)
-    one.run(0, 2), two.run(0, 2)
+    one.run(0, 2)
+    two.run(0, 2)
     return sorted(2.0 * one.run(100, 300) / two.run(100, 300) for _ in range(repeats))
 
 
@@ -166,20 +167,21 @@ def predictions(learner, directions, repeats):
     """[(what, sorted seconds)] of measuring, and of predicting 10,000 deletion sets of 18."""
     sets = [np.random.default_rng(k).choice(learner.unit_count, min(18, learner.unit_count), replace=False)
             for k in range(10_000)]
-    found = []
+    rows = []
     for design, decoder in (("sphere", "mean"), ("pairs", "least squares")):
         sketch = precompute(learner, directions, 3, design=design, progress=False)
         measure = learner.loss_on("rufus")
         measured = sketch.measure(measure)
         measured.predict([0], decoder=decoder)      # decoder fitted, code compiled
         if design == "sphere":
-            found.append((f"measuring one document over {directions} directions",
-                          harness.seconds(lambda: sketch.measure(measure), repeats)))
+            rows.append((f"measuring one document over {directions} directions",
+                         harness.seconds(lambda: sketch.measure(measure), repeats)))
         for what, intervals in (("values", False), ("with intervals and verdicts", True)):
             measured.predict_many(sets[:100], decoder=decoder, intervals=intervals)
-            found.append((f"predicting 10,000 sets of 18, {design}, {decoder}, {what}", harness.seconds(
-                lambda: measured.predict_many(sets, decoder=decoder, intervals=intervals), repeats)))
-    return found
+            times = harness.seconds(lambda: measured.predict_many(sets, decoder=decoder, intervals=intervals),
+                                    repeats)
+            rows.append((f"predicting 10,000 sets of 18, {design}, {decoder}, {what}", times))
+    return rows
 
 
 def report(rows, peak):
@@ -195,6 +197,7 @@ def report(rows, peak):
 
 
 def line(what, times):
+    """Print sorted seconds in milliseconds."""
     print(f"{what}: {1e3 * times[0]:.3g} ms at best, {1e3 * times[len(times) // 2]:.3g} ms median")
 
 
@@ -238,9 +241,9 @@ def whole_jobs(learner, cores, repeats):
     print(f"300 exact retrainings of 1,000 steps: {times[0]:.1f} s at best, {times[1]:.1f} s median")
     rows = [{"name": "12 directions of degree 100, extrapolated", "degree": 100, "seconds": seconds},
             {"name": "300 retrainings", "degree": 0, "seconds": times[0]}]
-    for what, found in predictions(learner, 500, repeats):
-        line(what, found)
-        rows.append({"name": what, "degree": 3, "seconds": found[0]})
+    for what, times in predictions(learner, 500, repeats):
+        line(what, times)
+        rows.append({"name": what, "degree": 3, "seconds": times[0]})
     first, cached = compilation()
     print(f"compiling what the demo needs: {first:.1f} s at first, {cached:.2f} s from the cache")
     return rows + [{"name": "compile, first", "degree": 3, "seconds": first},

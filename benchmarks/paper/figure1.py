@@ -44,7 +44,7 @@ def root_mean_square(logs):
     return largest + 0.5 * np.log2(np.mean(4.0 ** (logs - largest), axis=0))
 
 
-def last_told(logs):
+def last_reliable(logs):
     """The last order up to which no direction holds more than half of the mean square; at least 2."""
     squares = 4.0 ** (logs - logs.max(axis=0))
     ruled = np.flatnonzero(squares.max(axis=0) > 0.5 * squares.sum(axis=0))
@@ -73,7 +73,7 @@ def allowed(norms, size):
     return norms + 0.5 * np.arange(1, len(norms) + 1) * np.log2(size)
 
 
-def found(question):
+def compute(question):
     """Everything the figure shows.
 
     logs      (directions, p): log2 of the norms by each direction;   norms (p,): of their root mean square
@@ -83,8 +83,8 @@ def found(question):
     learner, n, options = question.learner, question.learner.unit_count, question.options
     sizes = sorted({max(1, round(share * n)) for share in SHARES})
     random = random_sets(learner.units, sizes, 1, np.random.SeedSequence(options.seed, spawn_key=(3,)))
-    sets = {question.said: question.deleted} | {f"a random set of {size}": some for size,
-                                                (some,) in random.items()}
+    sets = {question.description: question.deleted}
+    sets |= {f"a random set of {size}": units for size, (units,) in random.items()}
     psi = mixture(sphere(options.directions, n, options.seed),
                   given(learner.deletion_sets(list(sets.values())).dense(n)))
     measured, seconds = question.pushed(psi, options.degree, calibration=0)
@@ -93,10 +93,11 @@ def found(question):
     if not (np.isfinite(logs).all() and np.isfinite(along).all()):
         raise InputError(f"a term up to order {options.degree} is exactly zero, and has no logarithm: "
                          "choose a lower --degree")
-    windows = (1, last_told(logs)), (max(options.degree // 2, 1), options.degree)
+    windows = (1, last_reliable(logs)), (max(options.degree // 2, 1), options.degree)
     lines = {NORMS: logs} | dict(zip(sets, along[:, None]))
-    return {"logs": logs, "norms": root_mean_square(logs), "windows": windows, "sets": {
-        what: {"size": len(some), "logs": line} for (what, some), line in zip(sets.items(), along)},
+    return {"logs": logs, "norms": root_mean_square(logs), "windows": windows,
+            "sets": {what: {"size": len(units), "logs": line}
+                     for (what, units), line in zip(sets.items(), along)},
             "fits": {what: [decay(line, *window) for window in windows] for what, line in lines.items()},
             "pushing_seconds": seconds}
 
@@ -110,25 +111,25 @@ def report(question, result):
              *(f"{2.0 ** x['logs'][r - 1]:.2g}" for x in sets.values())] for r in range(1, degree + 1)
             if r <= SHOWN or r % 10 == 0]
     print(harness.table(["order", "norm", "log2 norm", *sets], rows))
-    (_, told), (late, _) = result["windows"]
-    print(f"\nratio from order to order, by a line fitted to log2, over the orders 1 to {told} and {late} "
-          f"to {degree}; +- its jackknife error")
+    (_, reliable), (late, _) = result["windows"]
+    print("\nratio from order to order, by a line fitted to log2, over the orders "
+          f"1 to {reliable} and {late} to {degree}; +- its jackknife error")
     rows = []
     for what, ((early, error), (slope, _)) in result["fits"].items():
         ends = f"B < {2.0 ** -early:.3g}" if what == NORMS else f"u < {2.0 ** -slope:.3g}"
         spread = "" if np.isnan(error) else f"{error * np.log(2.0) * 2.0 ** early:.3f}"
         rows.append([what, f"{2.0 ** early:.3f}", spread, f"{2.0 ** slope:.3f}", ends])
-    print(harness.table(["", f"1 to {told}", "+-", f"{late} to {degree}", "converges for"], rows))
+    print(harness.table(["", f"1 to {reliable}", "+-", f"{late} to {degree}", "converges for"], rows))
     largest, size = 2.0 ** -result["fits"][NORMS][0][0], len(question.deleted)
     print(f"\nsum_r B^r |T_r| with B < {largest:.3g} bounds sets of fewer than B^2 = {largest ** 2:.3g} "
-          "names, with the paper's B = 4 sqrt(d) of " f"fewer than {(largest / 4.0) ** 2:.2g}."
+          f"names, with the paper's B = 4 sqrt(d) of fewer than {(largest / 4.0) ** 2:.2g}."
           + (" It says nothing of real sets." if largest < 4.0 else ""))
-    if told < degree:
-        print(f"Beyond order {told} one direction is more than half of the mean square: "
+    if reliable < degree:
+        print(f"Beyond order {reliable} one direction is more than half of the mean square: "
               f"{len(result['logs'])} directions know the norm from below.")
-    real, most = sets[question.said]["logs"], allowed(result["norms"], size)
-    print(f"At order {told} the worst case allows {question.said} a term of {2.0 ** most[told - 1]:.2g} "
-          f"nats; really it is {2.0 ** real[told - 1]:.2g}.")
+    real, most = sets[question.description]["logs"], allowed(result["norms"], size)
+    print(f"At order {reliable} the worst case allows {question.description} a term of "
+          f"{2.0 ** most[reliable - 1]:.2g} nats; really it is {2.0 ** real[reliable - 1]:.2g}.")
     beyond = np.flatnonzero(real > most)
     if len(beyond):
         print(f"From order {beyond[0] + 1} on it is larger than those norms allow: so far from the truth "
@@ -145,24 +146,26 @@ def columns(result):
 def draw(question, result, pyplot):
     """The norms by direction with their fit; the worst case beside real sets."""
     figure, (left, right) = pyplot.subplots(1, 2, figsize=(10.5, 4.6), layout="constrained")
-    orders, norms, told = np.arange(1, len(result["norms"]) + 1), result["norms"], result["windows"][0][1]
+    norms, reliable = result["norms"], result["windows"][0][1]
+    orders = np.arange(1, len(norms) + 1)
     for j, line in enumerate(result["logs"]):
         left.plot(orders, line, color="C1", alpha=0.3, linewidth=0.8,
                   label="each direction" if j == 0 else None)
     left.plot(orders, norms, color="C1", linewidth=2, label=f"root mean square of {len(result['logs'])}")
     slope = result["fits"][NORMS][0][0]
-    left.plot(orders[:told], norms[:told].mean() + slope * (orders[:told] - orders[:told].mean()), "k--",
-              linewidth=1.5, label=f"fit to order {told}: ratio {2.0 ** slope:.2f} an order")
-    if told < len(orders):
-        left.axvline(told + 0.5, color="k", linestyle=":", linewidth=0.8,
+    fitted = orders[:reliable]
+    left.plot(fitted, norms[:reliable].mean() + slope * (fitted - fitted.mean()), "k--", linewidth=1.5,
+              label=f"fit to order {reliable}: ratio {2.0 ** slope:.2f} an order")
+    if reliable < len(orders):
+        left.axvline(reliable + 0.5, color="k", linestyle=":", linewidth=0.8,
                      label="beyond, one direction rules the mean")
     left.set_title("estimated norms: the paper's Figure 1")
     left.set_ylabel(r"$\log_2 \|T_r\|$, nats per token")
     lines, size = [x["logs"] for x in result["sets"].values()], len(question.deleted)
     worst = allowed(norms, size)
-    right.plot(orders[:told], worst[:told], color="C1", linewidth=2,
+    right.plot(orders[:reliable], worst[:reliable], color="C1", linewidth=2,
                label=f"worst case for {size} names, from the norms")
-    right.plot(orders[told - 1:], worst[told - 1:], color="C1", linewidth=0.8, linestyle=":")
+    right.plot(orders[reliable - 1:], worst[reliable - 1:], color="C1", linewidth=0.8, linestyle=":")
     for k, (what, line) in enumerate(zip(result["sets"], lines)):
         right.plot(orders, line, color=("k", *figures.SHADES[::2])[k], linewidth=1.8 if k == 0 else 1.0,
                    label=what)
@@ -179,7 +182,7 @@ def draw(question, result, pyplot):
     return figure
 
 
-FIGURE = figures.Figure("figure1", __doc__, FULL, QUICK, {"directions": 1, "degree": 2}, found, report,
+FIGURE = figures.Figure("figure1", __doc__, FULL, QUICK, {"directions": 1, "degree": 2}, compute, report,
                         columns, draw)
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ FULL, QUICK = {"directions": 8, "degree": 6}, {"directions": 3, "degree": 3}
 DOWNWEIGHTS = np.linspace(0.0, 1.0, 11)
 
 
-def found(question):
+def compute(question):
     """Everything the figure shows.
 
     curves    (11, degree + 1): the series of each degree at every downweight, retrained (11,) the truth
@@ -25,10 +25,10 @@ def found(question):
     others    (degree + 1,): error of random sets of as many names by degree, sum |series - retrained| / sum
               |true change|; or None
     """
-    learner, size, directions, degree = (question.learner, len(question.deleted), question.options.directions,
-                                         question.options.degree)
-    sets = [question.deleted,
-            *random_sets(learner.units, [size], directions - 1, seed=question.options.seed)[size]]
+    learner, options = question.learner, question.options
+    directions, degree = options.directions, options.degree
+    size = len(question.deleted)
+    sets = [question.deleted, *random_sets(learner.units, [size], directions - 1, seed=options.seed)[size]]
     measured, seconds = question.pushed(given(learner.deletion_sets(sets).dense(learner.unit_count)), degree,
                                         calibration=0)
     curves, retrained = measured.along(0, DOWNWEIGHTS).real, question.retrained(DOWNWEIGHTS)
@@ -45,16 +45,16 @@ def found(question):
 def report(question, result):
     """The tables."""
     curves, degrees = result["curves"], range(len(result["errors"]))
-    print(f"\nloss on {question.document!r}, nats per token, by the downweight u of {question.said}")
+    print(f"\nloss on {question.document!r}, nats per token, by the downweight u of {question.description}")
     print(harness.table(["u", "retrained", *(f"degree {p}" for p in degrees[1:])],
-                        [[f"{u:.1f}", f"{true:.4f}", *(f"{x:.4f}" for x in row[1:])] for u, true,
-                         row in zip(DOWNWEIGHTS, result["retrained"], curves)]))
+                        [[f"{u:.1f}", f"{true:.4f}", *(f"{x:.4f}" for x in row[1:])]
+                         for u, true, row in zip(DOWNWEIGHTS, result["retrained"], curves)]))
     change = result["retrained"][-1] - result["trained"]
     print(f"\ndeleted (u = 1): {result['trained']:.4f} as trained, {result['retrained'][-1]:.4f} retrained")
     rows = [[p, f"{curves[-1, p] - (curves[-1, p - 1] if p else 0.0):.4f}", f"{curves[-1, p]:.4f}",
              f"{wrong:+.4f}", f"{abs(wrong / change):.1%}",
-             *([f"{result['others'][p]:.1%}"] if result["others"] else [])] for p,
-            wrong in enumerate(result["errors"])]
+             *([f"{result['others'][p]:.1%}"] if result["others"] else [])]
+            for p, wrong in enumerate(result["errors"])]
     others = [f"of {question.options.directions - 1} random sets"] if result["others"] else []
     print(harness.table(["degree", "term", "series", "error", "of the change", *others], rows))
 
@@ -73,7 +73,7 @@ def draw(question, result, pyplot):
         left.plot(DOWNWEIGHTS, result["curves"][:, p], color=figures.SHADES[min(p, len(figures.SHADES)) - 1],
                   label=f"Taylor series, degree {p}")
     left.plot(DOWNWEIGHTS, result["retrained"], "ko", markersize=4, zorder=3, label="retrained")
-    left.set_xlabel(f"downweight of {question.said}  (0: as trained, 1: deleted)")
+    left.set_xlabel(f"downweight of {question.description}  (0: as trained, 1: deleted)")
     left.set_ylabel(f"loss on {question.document!r}, nats per token")
     left.legend()
     degrees, wrong = np.arange(len(result["errors"])), np.abs(result["errors"])
@@ -84,11 +84,11 @@ def draw(question, result, pyplot):
     right.set_ylabel("error at downweight 1, nats per token")
     for axes in (left, right):
         axes.grid(alpha=0.3)
-    figure.suptitle(f"Taylor series along {question.said} approach exact retraining")
+    figure.suptitle(f"Taylor series along {question.description} approach exact retraining")
     return figure
 
 
-FIGURE = figures.Figure("figure2", __doc__, FULL, QUICK, {"directions": 1, "degree": 1}, found, report,
+FIGURE = figures.Figure("figure2", __doc__, FULL, QUICK, {"directions": 1, "degree": 1}, compute, report,
                         columns, draw)
 
 if __name__ == "__main__":

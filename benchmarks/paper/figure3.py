@@ -38,7 +38,7 @@ def cumulated(terms):
     return np.cumsum(terms * DOWNWEIGHTS[:, None] ** np.arange(1, len(terms) + 1), axis=1)
 
 
-def found(question):
+def compute(question):
     """{'trained', 'retrained' (11,), 'paper': panel, 'ours': panel}.
 
     A panel: design, decoder, curves (11, p) and half-width of the band (11, p), NaN where there is none;
@@ -64,7 +64,7 @@ def found(question):
 def report(question, result):
     """The tables."""
     truth, m, trained = result["retrained"], question.options.directions, result["trained"]
-    print(f"\nloss on {question.document!r}, nats per token, had {question.said} not been there: "
+    print(f"\nloss on {question.document!r}, nats per token, had {question.description} not been there: "
           f"{truth[-1]:.4f} retrained, {trained:.4f} as trained")
     rows = []
     for panel in (result["paper"], result["ours"]):
@@ -109,16 +109,16 @@ def draw(question, result, pyplot):
                                   label=result[name]["band_is"] if p == last else None)
         axes.plot(DOWNWEIGHTS, result["retrained"], "ko", markersize=4, zorder=3, label="retrained")
         axes.set_title(title)
-        axes.set_xlabel(f"downweight of {question.said}\n(0: as trained, 1: deleted)")
+        axes.set_xlabel(f"downweight of {question.description}\n(0: as trained, 1: deleted)")
         axes.grid(alpha=0.3)
         axes.legend(loc="upper left")
     panels[0].set_ylabel(f"loss on {question.document!r}, nats per token")
-    figure.suptitle(
-        f"{question.options.directions} random directions, made before anyone asked about {question.said}")
+    figure.suptitle(f"{question.options.directions} random directions, made before anyone asked about "
+                    f"{question.description}")
     return figure
 
 
-FIGURE = figures.Figure("figure3", __doc__, FULL, QUICK, {"directions": 2, "degree": 1}, found, report,
+FIGURE = figures.Figure("figure3", __doc__, FULL, QUICK, {"directions": 2, "degree": 1}, compute, report,
                         columns, draw)
 
 if __name__ == "__main__":

@@ -7,43 +7,44 @@ a step, 1,000 steps.
 import argparse
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from scipy.special import gammaln
 
 from circuit import InputError
-from deletion import precompute
 from circuit.checks import whole_number
+from deletion import precompute
 from microgpt import names
 
 from . import harness
 from .truth import Bank
 
 QUICK = {"steps": 40, "letter": "an"}
-"""What every figure takes for less where nothing is said; what is deleted then occurs in a few dozen names of
-any list."""
+"""Defaults of all figures with --quick; the letters that are deleted then occur in a few dozen names of any
+list."""
 
-LIST = ("The paper's list of names is names.txt of Karpathy's makemore repository (32,033 names); it is "
-        "not " "ours to ship: save it, "
-        "and give it as --names FILE. Killed at any moment, the same command goes on "
-        "from what is in its folder.")
+LIST = ("The paper's list of names is names.txt of Karpathy's makemore repository (32,033 names), which is "
+        "not ours to ship: save it, and give it as --names FILE. An interrupted command continues from what "
+        "is in its folder.")
 
 SHADES = ("#9ecae1", "#6baed6", "#4292c6", "#2171b5", "#08519c", "#08306b")
 """Of curves of degree 1, 2, ..."""
 
 
 def parser(name, doc, full=None, quick=None):
-    """The options of a figure.   full, quick: what it takes where nothing is said."""
+    """The options of a figure.   full, quick: its defaults, without and with --quick."""
     made = harness.parser(name, doc, names=None, steps=None, directions=None, degree=None, seed=0,
                           quick=False, out="results")
     made.add_argument("--letter", metavar="TEXT", help="names with it are deleted (default x)")
     made.add_argument("--document", metavar="NAME", default="max",
                       help="measured; none that is trained on (default %(default)s)")
-    made.epilog = LIST + (f" Otherwise: {said(full)}; with --quick: {said(quick)}." if full else "")
+    made.epilog = LIST + (f" Defaults: {spelled(full)}; with --quick: {spelled(quick)}." if full else "")
     return made
 
 
-def said(values):
+def spelled(values):
+    """Options as one writes them on the command line."""
     return ", ".join(f"--{name} {value}" for name, value in values.items())
 
 
@@ -57,8 +58,8 @@ def log_binomials(units, degree):
 class Figure:
     """One of the three.
 
-    full, quick   options it takes where nothing is said;   least: the smallest that make sense
-    found         found(question) -> its results by name
+    full, quick   defaults of its options, without and with --quick;   least: the smallest that make sense
+    compute       compute(question) -> its results by name
     report        report(question, results) prints them
     columns       columns(results) -> (header, rows) of the CSV
     draw          draw(question, results, pyplot) -> the picture
@@ -68,7 +69,7 @@ class Figure:
     full: dict
     quick: dict
     least: dict
-    found: Callable
+    compute: Callable
     report: Callable
     columns: Callable
     draw: Callable
@@ -82,17 +83,17 @@ class Figure:
         for name, least in self.least.items():
             whole_number(getattr(options, name), f"--{name}", least)
         run, question = harness.Run(self.name, options), Question(options)
-        results = self.found(question)
+        results = self.compute(question)
         self.report(question, results)
-        run.finish(*self.columns(results), lambda pyplot: self.draw(question, results, pyplot), **results)
+        run.finish(*self.columns(results), {self.name: partial(self.draw, question, results)}, **results)
         return 0
 
     def settled(self, options):
-        """The options, with what it takes where nothing was said."""
+        """The options, with defaults where none were given."""
         given = {name: value for name, value in vars(options).items() if value is not None}
-        values = {"names": None, "steps": 1000,
-                  "letter": "x"} | self.full | (QUICK | self.quick if options.quick else {}) | given
-        return argparse.Namespace(**values)
+        defaults = {"names": None, "steps": 1000, "letter": "x"} | self.full
+        quick = QUICK | self.quick if options.quick else {}
+        return argparse.Namespace(**defaults | quick | given)
 
 
 class Question:
@@ -101,7 +102,7 @@ class Question:
     learner      microgpt on the names
     deleted      the units whose names have the letter;   downweight: their indicator (units,)
     measure      the loss on the document, nats per token
-    bank         of exact retrainings
+    description  "the 18 names with 'x'";   bank: of exact retrainings
     """
 
     def __init__(self, options):
@@ -117,22 +118,21 @@ class Question:
                              "choose another --letter")
         self.measure = learner.loss_on(self.document)
         if self.document in learner.documents:
-            raise InputError(
-                f"{self.document!r} is one of the training names: choose a --document that is none")
+            raise InputError(f"{self.document!r} is one of the training names: choose another --document")
         self.folder = harness.output_folder(options.out)
         self.downweight, self.bank = learner.downweight(self.deleted), Bank(learner, self.folder / "truth")
-        self.said = f"the {len(self.deleted)} names with {options.letter!r}" if len(
-            self.deleted) > 1 else f"the name with {options.letter!r}"
+        count = f"the {len(self.deleted)} names" if len(self.deleted) > 1 else "the name"
+        self.description = f"{count} with {options.letter!r}"
         print(f"{harness.machine()}; {options.names or 'US Census names'}: {learner.layout.size:,} "
               f"parameters, {options.steps:,} steps, "
-              f"deleted: {self.said} of {learner.unit_count:,}, measured: loss on {self.document!r}")
+              f"deleted: {self.description} of {learner.unit_count:,}, measured: loss on {self.document!r}")
 
     def pushed(self, directions, degree, **options):
         """(measured, seconds): a sketch of some directions, and what its blocks took when they were made, of
         one core each.
 
-        It is kept in a folder that is named by all it depends on: killed, the same command goes on from
-        there.
+        It is kept in a folder whose name depends on all that it depends on, so that an interrupted command
+        continues there.
         """
         psi = getattr(directions, "psi", np.array(directions))
         name = harness.digest(self.learner.fingerprint(), psi.astype(complex),
@@ -141,6 +141,6 @@ class Question:
         return sketch.measure(self.measure), sketch.seconds()
 
     def retrained(self, downweights):
-        """The loss (k,) after exact retraining, each at some of the downweight of the names: weights 1 - u of
-        D for u in (k,)."""
+        """The loss (k,) after exact retraining with weights 1 - u for the deleted names, u in downweights
+        (k,)."""
         return self.bank.measured(np.outer(downweights, self.downweight), self.measure)

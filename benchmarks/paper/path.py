@@ -70,15 +70,15 @@ def minimiser(objective, theta, weights=None):
 
 def tracked(objective, theta, h):
     """(times, parameters): minima at the eps of TRACKED, each searched for from the one before."""
-    found = []
+    minima = []
     for eps in TRACKED:
         theta = minimiser(objective, theta, 1.0 - (1.0 - eps) * h)
-        found.append(theta)
-    return np.array(found)
+        minima.append(theta)
+    return np.array(minima)
 
 
 def followed(objective, theta, h):
-    """(eps, theta (times, parameters)): the homotopy, told at EPS as far as it goes."""
+    """(eps, theta (times, parameters)): the homotopy at the values EPS, as far as it goes."""
     for count in range(len(EPS), 0, -1):
         try:
             return EPS[:count], Homotopy().path(objective, theta, h, EPS[:count])
@@ -107,9 +107,9 @@ def three_neurons():
         row = {"point": point, "tracked": exact, "moved": float(np.linalg.norm(exact[-1] - learner.trained)),
                "refused": {}}
         for method in (Influence(), NewtonStep(), Homotopy()):
-            found, reason = alone(method, learner, point)
-            row[method.name] = float("nan") if reason else float(np.linalg.norm(found
-                                                                                - exact[-1])) / row["moved"]
+            theta, reason = alone(method, learner, point)
+            error = float("nan") if reason else float(np.linalg.norm(theta - exact[-1]))
+            row[method.name] = error / row["moved"]
             row["refused"] |= {method.name: reason} if reason else {}
         rows.append(row)
     return learner, rows
@@ -191,12 +191,12 @@ def leave_one_out(penalty, count):
     truth = np.array([exact(learner, penalty, w) for w in weights])
     theta = exact(learner, penalty, np.ones(learner.example_count))
     moved = np.linalg.norm(truth - theta, axis=1)
-    told = moved > ROUNDED * np.linalg.norm(theta)
+    measurable = moved > ROUNDED * np.linalg.norm(theta)
     relative, absolute = {}, {}
     for name, method in {**STEPS, "homotopy": Homotopy()}.items():
         errors = np.linalg.norm(method.answer(learner, [[i] for i in range(count)], intercept).parameters
                                 - truth, axis=1)
-        relative[name], absolute[name] = (errors / moved)[told], errors[~told]
+        relative[name], absolute[name] = (errors / moved)[measurable], errors[~measurable]
     return relative, absolute
 
 
@@ -206,14 +206,14 @@ def slopes(penalty, sets, removed):
     learner = logistic(penalty)
     deleted = [np.random.default_rng(s).choice(learner.example_count, learner.example_count // 20,
                                                replace=False) for s in range(sets)]
-    found = {name: np.empty((sets, len(removed))) for name in STEPS}
+    errors = {name: np.empty((sets, len(removed))) for name in STEPS}
     for j, share in enumerate(removed):
         truth = np.array([exact(learner, penalty, 1.0 - share * np.isin(np.arange(learner.example_count), d))
                           for d in deleted])
         for name, method in STEPS.items():
             answer = method.answer(learner, deleted, intercept, weight=1.0 - share)
-            found[name][:, j] = np.linalg.norm(answer.parameters - truth, axis=1)
-    return found
+            errors[name][:, j] = np.linalg.norm(answer.parameters - truth, axis=1)
+    return errors
 
 
 # what is printed --------------------------------------------------------------------------------------------
@@ -243,9 +243,8 @@ def print_leave_one_out(options):
                             [[name, *(f"{np.quantile(e, q):.1e}" for q in (0.5, 0.95, 1.0)),
                               f"{np.mean(e < 0.01):.1%}"] for name, e in relative.items()]))
         if len(absolute["homotopy"]):
-            print(f"({len(absolute['homotopy'])} of them, not counted above, move the parameters by "
-                  "less " f"than {ROUNDED:g} of their " "length, "
-                  "where " "rounding decides; absolute errors there: at most "
+            print(f"({len(absolute['homotopy'])} of them, not counted above, move the parameters by less "
+                  f"than {ROUNDED:g} of their length, where rounding decides; absolute errors there: at most "
                   f"{max(e.max() for e in absolute.values()):.0e})")
 
 

@@ -33,8 +33,8 @@ def scored(predicted, true):
 
 def neighbours(learner, count, degree):
     """Pairs of units next to each other in training, for comparison with those far apart."""
-    psi, order = np.zeros((count, learner.unit_count),
-                          complex), np.argsort(learner.first_steps(), kind="stable")
+    psi = np.zeros((count, learner.unit_count), complex)
+    order = np.argsort(learner.first_steps(), kind="stable")
     for k, unit in enumerate(order[:2 * count]):
         psi[k // 2, unit] = np.exp(1j * np.pi / (4 * (degree + 1)) * (k % 2))
     return Directions(psi, "given")
@@ -46,26 +46,25 @@ def designs(options):
     n, learner = trial.learner.unit_count, trial.learner
     banks = random_sets(learner.units, [max(1, n // 100), n // 20, n // 5], options.sets, options.seed + 1)
     truth = {size: trial.changes(sets) for size, sets in banks.items()}
-    print("\nmean |true change|: " + ", ".join(f"{np.abs(t).mean():.4f} nats at {size}" for size,
-                                               t in truth.items()))
+    print("\nmean |true change|: "
+          + ", ".join(f"{np.abs(changes).mean():.4f} nats at {size}" for size, changes in truth.items()))
     predicted = {"no change": {size: np.zeros_like(t) for size, t in truth.items()}}
     alone = trial.changes([[unit] for unit in learner.units])
-    predicted["sum of exact leave-one-outs"] = {size: learner.deletion_sets(s).dense(n) @ alone for size,
-                                                s in banks.items()}
+    predicted["sum of exact leave-one-outs"] = {size: learner.deletion_sets(sets).dense(n) @ alone
+                                                for size, sets in banks.items()}
     half = options.directions // 10
-    made = {"sphere": {"design": "sphere"}, "haar": {"design": "haar"}, "pairs": {"design": "pairs"}}
     mixed = np.concatenate([draw("pairs", options.directions - half, learner, 3, 1).psi,
                             sphere(half, n, 1).psi])
-    drawn = {name: (options.directions, more) for name,
-             more in made.items()} | {"pairs of neighbours": (neighbours(learner, options.directions, 3), {}),
-                                      "pairs, a tenth dense": (Directions(mixed, "mixture"), {})}
+    drawn = {name: (options.directions, {"design": name}) for name in ("sphere", "haar", "pairs")}
+    drawn["pairs of neighbours"] = neighbours(learner, options.directions, 3), {}
+    drawn["pairs, a tenth dense"] = Directions(mixed, "mixture"), {}
     decoders = {"sphere": ("mean", "median of means", "least squares"), "haar": ("mean", "least squares")}
     for name, (directions, more) in drawn.items():
         measured, seconds = trial.sketch(directions, seed=1, **more)
         print(f"{name}: {seconds:.1f} s")
         for decoder in decoders.get(name, ("least squares",)):
-            many = {size: measured.predict_many(sets, decoder=decoder, intervals=False) for size,
-                    sets in banks.items()}
+            many = {size: measured.predict_many(sets, decoder=decoder, intervals=False)
+                    for size, sets in banks.items()}
             predicted[f"{name}, {decoder}"] = {size: p.change for size, p in many.items()}
             if (name, decoder) == ("pairs", "least squares"):
                 predicted["exact degree 1"] = {size: p.terms[:, 1] for size, p in many.items()}
@@ -75,16 +74,16 @@ def designs(options):
         for p in (2, 3):
             predicted.setdefault(f"exact degree {p}, a push per set",
                                  {})[size] = along.coefficients.real[:, :p].sum(axis=1)
-    rows = [[name, *(x for size in banks for x in scored(by_size[size], truth[size])[0])] for name,
-            by_size in predicted.items()]
+    rows = [[name, *(x for size in banks for x in scored(by_size[size], truth[size])[0])]
+            for name, by_size in predicted.items()]
     print(harness.table(["", *(f"{what} {size}" for size in banks for what in ("LDS", "error"))], rows))
     ours, first = predicted["pairs, least squares"], predicted["exact degree 1"]
     for size in banks:
         print(f"{size}: error of auto {error(ours[size], truth[size]):.4f}, of exact degree 1 "
               f"{error(first[size], truth[size]):.4f}; "
               f"auto is nearer in {advantage(ours[size], first[size], truth[size]):.1%} of resampled banks")
-    return {name: {size: scored(by_size[size], truth[size])[1] for size in banks} for name,
-            by_size in predicted.items()}
+    return {name: {size: scored(by_size[size], truth[size])[1] for size in banks}
+            for name, by_size in predicted.items()}
 
 
 def chosen(options):
@@ -103,8 +102,9 @@ def chosen(options):
     first = many.terms[:, 1]
     held = trial.held(many, true)
     rows = [[name, len(group), f"{np.abs(t).mean():.4f}", f"{error(c, t):.3f}", f"{error(f, t):.3f}",
-             f"{h.mean():.2f}", verdict] for (name, group), t, c, f, h,
-            verdict in zip(groups.items(), true, many.change, first, held, many.verdict)]
+             f"{h.mean():.2f}", verdict]
+            for (name, group), t, c, f, h, verdict in zip(groups.items(), true, many.change, first, held,
+                                                          many.verdict)]
     print(harness.table(["names", "set size", "mean |change|", "error", "error of degree 1",
                          "in 95% interval", "verdict"], rows))
     return rows
@@ -150,10 +150,10 @@ def units(options):
     many = measured.predict_many([[learner.units[i] for i in pair] for pair in some],
                                  intervals=False).terms[:, 2]
     alone = measured.leave_one_out(intervals=False).terms[:, 2]
-    found = np.stack([m - alone[i] - alone[j] for m, (i, j) in zip(many, some)])
+    decoded = np.stack([m - alone[i] - alone[j] for m, (i, j) in zip(many, some)])
     print(f"\n30 sources, 240 directions ({measured.directions.design}, {seconds:.1f} s): pairwise "
           "interactions, largest error "
-          f"{np.abs(found - exact).max() / np.abs(exact).max():.1e} of the largest")
+          f"{np.abs(decoded - exact).max() / np.abs(exact).max():.1e} of the largest")
     rows = []
     for size, sets in random_sets(learner.units, range(1, 6), options.sets, options.seed + 1).items():
         true, predicted = trial.changes(sets), measured.predict_many(sets)
@@ -184,8 +184,8 @@ def coverage(options):
         for size, sets in random_sets(trial.learner.units, [max(1, n // 100), n // 20, n // 5],
                                       40 if few else 200, options.seed + 2).items():
             true, many = trial.changes(sets), measured.predict_many(sets)
-            held, trusted, width = (trial.held(many, true), np.array(many.verdict) == "trust",
-                                    many.interval[1] - many.interval[0])
+            held, trusted = trial.held(many, true), np.array(many.verdict) == "trust"
+            width = many.interval[1] - many.interval[0]
             rows.append([name, size, f"{held.mean():.3f}", f"{width.mean() / np.abs(true).mean():.3f}",
                          f"{error(many.change, true):.3f}", f"{trusted.mean():.2f}",
                          f"{held[trusted].mean():.3f}" if trusted.any() else "-", f"{seconds:.1f} s"])
@@ -211,8 +211,8 @@ def main():
                         help="folder that keeps exact retrainings (default %(default)s)")
     options = parser.parse_args()
     if options.quick:
-        options.steps, options.large, options.directions, options.sets, options.documents = (100, 150, 50, 10,
-                                                                                             3)
+        options.steps, options.large, options.directions = 100, 150, 50
+        options.sets, options.documents = 10, 3
     print(f"{harness.machine()}; {options.names or 'US Census names'}, seed {options.seed}, {options.steps} "
           "steps")
     harness.write_json(options.json, **harness.parts(PARTS, options))

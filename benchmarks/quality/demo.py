@@ -22,8 +22,9 @@ def ask(options):
     """Everything the demo prints and draws: (learner, f(0), columns by name, each one number per weight)."""
     learner = names(options.names, steps=options.steps, units=first_letter)
     letter = first_letter(options.name)
-    # a name that cannot be asked about is told before any training
-    learner.loss_on(options.name), learner.unit_indices(letter)
+    # a name that cannot be asked about raises an error before any training
+    measure = learner.loss_on(options.name)
+    learner.unit_indices(letter)
     held = learner.documents.count(options.name)
     mine = sum(name[0] == letter for name in learner.documents)
     print(f"microgpt: {learner.layout.size:,} parameters, {options.steps:,} steps on names such as "
@@ -44,24 +45,21 @@ def ask(options):
     start = time.perf_counter()
     sketch = precompute(learner, options.directions, options.degree, options.seed, design="sphere")
     print(f"pushed {options.directions} directions of degree {options.degree} over {learner.unit_count} "
-          "units through the training " f"in {time.perf_counter() - start:.1f} s")
-    measured = sketch.measure(learner.loss_on(options.name))
+          f"units through the training in {time.perf_counter() - start:.1f} s")
+    measured = sketch.measure(measure)
     start = time.perf_counter()
-    own = precompute(learner, options.directions, options.degree,
-                     options.seed).measure(learner.loss_on(options.name))
+    own = precompute(learner, options.directions, options.degree, options.seed).measure(measure)
     print(f"as many again of the design that auto takes ({own.directions.design}) in "
           f"{time.perf_counter() - start:.1f} s")
-    exact = precompute(learner, given(learner.downweight(letter)), options.degree,
-                       calibration=0).measure(learner.loss_on(options.name))
-    columns = {"retrained": retrain(learner,
-                                    weights=np.stack([1.0 - learner.downweight(letter, w) for w in WEIGHTS]),
-                                    measurement=learner.loss_on(options.name)),
-               f"Taylor along {letter}": exact.along(0, 1.0 - WEIGHTS)[:, -1].real}
+    along = precompute(learner, given(learner.downweight(letter)), options.degree, calibration=0)
+    weights = np.stack([1.0 - learner.downweight(letter, w) for w in WEIGHTS])
+    columns = {"retrained": retrain(learner, weights=weights, measurement=measure),
+               f"Taylor along {letter}": along.measure(measure).along(0, 1.0 - WEIGHTS)[:, -1].real}
     for decoder in ("auto", "mean", "median of means"):
         curve = (own if decoder == "auto" else measured).curve(letter, WEIGHTS, decoder=decoder)
         columns[decoder] = curve.value
-        columns[f"{decoder} +-"] = np.hypot(curve.sampling,
-                                            curve.truncation) if decoder == "auto" else curve.standard_error
+        columns[f"{decoder} +-"] = (np.hypot(curve.sampling, curve.truncation) if decoder == "auto"
+                                    else curve.standard_error)
     whole = own.predict(letter)
     print(f"auto decodes by {own.choice[0]}: {own.choice[1]}")
     print(f"without {letter!r}: {whole.value:.4f}, 95% interval {whole.interval[0]:.4f} to "
@@ -105,11 +103,10 @@ def main():
         raise InputError("--name is empty")
     harness.output_folder(options.out)
     letter, value, columns = ask(options)
-    print(f"\nloss on {options.name!r} in nats per token (as trained: {value:.4f}), by the weight left " "to "
-          f"names with {letter!r};\n"
-          "retrained is the truth (zero weight, schedule unchanged), +- one standard "
-          "error (mean, median of means)\n"
-          "or one standard deviation of sampling and truncation together, calibrated on random sets (auto)")
+    print(f"\nloss on {options.name!r} in nats per token (as trained: {value:.4f}), by the weight left to "
+          f"names with {letter!r};\nretrained is the truth (zero weight, schedule unchanged), +- one "
+          "standard error (mean, median of means)\nor one standard deviation of sampling and truncation "
+          "together, calibrated on random sets (auto)")
     rows = zip(*([f"{w:.2f}" for w in WEIGHTS],
                  *([f"{x:.4f}" for x in column] for column in columns.values())))
     print(harness.table(["weight", *columns], rows))

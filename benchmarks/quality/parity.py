@@ -30,15 +30,16 @@ from . import harness
 
 def load(path):
     """The arrays of a file, checked."""
-    wanted = {"docs", "alphabet", "init", "downweight_constant", "downweight_direction", "degree", "params",
-              "test_doc", "test_loss"}
+    expected = {"docs", "alphabet", "init", "downweight_constant", "downweight_direction", "degree", "params",
+                "test_doc", "test_loss"}
     try:
         file = np.load(path, allow_pickle=False)
         data = {key: file[key] for key in file.files} if isinstance(file, np.lib.npyio.NpzFile) else {}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise InputError(f"cannot read {path}: {error}") from None
-    if wanted - data.keys():
-        raise InputError(f"{path} lacks {', '.join(sorted(wanted - data.keys()))}")
+    missing = expected - data.keys()
+    if missing:
+        raise InputError(f"{path} lacks {', '.join(sorted(missing))}")
     check(path, data)
     return data
 
@@ -47,19 +48,19 @@ def check(path, data):
     """Every array has the kind and shape that the others ask for. NaN among the results is for the comparison
     to find."""
     if data["degree"].dtype.kind not in "iu" or data["degree"].ndim or data["degree"] < 0:
-        raise InputError(f"{path}: degree is one whole number >= 0, not {data['degree']}")
-    letters, documents, orders = Tokenizer(str(data["alphabet"])).alphabet, data["docs"].shape, int(
-        data["degree"]) + 1
+        raise InputError(f"{path}: expected degree to be one whole number >= 0, got {data['degree']}")
+    letters = Tokenizer(str(data["alphabet"])).alphabet
+    documents, orders = data["docs"].shape, int(data["degree"]) + 1
     count = sum(map(math.prod, Shape(vocabulary=len(letters) + 1).parameters().values()))
     if len(documents) != 1:
-        raise InputError(f"{path}: docs is a list of names, not of shape {documents}")
+        raise InputError(f"{path}: expected docs to be a list of names, got shape {documents}")
     kinds = {"alphabet": ("U", ()), "docs": ("U", documents), "test_doc": ("U", ()), "init": ("f", (count,)),
              "downweight_constant": ("f", documents), "downweight_direction": ("fc", documents),
              "params": ("fc", (count, orders)), "test_loss": ("fc", (orders,))}
     for name, (kind, shape) in kinds.items():
         if data[name].dtype.kind not in kind or data[name].shape != shape:
             raise InputError(f"{path}: {name} is {data[name].dtype} of shape {data[name].shape}; "
-                               f"expected {KINDS[kind]} of shape {shape}")
+                             f"expected {KINDS[kind]} of shape {shape}")
 
 
 KINDS = {"U": "text", "f": "real numbers", "fc": "numbers"}
@@ -97,8 +98,8 @@ def horner(coefficients, x):
 def learner_of(data, activation=gelu):
     """The training of a file, as a learner."""
     tokenizer = Tokenizer(str(data["alphabet"]))
-    shapes, at, parameters = Shape(vocabulary=len(tokenizer.alphabet) + 1).parameters(), 0, {}
-    for name, size in shapes.items():
+    at, parameters = 0, {}
+    for name, size in Shape(vocabulary=len(tokenizer.alphabet) + 1).parameters().items():
         parameters[name] = data["init"][at:at + math.prod(size)].reshape(size)
         at += math.prod(size)
     return NameLearner(data["docs"].tolist(), tokenizer, parameters, activation=activation)
@@ -120,11 +121,12 @@ def repeat(data, activation):
     return coefficients, np.concatenate([measured.value[None], measured.coefficients[0]])
 
 
-def errors(found, filed):
-    """The largest error of each order, relative to the largest coefficient of that order."""
-    largest = np.abs(filed).reshape(-1, filed.shape[-1]).max(axis=0)
-    return np.abs(found - filed).reshape(-1,
-                                         filed.shape[-1]).max(axis=0) / np.where(largest > 0, largest, 1.0)
+def errors(coefficients, filed):
+    """The largest error of each order (last axis), relative to the largest coefficient of that order."""
+    orders = filed.shape[-1]
+    largest = np.abs(filed).reshape(-1, orders).max(axis=0)
+    error = np.abs(coefficients - filed).reshape(-1, orders).max(axis=0)
+    return error / np.where(largest > 0, largest, 1.0)
 
 
 def largest(parts):
@@ -156,8 +158,8 @@ def main():
         start = time.perf_counter()
         degree, steps, results = compare(path)
         print(f"\n{path}: {steps} steps, degree {degree}, {time.perf_counter() - start:.1f} s")
-        rows = [(name, what, *(f"{e:.1e}" for e in part)) for name, parts in results.items() for what,
-                part in zip(("parameters", "test loss"), parts)]
+        rows = [(name, what, *(f"{e:.1e}" for e in part)) for name, parts in results.items()
+                for what, part in zip(("parameters", "test loss"), parts)]
         print(harness.table(["GELU", "of", *(f"order {r}" for r in range(degree + 1))], rows))
         best = min(results, key=lambda name: largest(results[name]))
         worst = largest(results[best])

@@ -27,9 +27,14 @@ PARTS_OF_UNITS, SHARES = (6, 4, 2), (0.01, 0.05, 0.1, 0.2)
 LEAST = 100
 """Trusted predictions in a cell, from which on their error and coverage are held against the limits."""
 
-MAX_ERROR, MAX_OUTSIDE, MAX_ALL_OUTSIDE, GOOD, MIN_TRUSTED = 0.5, 0.1, 0.06, 0.2, 0.8
-"""The limits: of a cell's trusted predictions, the error and the share outside; the share outside over all
-cells; and, of the predictions in cells whose error is at most GOOD, the least share that is to be trusted."""
+MAX_ERROR, MAX_OUTSIDE = 0.5, 0.1
+"""Limits on a cell's trusted predictions: their error, and the share outside their intervals."""
+
+MAX_ALL_OUTSIDE = 0.06
+"""Limit on the share of trusted predictions outside their intervals, over all cells."""
+
+GOOD, MIN_TRUSTED = 0.2, 0.8
+"""In cells whose error is at most GOOD, at least the share MIN_TRUSTED of predictions is to be trusted."""
 
 
 @dataclass(frozen=True)
@@ -60,8 +65,8 @@ def learners(seed, options):
     little time."""
     settings = [(0.01, 1e-3)] if options.quick else [(rate, eps) for rate in RATES for eps in EPSILONS]
     made = {f"microgpt, rate {rate}, eps {eps:.0e}": partial(
-        names, options.names, steps=options.steps, seed=seed, optimizer=Adam(LinearDecay(rate), 0.85, 0.99,
-                                                                             eps)) for rate, eps in settings}
+        names, options.names, steps=options.steps, seed=seed,
+        optimizer=Adam(LinearDecay(rate), 0.85, 0.99, eps)) for rate, eps in settings}
     return made | {make.__name__: partial(make, seed=seed)
                    for make in (convolution, recurrent, wine, transformer)}
 
@@ -106,8 +111,9 @@ def summary(cells):
     large, good = [c for c in cells if c.trusted >= LEAST], [c for c in cells if c.error <= GOOD]
     return {"count": len(cells), "held": len(large),
             "worst_error": max([c.trusted_error for c in large], default=0.0),
-            "worst_outside": max([c.trusted_outside / c.trusted for c in large], default=0.0), "outside": sum(
-                c.trusted_outside for c in cells) / max(sum(c.trusted for c in cells), 1), "good": len(good),
+            "worst_outside": max([c.trusted_outside / c.trusted for c in large], default=0.0),
+            "outside": sum(c.trusted_outside for c in cells) / max(sum(c.trusted for c in cells), 1),
+            "good": len(good),
             "trusted": sum(c.trusted for c in good) / max(sum(c.predictions for c in good), 1)}
 
 
@@ -160,8 +166,9 @@ def built_to_fail():
     fast = names(steps=200, optimizer=Adam(LinearDecay(0.1), 0.85, 0.99, 1e-3))
     sharp = names(steps=200, optimizer=Adam(LinearDecay(0.02), 0.85, 0.99, 1e-8))
     return {"large learning rate": (fast, fast.loss_on("rufus"), 20),
-            "Adam's eps at 1e-8": (sharp, sharp.loss_on("rufus"), 20), "ReLU kinks crossed": (
-                Learner(network, list(zip(x, y)), kinked_loss, Momentum(0.02), schedule), at_a_point, 3)}
+            "Adam's eps at 1e-8": (sharp, sharp.loss_on("rufus"), 20),
+            "ReLU kinks crossed": (Learner(network, list(zip(x, y)), kinked_loss, Momentum(0.02), schedule),
+                                   at_a_point, 3)}
 
 
 def table_of(cells):
@@ -173,6 +180,31 @@ def table_of(cells):
                            f"{c.trusted_outside / c.trusted:.1%}" if c.trusted else "-",
                            ", ".join(f"{count} {verdict}" for verdict, count in c.verdicts.items())]
                           for c in cells])
+
+
+def report_limits(totals):
+    """Print what all cells say of the limits."""
+    print(f"\n{totals['count']} cells, {totals['held']} with at least {LEAST} trusted predictions; of those "
+          f"the largest error is {totals['worst_error']:.3f} of the change (limit {MAX_ERROR}), the largest "
+          f"share outside {totals['worst_outside']:.1%} (limit {MAX_OUTSIDE:.0%})")
+    print(f"over all cells {totals['outside']:.1%} of the trusted predictions lie outside their 95% interval "
+          f"(limit {MAX_ALL_OUTSIDE:.0%})")
+    print(f"in the {totals['good']} cells whose error is at most {GOOD}, {totals['trusted']:.1%} of the "
+          f"predictions are trusted (at least {MIN_TRUSTED:.0%})\n")
+
+
+def report_failing():
+    """{name: {'stability', 'predict'}}: verdicts on what is built to fail; printed."""
+    failing = {}
+    for name, (learner, measure, size) in built_to_fail().items():
+        sketch = precompute(learner, max(32, learner.unit_count // 2), 3)
+        judged = stability(sketch, measure, size)
+        chosen = np.random.default_rng(1).choice(learner.unit_count, size, replace=False)
+        prediction = sketch.measure(measure).predict([learner.units[i] for i in chosen])
+        failing[name] = {"stability": judged.verdict, "predict": prediction.verdict}
+        print(f"{name}: predict says {prediction.verdict!r} ({prediction.reasons[0]}); "
+              f"stability says {judged}\n")
+    return failing
 
 
 def main():
@@ -188,30 +220,14 @@ def main():
           f"size, {options.documents} measurements")
     cells = list(sweep(options))
     print(table_of(cells))
-    found = summary(cells)
-    print(f"\n{found['count']} cells, {found['held']} with at least {LEAST} trusted predictions; of "
-          "those " "the largest error is "
-          f"{found['worst_error']:.3f} of the change (limit {MAX_ERROR}), the largest "
-          f"share outside {found['worst_outside']:.1%} (limit {MAX_OUTSIDE:.0%})")
-    print(f"over all cells {found['outside']:.1%} of the trusted predictions lie outside their 95% interval "
-          f"(limit {MAX_ALL_OUTSIDE:.0%})")
-    print(f"in the {found['good']} cells whose error is at most {GOOD}, {found['trusted']:.1%} of the "
-          f"predictions are trusted (at least {MIN_TRUSTED:.0%})\n")
+    totals = summary(cells)
+    report_limits(totals)
     chosen = rules(options)
     print("sets chosen by a rule (names with a letter, examples next to each other), of which calibration "
           "has seen none, n/2 directions")
     print(table_of(chosen) + "\n")
-    failing = {}
-    for name, (learner, measure, size) in built_to_fail().items():
-        sketch = precompute(learner, max(32, learner.unit_count // 2), 3)
-        judged = stability(sketch, measure, size)
-        rng = np.random.default_rng(1)
-        said = sketch.measure(measure).predict([learner.units[i]
-                                                for i in rng.choice(learner.unit_count, size, replace=False)])
-        failing[name] = {"stability": judged.verdict, "predict": said.verdict}
-        print(f"{name}: predict says {said.verdict!r} ({said.reasons[0]}); stability says {judged}\n")
-    harness.write_json(options.json, cells=[vars(c) for c in cells], rules=[vars(c) for c in chosen], **found,
-                       failing=failing)
+    harness.write_json(options.json, cells=[vars(c) for c in cells], rules=[vars(c) for c in chosen],
+                       failing=report_failing(), **totals)
     return 0
 
 

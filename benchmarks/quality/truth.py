@@ -97,9 +97,9 @@ def error(predicted, true):
 def bootstrap(score, predicted, true, draws=400, seed=0):
     """(score, low, high): with a 95% interval over the choice of sets."""
     rng = np.random.default_rng(seed)
-    found = [score(predicted[chosen], true[chosen])
-             for chosen in rng.integers(0, len(true), (draws, len(true)))]
-    return score(predicted, true), *np.quantile(found, [0.025, 0.975])
+    scores = [score(predicted[chosen], true[chosen])
+              for chosen in rng.integers(0, len(true), (draws, len(true)))]
+    return score(predicted, true), *np.quantile(scores, [0.025, 0.975])
 
 
 def advantage(better, worse, true, draws=2000, seed=0):

@@ -12,6 +12,7 @@ command goes on; when the library's code has changed, it asks again. Truth: weig
 """
 import json
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Optional
 
@@ -21,11 +22,9 @@ from circuit import InputError
 from deletion import Objective, retrain
 
 from . import harness
+from .compare_pictures import Dot, draw_costs, draw_predictions
 from .contestants import ARENAS, CONVEX_ONLY, FEW, RANDOM, entries
 from .truth import Trial, error, lds, random_sets
-
-EXACT, WORST = 1e-6, 10.0
-"""Errors beyond these are drawn on the edge, as triangles."""
 
 LONG = 120.0
 """Seconds beyond which a method is not run once more for the cost of its first answer."""
@@ -34,7 +33,6 @@ LISTS = ("notes", "refusals", "diagnostics")
 """Fields of a Result that are kept as JSON."""
 
 KINDS = ("single", *RANDOM, "class", "influential")
-COLOURS = {"reference": "0.4", "sketch": "C3", "first order": "C0", "second order": "C2", "unlearning": "C1"}
 
 
 @dataclass(frozen=True)
@@ -52,6 +50,7 @@ class Contest:
 
     @classmethod
     def of(cls, name, options):
+        """The Contest on the arena of a name."""
         arena = ARENAS[name]
         learner = arena.make()
         trial = Trial(learner, arena.asked(learner, options.measured, options.seed),
@@ -66,8 +65,8 @@ class Contest:
         sets["influential"] = [[units[i] for i in np.argsort(-moved)[:10]]]
         sets = {kind: sets[kind] for kind in KINDS}
         change = {kind: trial.changes(some) for kind, some in sets.items()}
-        theta = {kind: trial.bank.parameters(learner.deletion_sets(some).dense(len(units))) for kind,
-                 some in sets.items()}
+        theta = {kind: trial.bank.parameters(learner.deletion_sets(some).dense(len(units)))
+                 for kind, some in sets.items()}
         return cls(name, arena, trial, sets, change, theta, Objective(learner), unseen(learner))
 
     def training(self):
@@ -191,11 +190,14 @@ def membership(deleted, unseen):
 
 def unseen(learner, count=300):
     """The Objective of examples that training never saw: its losses are theirs."""
-    examples = [learner.tokenizer.encode(x) for x in learner.held_out[:count]] if hasattr(
-        learner, "documents") else learner.held_out[:count]
-    numbers = np.arange(len(examples))
-    return Objective(learner.again(examples=examples, schedule=numbers if learner.schedule.ndim == 1
-                                   else numbers[None], units=None, all_units=None, labels=None))
+    examples = learner.held_out[:count]
+    if hasattr(learner, "documents"):
+        examples = [learner.tokenizer.encode(name) for name in examples]
+    schedule = np.arange(len(examples))
+    if learner.schedule.ndim > 1:
+        schedule = schedule[None]
+    return Objective(learner.again(examples=examples, schedule=schedule, units=None, all_units=None,
+                                   labels=None))
 
 
 def scores(contest, result, own):
@@ -215,10 +217,10 @@ def scores(contest, result, own):
                                                 / np.linalg.norm(exact - learner.trained, axis=1)))
     row["membership"] = np.nan
     if result.theta is not None and "20%" in result.theta:
-        row["membership"] = float(
-            np.mean([membership(contest.seen.losses(theta)[np.isin(learner.unit_of, learner.unit_indices(s))],
-                                contest.unseen.losses(theta)) for theta,
-                     s in zip(result.theta["20%"], contest.sets["20%"])]))
+        deleted = [np.isin(learner.unit_of, learner.unit_indices(units)) for units in contest.sets["20%"]]
+        row["membership"] = float(np.mean([
+            membership(contest.seen.losses(theta)[examples], contest.unseen.losses(theta))
+            for theta, examples in zip(result.theta["20%"], deleted)]))
     asked, aim = sum(len(x) for x in result.change.values()), np.nan
     if own is not None and "5%" in result.change and "5%" in own.change:
         count = min(len(result.change["5%"]), len(own.change["5%"]))
@@ -266,56 +268,29 @@ def shown(contest, results, rows):
             print(f"no number for {name}: {text}")
 
 
-def draw_costs(pyplot, everything):
-    """Error at 5% against cost: a panel per learner, a number per method."""
-    listed = {name: entries(contest.arena, contest.trial.learner) for name,
-              (contest, _, _) in everything.items()}
-    number = {m: k + 1 for k, m in enumerate(dict.fromkeys(m for some in listed.values() for m in some))}
-    columns = min(3, len(everything))
-    lines = -(-len(everything) // columns)
-    figure, panels = pyplot.subplots(lines, columns, figsize=(4.4 * columns + 2.6, 4.0 * lines),
-                                     layout="constrained", squeeze=False)
-    for axes in panels.ravel()[len(everything):]:
-        axes.axis("off")
-    for axes, (name, (_, results, rows)) in zip(panels.ravel(), everything.items()):
-        for m in results:
-            if m not in listed[name] or results[m].reason or np.isnan(rows[m]["error 5%"]):
-                continue
-            x, y = max(rows[m]["trainings"] / rows[m]["asked"], 1e-4), min(max(rows[m]["error 5%"], EXACT),
-                                                                           WORST)
-            axes.loglog(x, y, "^" if y == WORST else "v" if y == EXACT else "o",
-                        color=COLOURS[listed[name][m].family], markersize=7)
-            axes.annotate(number[m], (x, y), xytext=(5, 4), textcoords="offset points", fontsize=8)
-        axes.axhline(1.0, color="0.7", linewidth=0.8)
-        axes.axvline(1.0, color="0.7", linewidth=0.8)
-        axes.set(title=name, xlabel="cost per deletion set, in trainings",
-                 ylabel="error at 5% of the examples deleted")
-        axes.grid(alpha=0.3)
-    families = {m: entry.family for some in listed.values() for m, entry in some.items()}
-    marks = [pyplot.Line2D([], [], marker="o", linestyle="", color=COLOURS[families[m]]) for m in number]
-    figure.legend(marks, [f"{k} {m}" for m, k in number.items()], loc="outside right center", fontsize=9,
-                  title="low and left is good;\n1: no better than no change")
-    return figure
+PICTURES = {False: ("compare", "Networks that are stopped before any minimum: error and cost of each method"),
+            True: ("compare_convex", "Convex objectives at their minimum: error and cost of each method")}
+"""The picture's name and title, by whether the objective is convex."""
 
 
-def draw_predictions(pyplot, contest, results):
-    """Predicted against retrained change of one learner's measurements, for the random 5% sets."""
-    names = [m for m in ("sketch", "metagradient", "influence, Gauss-Newton", "rewind 1/2", "gradient ascent",
-                         "Newton step", "natural gradient") if m in results and not results[m].reason][:4]
-    figure, panels = pyplot.subplots(1, len(names), figsize=(3.6 * len(names), 3.8), layout="constrained",
-                                     squeeze=False, sharex=True)
-    span = np.abs(contest.change["5%"]).max() * 1.05
-    for axes, name in zip(panels[0], names):
-        found = results[name].change["5%"]
-        axes.plot(contest.change["5%"][:len(found)].ravel(), found.ravel(), ".", markersize=3,
-                  color="C3" if name == "sketch" else "C0")
-        axes.axline((0.0, 0.0), slope=1.0, color="k", linewidth=0.8)
-        axes.set(xlim=(-span, span), ylim=(-1.5 * span, 1.5 * span), xlabel="change by retraining, nats",
-                 title=name)
-        axes.grid(alpha=0.3)
-    panels[0][0].set_ylabel("predicted change, nats")
-    figure.suptitle(f"{contest.name}: losses of held-out examples, random 5% deleted")
-    return figure
+def dots(contest, results, rows):
+    """A Dot per method of one learner that has an error at 5%."""
+    listed = entries(contest.arena, contest.trial.learner)
+    return [Dot(m, listed[m].family, row["trainings"] / row["asked"], row["error 5%"])
+            for m, row in rows.items() if m in listed and not np.isnan(row["error 5%"])]
+
+
+def draws(everything):
+    """{name: draw(pyplot)}: a picture for networks, one for convex objectives, and one of the last learner's
+    predictions."""
+    made = {}
+    for convex, (name, title) in PICTURES.items():
+        panels = {learner: dots(*parts) for learner, parts in everything.items()
+                  if parts[0].arena.convex == convex}
+        if panels:
+            made[name] = partial(draw_costs, title=title, panels=panels)
+    contest, results, _ = list(everything.values())[-1]
+    return made | {"compare_predictions": partial(draw_predictions, contest=contest, results=results)}
 
 
 def main():
@@ -341,8 +316,8 @@ def main():
         unknown = set(options.method or ()) - set(listed) - CONVEX_ONLY
         if unknown:
             raise InputError(f"no method {unknown.pop()!r} for {name}; there are {', '.join(listed)}")
-        results = {m: kept(contest, m, entry, options) for m, entry in listed.items() if not options.method
-                   or m in options.method}
+        results = {m: kept(contest, m, entry, options) for m, entry in listed.items()
+                   if not options.method or m in options.method}
         results = {"retraining": retraining_itself(contest), **results}
         aims = {m: results.get(entry.aim) for m, entry in listed.items()}
         rows = {m: scores(contest, result, aims.get(m)) for m, result in results.items() if not result.reason}
@@ -350,9 +325,7 @@ def main():
         everything[name] = contest, results, rows
     header = ["learner", "method", *next(iter(next(iter(everything.values()))[2].values()))]
     table = [[name, m, *row.values()] for name, (_, _, rows) in everything.items() for m, row in rows.items()]
-    last = list(everything)[-1]
-    harness.pictures(run.folder, predictions=lambda pyplot: draw_predictions(pyplot, *everything[last][:2]))
-    run.finish(header, table, lambda pyplot: draw_costs(pyplot, everything),
+    run.finish(header, table, draws(everything),
                scores={name: rows for name, (_, _, rows) in everything.items()},
                **{field: {name: {m: getattr(r, field) for m, r in results.items() if getattr(r, field)}
                           for name, (_, results, _) in everything.items()} for field in LISTS})

@@ -7,7 +7,8 @@ import numpy as np
 
 from deletion import LeaveOneOuts, Method, NoChange, Sketched, SketchedModel
 from deletion.influence import PBRF, BayesianInfluence, ByMetagradient, Homotopy, Influence, NewtonStep
-from deletion.unlearning import CertifiedRemoval, Descent, GradientAscent, MinMax, NaturalGradient, Rewind, estimated
+from deletion.unlearning import (CertifiedRemoval, Descent, GradientAscent, MinMax, NaturalGradient, Rewind,
+                                 estimated)
 from microgpt import names
 
 from .learners import bounded_cancer, breast_cancer, diabetes, digits
@@ -74,27 +75,31 @@ def with_x(learner):
     return [i for i, name in enumerate(learner.documents) if "x" in name]
 
 
-ARENAS = {"least squares": Arena(diabetes, held_out_losses, ("the highest tenth", highest_tenth), 0.0, True,
-                                 342), "ridge": Arena(lambda: diabetes(penalty=10.0 / 342.0), held_out_losses,
-                                                      ("the highest tenth", highest_tenth), 0.0, True, 342),
-          "logistic regression": Arena(breast_cancer, held_out_losses, ("malignant", labelled(-1.0)), 0.0,
-                                       True, 469),
-          "bounded logistic": Arena(bounded_cancer, held_out_losses, ("malignant", labelled(-1.0)), 0.0, True,
-                                    469),
-          "digits": Arena(digits, held_out_losses, ("all threes", labelled(3)), 10.0, False, 500),
-          "microgpt": Arena(names, held_out_losses, ("with an x", with_x), 10.0, False, 500),}
+HIGHEST, MALIGNANT = ("the highest tenth", highest_tenth), ("malignant", labelled(-1.0))
+THREES, LETTER = ("all threes", labelled(3)), ("with an x", with_x)
+
+ARENAS = {
+    "least squares": Arena(diabetes, held_out_losses, HIGHEST, 0.0, True, 342),
+    "ridge": Arena(lambda: diabetes(penalty=10.0 / 342.0), held_out_losses, HIGHEST, 0.0, True, 342),
+    "logistic regression": Arena(breast_cancer, held_out_losses, MALIGNANT, 0.0, True, 469),
+    "bounded logistic": Arena(bounded_cancer, held_out_losses, MALIGNANT, 0.0, True, 469),
+    "digits": Arena(digits, held_out_losses, THREES, 10.0, False, 500),
+    "microgpt": Arena(names, held_out_losses, LETTER, 10.0, False, 500),
+}
 
 
 def widened(learner):
     """Constants estimated at the trained parameters, with room for what deletion does to them."""
-    found = estimated(learner)
-    return replace(found, smoothness=1.5 * found.smoothness, convexity=found.convexity / 1.5,
-                   how=f"{found.how}; widened by half")
+    constants = estimated(learner)
+    return replace(constants, smoothness=1.5 * constants.smoothness, convexity=constants.convexity / 1.5,
+                   how=f"{constants.how}; widened by half")
 
 
 def entries(arena, learner):
     """{name: Entry} of every method, with its settings for an arena."""
     steps, optimum = len(learner.steps), "8 Newton steps"
+    bayesian = (BayesianInfluence() if arena.convex
+                else BayesianInfluence(50, 50, gamma=arena.damping, chains=4, thin=2))
     made = {
         "no change": Entry(NoChange(), "reference"),
         "sum of leave-one-outs": Entry(LeaveOneOuts(), "reference"),
@@ -103,8 +108,7 @@ def entries(arena, learner):
         "metagradient": Entry(ByMetagradient(), "first order"),
         "influence, Hessian": Entry(Influence(), "first order", optimum),
         "influence, Gauss-Newton": Entry(Influence("gauss-newton", arena.damping), "first order", "PBRF"),
-        "Bayesian influence": Entry(BayesianInfluence() if arena.convex else BayesianInfluence(50, 50, gamma=arena.damping, chains=4, thin=2),
-                                    "first order", optimum),
+        "Bayesian influence": Entry(bayesian, "first order", optimum),
         "Newton step": Entry(NewtonStep(), "second order", optimum),
         "8 Newton steps": Entry(NewtonStep(8), "second order"),
         "homotopy": Entry(Homotopy(), "second order", optimum),

@@ -31,6 +31,10 @@ from .learners import breast_cancer, diabetes, digits, stacked
 from .truth import random_sets
 
 
+SMALL = 64
+"""Parameters up to which the Hessian is also made by reverse over reverse, which is slow."""
+
+
 # products ---------------------------------------------------------------------------------------------------
 
 def reverse_over_reverse(objective, theta):
@@ -57,12 +61,14 @@ def products(options):
                           "microgpt": names(options.names, steps=steps)}.items():
         objective, theta = Objective(learner), learner.trained
         vectors = rng.normal(size=(64, objective.size))
-        found, step = objective.products(theta, vectors), 1e-5
+        pushed, step = objective.products(theta, vectors), 1e-5
         differences = np.stack([(objective.gradient(theta + step * v) - objective.gradient(theta - step * v))
                                 / (2.0 * step) for v in vectors[:4]])
-        off = np.abs(found[:4] - differences).max() / np.abs(differences).max()
-        small = objective.size <= 64
-        exact = f"{np.abs(objective.matrix(theta) - reverse_over_reverse(objective, theta)).max() / np.abs(found).max():.0e}" if small else "-"
+        off = np.abs(pushed[:4] - differences).max() / np.abs(differences).max()
+        exact = "-"
+        if objective.size <= SMALL:
+            difference = np.abs(objective.matrix(theta) - reverse_over_reverse(objective, theta)).max()
+            exact = f"{difference / np.abs(pushed).max():.0e}"
         rounds = [(harness.seconds(lambda: objective.gradient(theta), 1)[0],
                    harness.seconds(lambda: objective.products(theta, vectors), 1)[0] / 64) for _ in range(5)]
         ratio = sorted(product / slope for slope, product in rounds)
@@ -89,13 +95,12 @@ def closed(options):
     def moved(method):
         return method.answer(learner, sets, measure).parameters - learner.trained
 
-    found = {"influence / (1 - leverage)": moved(Influence()) / (1.0 - leverage)[:, None],
-             "Newton step": moved(NewtonStep()), "homotopy": moved(Homotopy()),
-             "PBRF, no damping": moved(PBRF()),
-             "limit of the gradient flow": np.stack([Flow(np.delete(x, i, 0), np.delete(y, i)).limit()
-                                                     for i in range(len(x))]) - learner.trained}
+    limits = np.stack([Flow(np.delete(x, i, 0), np.delete(y, i)).limit() for i in range(len(x))])
+    movements = {"influence / (1 - leverage)": moved(Influence()) / (1.0 - leverage)[:, None],
+                 "Newton step": moved(NewtonStep()), "homotopy": moved(Homotopy()),
+                 "PBRF, no damping": moved(PBRF()), "limit of the gradient flow": limits - learner.trained}
     q = Influence().self_influence(learner)
-    rows = [[name, f"{np.abs(a - exact).max() / np.abs(exact).max():.0e}"] for name, a in found.items()]
+    rows = [[name, f"{np.abs(a - exact).max() / np.abs(exact).max():.0e}"] for name, a in movements.items()]
     rows.append(["self-influence = residual^2 leverage",
                  f"{np.abs(q - residual ** 2 * leverage).max() / q.max():.0e}"])
     print(harness.table(["least squares, 342 leave-one-outs", "largest error"], rows))
@@ -107,7 +112,8 @@ def closed(options):
 def microgpt(options):
     """Damped Gauss-Newton influence on microgpt, beside the sketch and the exact degree 1."""
     if options.quick:
-        options.steps, options.directions, options.sets, options.documents = 100, 50, 10, 3
+        options.steps, options.directions = 100, 50
+        options.sets, options.documents = 10, 3
     trial = microgpt_trial(options)
     learner, n = trial.learner, trial.learner.unit_count
     banks = random_sets(learner.units, [max(1, n // 100), n // 20, n // 5], options.sets, options.seed + 1)
@@ -118,9 +124,8 @@ def microgpt(options):
         name = f"Gauss-Newton influence, damping {damping:g}"
         answer = Influence("gauss-newton", damping).answer(learner, flat, trial.measure)
         predicted[name], took[name] = answer.change, answer.seconds
-    answer = ByMetagradient().answer(learner, flat, trial.measure)
-    predicted["metagradient (exact degree 1)"], took[
-        "metagradient (exact degree 1)"] = answer.change, answer.seconds
+    name, answer = "metagradient (exact degree 1)", ByMetagradient().answer(learner, flat, trial.measure)
+    predicted[name], took[name] = answer.change, answer.seconds
     begin = time.perf_counter()
     measured, _ = trial.sketch(options.directions, seed=1)
     predicted["sketch"] = measured.predict_many(flat, intervals=False).change

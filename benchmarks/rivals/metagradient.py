@@ -27,9 +27,9 @@ def cost(options):
              f"metagradient of {len(documents)}": lambda: metagradient(learner, Several(tuple(documents)))}
     # in turn: the machine's pace changes
     rounds = [[harness.seconds(call, 1)[0] for call in calls.values()] for _ in range(3)]
-    rows = [[name, f"{took:.2f} s", f"{ratio:.1f}"] for name, took,
-            ratio in zip(calls, np.median(rounds, axis=0),
-                         np.median([[took / each[0] for took in each] for each in rounds], axis=0))]
+    ratios = np.median([[took / each[0] for took in each] for each in rounds], axis=0)
+    rows = [[name, f"{took:.2f} s", f"{ratio:.1f}"]
+            for name, took, ratio in zip(calls, np.median(rounds, axis=0), ratios)]
     print(f"\n{options.cost_steps} steps, {len(learner.states)} arrays a state, "
           f"at most {metagradient(learner, documents[0]).stored} states held at once")
     print(harness.table(["", "time", "plain trainings"], rows))
@@ -46,11 +46,11 @@ def agreement(options):
     pushed = precompute(learner, given(np.eye(n)), 1, calibration=0).measure(measure).coefficients[:, 0].real
     decoded = precompute(learner, -(-n // 2), 1, seed=1, design="sphere", calibration=0).measure(measure)
     decoded = decoded.leave_one_out(decoder="least squares", intervals=False).terms[:, 1]
-    rows = [[name, f"{np.abs(found - exact).max() / np.abs(exact).max():.0e}"] for name, found in
-            (("every unit pushed alone", pushed), (f"least squares from {-(-n // 2)} directions", decoded))]
-    print(
-        harness.table([f"{n} names, {options.documents} documents: largest difference from the metagradient",
-                       "of the largest entry"], rows))
+    ways = {"each unit pushed alone": pushed, f"least squares from {-(-n // 2)} directions": decoded}
+    rows = [[name, f"{np.abs(terms - exact).max() / np.abs(exact).max():.0e}"]
+            for name, terms in ways.items()]
+    title = f"{n} names, {options.documents} documents: largest difference from the metagradient"
+    print(harness.table([title, "of the largest entry"], rows))
     return rows
 
 
@@ -70,8 +70,8 @@ def accuracy(options):
         alone, seconds = trial.sketch(options.directions, seed=1, design=design)
         for name, measured in ((design, alone),
                                (f"{design} and metagradient", alone.with_gradient(gradient))):
-            many = {size: measured.predict_many(sets, decoder="least squares") for size,
-                    sets in banks.items()}
+            many = {size: measured.predict_many(sets, decoder="least squares")
+                    for size, sets in banks.items()}
             took[name], predicted[name] = seconds, {size: p.change for size, p in many.items()}
             verdicts[name] = {size: [f"{trial.held(p, truth[size]).mean():.2f}",
                                      max(set(p.verdict), key=p.verdict.count)] for size, p in many.items()}
@@ -85,12 +85,12 @@ def accuracy(options):
     print(harness.table(["", *(f"{what} {size}" for size in banks
                                for what in ("LDS", "error", "in 95%", "verdict")), "took"], rows))
     for design in options.designs:
-        shares = [f"{advantage(predicted[f'{design} and metagradient'][size], predicted['metagradient'][size], truth[size]):.0%} at {size}"
-                  for size in banks]
+        joined, alone = predicted[f"{design} and metagradient"], predicted["metagradient"]
+        shares = [f"{advantage(joined[size], alone[size], truth[size]):.0%} at {size}" for size in banks]
         print(f"{design} and metagradient is nearer than the metagradient alone in {', '.join(shares)} of "
               "resampled banks")
-    return {name: {size: scored(by_size[size], truth[size])[1] for size in banks} for name,
-            by_size in predicted.items()}
+    return {name: {size: scored(by_size[size], truth[size])[1] for size in banks}
+            for name, by_size in predicted.items()}
 
 
 PARTS = {"agreement": agreement, "cost": cost, "accuracy": accuracy}
@@ -111,7 +111,8 @@ def main():
                         help="folder that keeps exact retrainings (default %(default)s)")
     options = parser.parse_args()
     if options.quick:
-        options.steps, options.cost_steps, options.agreement_steps, options.directions, options.sets, options.documents = 150, 60, 40, 40, 10, 3
+        options.steps, options.cost_steps, options.agreement_steps = 150, 60, 40
+        options.directions, options.sets, options.documents = 40, 10, 3
     print(f"{harness.machine()}; {options.names or 'US Census names'}, seed {options.seed}, {options.steps} "
           "steps")
     harness.write_json(options.json, **harness.parts(PARTS, options))

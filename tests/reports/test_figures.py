@@ -13,7 +13,7 @@ import pytest
 
 from benchmarks import __main__ as together
 from benchmarks import costs, figure1, figure2, figure3, figures, harness
-from circuit import CircuitError, evaluate
+from circuit import InputError, evaluate
 from deletion import precompute, sphere
 from deletion.sketch.stability import frobenius
 from microgpt import names
@@ -91,20 +91,30 @@ def test_what_was_killed_goes_on(folder, again):
 
 
 @pytest.mark.parametrize("which, arguments, words", [
-    ("figure1", ["--degree", "1"], "--degree: expected a whole number >= 2"), ("figure1", ["--directions", "0"], "--directions: expected a whole number >= 1"),
+    ("figure1", ["--degree", "1"], "--degree: expected a whole number >= 2"),
+    ("figure1", ["--directions", "0"], "--directions: expected a whole number >= 1"),
     ("figure1", ["--steps", "many"], "invalid int"),
-    ("figure2", ["--letter", "#"], "none of the 40 training names"), ("figure2", ["--letter", ""], "--letter is empty"),
-    ("figure2", ["--degree", "0"], ">= 1"), ("figure3", ["--directions", "1"], ">= 2"), ("figure3", ["--seed", "-1"], ">= 0"),
-    ("figure3", ["--document", "zoë"], "outside the alphabet"), ("figure3", ["--names", "/nowhere.txt"], "cannot read names"),
-    ("figure2", ["--steps", "0"], "at least one step"), ("figure1", ["--colour", "red"], "unrecognized"), ("all", ["figure4"], "no figure 'figure4'"),
-    ("all", [], "required"), ("costs", ["--minutes", "0"], "more than 0"), ("costs", ["--minutes", "nan"], "more than 0"),
+    ("figure1", ["--colour", "red"], "unrecognized"),
+    ("figure2", ["--letter", "#"], "none of the 40 training names"),
+    ("figure2", ["--letter", ""], "--letter is empty"),
+    ("figure2", ["--degree", "0"], ">= 1"),
+    ("figure2", ["--steps", "0"], "at least one step"),
+    ("figure3", ["--directions", "1"], ">= 2"),
+    ("figure3", ["--seed", "-1"], ">= 0"),
+    ("figure3", ["--document", "zoë"], "outside the alphabet"),
+    ("figure3", ["--names", "/nowhere.txt"], "cannot read names"),
+    ("all", ["figure4"], "no figure 'figure4'"),
+    ("all", [], "required"),
+    ("costs", ["--minutes", "0"], "more than 0"),
+    ("costs", ["--minutes", "nan"], "more than 0"),
     ("costs", ["--names", "/nowhere.txt"], "cannot read names")])
 def test_mistakes_are_one_line(which, arguments, words, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["x", "--quick", "--out", str(tmp_path), *arguments])
     with pytest.raises(SystemExit) as stop:
         harness.run(MAINS[which])
-    said = capsys.readouterr().err
-    assert stop.value.code == 2 and words in said and said.startswith("error: ") and said.count("\n") == 1
+    message = capsys.readouterr().err
+    assert stop.value.code == 2 and words in message
+    assert message.startswith("error: ") and message.count("\n") == 1
 
 
 def test_a_document_that_was_trained_on_is_refused(tmp_path, monkeypatch, capsys):
@@ -115,7 +125,7 @@ def test_a_document_that_was_trained_on_is_refused(tmp_path, monkeypatch, capsys
     assert stop.value.code == 2 and "one of the training names" in capsys.readouterr().err
 
 
-def test_what_is_said_wins_over_quick():
+def test_options_given_win_over_quick():
     options = figures.parser("figure2", "doc", figure2.FULL,
                              figure2.QUICK).parse_args(["--quick", "--steps", "17", "--letter", "q"])
     quick, full = figure2.FIGURE.settled(options), figure2.FIGURE.settled(argparse.Namespace(quick=False))
@@ -164,21 +174,22 @@ def test_the_fit_ends_where_one_direction_rules():
     """Three directions, one of which grows by a bit an order: 4^r against 2 is more than half from order 1
     on, 4^(r-5) from order 6."""
     logs = np.zeros((3, 12))
-    assert figure1.last_told(logs) == 12
+    assert figure1.last_reliable(logs) == 12
     logs[1] = np.arange(1, 13) - 5.0
-    assert figure1.last_told(logs) == 5
+    assert figure1.last_reliable(logs) == 5
     logs[1] = np.arange(1, 13)
-    assert figure1.last_told(logs) == 2 == figure1.last_told(logs[1:2])
+    assert figure1.last_reliable(logs) == 2 == figure1.last_reliable(logs[1:2])
 
 
-def test_terms_that_vanish_are_told():
+def test_terms_that_vanish_are_refused():
     """At high degrees the coefficients of random directions fall below the smallest number."""
     learner = names(steps=10)
     measured = SimpleNamespace(coefficients=np.array([[1.0, 1e-300, 0.0]] * 8, complex))
     question = SimpleNamespace(learner=learner, options=SimpleNamespace(directions=4, degree=3, seed=0),
-                               said="D", deleted=[0, 1], pushed=lambda *arguments, **options: (measured, 0.0))
-    with pytest.raises(CircuitError, match="choose a lower --degree"):
-        figure1.found(question)
+                               description="D", deleted=[0, 1],
+                               pushed=lambda *arguments, **options: (measured, 0.0))
+    with pytest.raises(InputError, match="choose a lower --degree"):
+        figure1.compute(question)
 
 
 def test_root_mean_squares_stay_in_range():

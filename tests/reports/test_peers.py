@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from benchmarks import parity, peer_scalar, peers
+from circuit import InputError
 from deletion import retrain, sphere
 from microgpt import names
 
@@ -27,7 +28,7 @@ def test_without_jax_its_rows_are_left_out(monkeypatch, capsys):
 def test_what_is_not_right_is_not_timed():
     numbers = np.array([[1.0, 2.0], [3.0, 4.0]])
     for wrong in (numbers * (1 + 1e-6), numbers * np.nan):
-        with pytest.raises(peers.CircuitError, match="not timed"):
+        with pytest.raises(InputError, match="are not timed"):
             peers.verified("a peer", wrong, numbers, 1e-10)
 
 
@@ -52,11 +53,12 @@ def test_jet_makes_the_same_coefficients(peer_jax):
 
 def test_the_contour_makes_the_same_coefficients_but_for_aliasing(peer_jax, monkeypatch):
     learner, psi = peers.typical(3), sphere(2, 3, 3).psi
-    wanted = peers.coefficients(peers.pushed(peers.with_tanh_gelu(learner), psi))
+    expected = peers.coefficients(peers.pushed(peers.with_tanh_gelu(learner), psi))
     errors = []
     for radius in (0.05, 0.1):
         monkeypatch.setattr(peer_jax, "RADIUS", radius)
-        errors.append(parity.errors(peer_jax.Contour(learner, psi, threads=2, degree=3).run(), wanted).max())
+        contour = peer_jax.Contour(learner, psi, threads=2, degree=3)
+        errors.append(parity.errors(contour.run(), expected).max())
     assert errors[0] < peers.CONTOUR
     assert errors[1] == pytest.approx(2 ** peer_jax.POINTS * errors[0], rel=0.05)
 
