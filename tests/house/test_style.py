@@ -1,4 +1,5 @@
-"""The style that README and its guides promise: sizes, line lengths, names with types and sections, a clean flake8."""
+"""The style that README and its guides promise: sizes, line lengths, names with types and sections, a clean
+flake8."""
 import ast
 import importlib
 import inspect
@@ -18,7 +19,8 @@ FACES = ("circuit", "taylor", "deletion", "deletion.influence", "deletion.unlear
 
 LINES, COLUMNS, CLASS, FUNCTION = 400, 110, 200, 60
 CHAINS = {"elementwise"}
-"""Functions that may be longer than a screen: taylor/kernels' dispatch is one chain, which the compiler inlines."""
+"""Functions that may be longer than a screen: taylor/kernels' dispatch is one chain, which the compiler
+inlines."""
 
 
 def named(path):
@@ -45,7 +47,8 @@ def test_sizes(path):
 
 def test_what_is_too_long_is_found():
     assert len(list(too_long("x = 1\n" * 401))) == 1 and len(list(too_long("#" * 111))) == 1
-    assert len(list(too_long("def f():\n" + "    x = 1\n" * 60))) == 1 and not list(too_long("def f():\n" + "    x = 1\n" * 59))
+    assert len(list(too_long("def f():\n" + "    x = 1\n" * 60))) == 1
+    assert not list(too_long("def f():\n" + "    x = 1\n" * 59))
     assert len(list(too_long("class C:\n" + "    x = 1\n" * 200))) == 1
 
 
@@ -104,15 +107,16 @@ def missing(name, thing):
                   if x not in ("self", "cls") and x not in notes]
         if not inspect.isclass(thing):
             lacks += ["a type of what it returns"] * ("return" not in notes)
-            lacks += ["a section Returns"] * (notes.get("return", "None") not in (None, "None") and "Returns" not in told
-                                              and "Yields" not in told)
+            lacks += ["a section Returns"] * (notes.get("return", "None") not in (None, "None")
+                                              and "Returns" not in told and "Yields" not in told)
     if name.count(".") <= 1 + (name.startswith(("deletion.influence", "deletion.unlearning"))) \
             and not (inspect.isclass(thing) and issubclass(thing, Exception)):
         lacks += ["a section Examples"] * ("Examples" not in told)
     return lacks
 
 
-@pytest.mark.parametrize("name, thing", sorted(public().items()), ids=lambda x: x if isinstance(x, str) else "")
+@pytest.mark.parametrize("name, thing", sorted(public().items()), ids=lambda x: x if isinstance(x, str)
+                         else "")
 def test_public_names_tell_types_and_sections(name, thing):
     assert not missing(name, thing)
 
