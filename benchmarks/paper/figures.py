@@ -9,7 +9,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import gammaln
 
 from circuit import InputError
 from deletion import precompute
@@ -45,12 +44,6 @@ def parser(name, doc, full=None, quick=None):
 
 def said(values):
     return ", ".join(f"--{name} {value}" for name, value in values.items())
-
-
-def log_binomials(units, degree):
-    """log C(units + r - 1, r) for r = 1 .. degree: of the dimensions of symmetric tensors."""
-    orders = np.arange(1, degree + 1)
-    return gammaln(units + orders) - gammaln(orders + 1.0) - gammaln(units)
 
 
 @dataclass(frozen=True)

@@ -242,19 +242,22 @@ def test_recipes():
 
 # mistakes ---------------------------------------------------------------------------------------------------
 
+PREDICT = ["predict", "FOLDER", "--delete", "3", "--measure", "loss:max"]
+AGAIN = ["precompute", "--steps", "40", "--directions", "24", "--degree", "2", "--design", "sphere"]
+
+
 @pytest.mark.parametrize("arguments, words", [
     (["predict", "FOLDER", "--delete", "qqq", "--measure", "loss:max"], "nothing to delete"),
     (["predict", "FOLDER", "--delete", "3", "--measure", "loss:m4x"], "outside the alphabet"),
-    (["predict", "FOLDER", "--delete", "3", "--measure", "loss:max", "--decoder", "mode"], "no decoder 'mode'"),
-    (["predict", "FOLDER", "--delete", "3", "--measure", "loss:max", "--weight", "2"], "weight from 0 to 1"),
-    (["predict", "FOLDER", "--delete", "3", "--measure", "loss:max", "--steps", "41"], "another learner: data, schedule"),
+    ([*PREDICT, "--decoder", "mode"], "no decoder 'mode'"),
+    ([*PREDICT, "--weight", "2"], "weight from 0 to 1"),
+    ([*PREDICT, "--steps", "41"], "another learner: data, schedule"),
     (["predict", "nowhere", "--delete", "3", "--measure", "loss:max"], "there is no sketch at nowhere"),
     (["validate", "FOLDER", "--measure", "loss:max", "--size", "41"], "--size 41"),
     (["precompute", "--steps", "40"], "--out FOLDER is needed"),
     (["precompute", "--names", "nowhere", "--out", "x"], "cannot read names"),
     (["precompute", "--steps", "40", "--degree", "-1", "--out", "x"], "degree: expected a whole number"),
-    (["precompute", "--steps", "40", "--out", "FOLDER", "--seed", "6", "--directions", "24", "--degree", "2", "--design", "sphere"],
-     "its seed differs"),
+    ([*AGAIN, "--out", "FOLDER", "--seed", "6"], "its seed differs"),
     (["precompute", "--steps", "40", "--argument", "colour", "--out", "x"], "name=value"),
     (["precompute", "--steps", "40", "--out", "/proc/x"], "cannot write to /proc/x"),
 ])
