@@ -61,8 +61,8 @@ class Prediction:
     >>> learner = Learner([0.0], list(numbers), lambda w, x: (w[0] - x) ** 2, SGD(0.3), [range(20)] * 30)
     >>> measured = precompute(learner, 10, degree=2, progress=False).measure(lambda w: w[0])
     >>> prediction = measured.predict([18, 19])
-    >>> print(f"mean {measured.value:.3f}, without the two largest {prediction.value:.3f}")
-    mean 0.950, without the two largest 0.851
+    >>> print(f"mean {measured.value:.2f}, without the two largest {prediction.value:.2f}")
+    mean 0.95, without the two largest 0.85
     >>> prediction.verdict
     'trust'
     """

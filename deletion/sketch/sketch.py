@@ -65,10 +65,11 @@ class Sketch:
     --------
     >>> import numpy as np
     >>> from deletion import SGD, Learner, precompute
-    >>> learner = Learner([0.0], [1.0, 2.0, 6.0], lambda w, x: (w[0] - x) ** 2, SGD(0.3), [range(3)] * 30)
-    >>> sketch = precompute(learner, 2, degree=2, calibration=0, progress=False)
-    >>> print(sketch.theta.round(3), sketch.parameters([2]).round(2))
-    [3.] [1.5]
+    >>> numbers = np.arange(20.0) / 10
+    >>> learner = Learner([0.0], list(numbers), lambda w, x: (w[0] - x) ** 2, SGD(0.3), [range(20)] * 30)
+    >>> sketch = precompute(learner, 10, degree=2, calibration=0, progress=False)
+    >>> print("mean", sketch.theta.round(2), "without the largest", sketch.parameters([19]).round(2))
+    mean [0.95] without the largest [0.9]
     """
     learner: Optional[Learner]
     directions: Directions

@@ -82,7 +82,7 @@ def replace(file, write):
 
 
 def create(file):
-    """Create a file, in place of any file or link of its name, and return a stream into it. Raises OSError."""
+    """Create a file in place of any file or link of its name; return a stream into it. Raises OSError."""
     with suppress(FileNotFoundError):
         file.unlink()
     return os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | SAFELY, 0o666), "wb")

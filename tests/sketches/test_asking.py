@@ -194,7 +194,7 @@ def test_the_rules_stand_in_the_help(capsys, command):
         run([command, "--help"])
     text = capsys.readouterr().out
     assert "the unit at position 3, counted from 0" in text
-    assert "A number\n            is part of no other" in text
+    assert "A number is part of no other number: 1 is\n            not in 10" in text
 
 
 def test_a_check_that_finds_nothing_says_so(capsys, folder):
