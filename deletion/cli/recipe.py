@@ -1,5 +1,4 @@
-"""Recipes of learners: 'module:function' and arguments that JSON can hold. A sketch's folder contains that
-of its learner.
+"""Recipes of learners, as sketches' folders contain them: 'module:function' and arguments that JSON can hold.
 
 A folder may come from an untrusted source, so that its recipe is only a request. `requested` permits what is
 registered below; anything else runs only if the user names it. `make` is for users: it calls any function.
@@ -39,8 +38,7 @@ places = []
 
 
 def restrict_imports(folders):
-    """Search the working directory only for modules that the user names, and only if Python does not find
-    them.
+    """Search the working directory only for modules that the user names and Python does not find.
 
     folders   those that the command line names
 

@@ -6,7 +6,7 @@ from circuit.errors import LearnerError
 from .selection import unit_names
 
 RESAMPLED = 20
-"""Draws for each random set that is wanted: after so many, there are hardly any other different sets."""
+"""The number of draws for each set: if they give too few different sets, there are hardly any others."""
 
 
 def entries(text, value):

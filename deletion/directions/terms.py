@@ -64,7 +64,8 @@ def add_terms(sets, tables, terms, squares):
               (0, 0) if the squares are not needed
     """
     m, (p, values) = tables.real.shape[1], terms.shape[2:]
-    s_re, s_im, power_re, power_im = np.empty(m), np.empty(m), np.empty(m), np.empty(m)
+    s_re, s_im = np.empty(m), np.empty(m)
+    power_re, power_im = np.empty(m), np.empty(m)
     each = np.empty((len(squares) and values, m))
     for k in range(len(sets.starts) - 1):
         s_re[:], s_im[:], each[:] = 0.0, 0.0, 0.0

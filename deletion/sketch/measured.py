@@ -57,7 +57,6 @@ class Measured:
 
     Examples
     --------
-    >>> import numpy as np
     >>> from deletion import SGD, Learner, precompute
     >>> learner = Learner([0.0], [1.0, 2.0, 6.0], lambda w, x: (w[0] - x) ** 2, SGD(0.3), [range(3)] * 30)
     >>> precompute(learner, 2, degree=2, calibration=0, progress=False).measure(lambda w: w[0])
@@ -122,7 +121,8 @@ class Measured:
         Parameters
         ----------
         deletion_set : a unit's label, or a sequence of them
-            What is deleted, each unit at most once. If nothing is deleted, the prediction is exactly f(0).
+            What is deleted; without units the prediction is exactly f(0). Unknown or repeated units raise
+            LearnerError.
         weight : float
             The weight that the units keep: 0 deletes them, 1 changes nothing.
         decoder : str

@@ -38,8 +38,7 @@ would seldom change the choice."""
 
 @dataclass(frozen=True, repr=False)
 class Sketch:
-    """theta(t psi_j) for every direction j, truncated after t^degree. `precompute`, `load` and `merge` make
-    it.
+    """theta(t psi_j) for every direction j, truncated after t^degree; see `precompute`, `load` and `merge`.
 
     Attributes
     ----------
@@ -172,6 +171,11 @@ class Sketch:
         -------
         np.ndarray or dict
             The parameters as the learner's loss takes them.
+
+        Raises
+        ------
+        LearnerError
+            For unknown or repeated units, and for a decoder that is not linear.
         """
         require_learner(self)
         h = self.learner.downweight(deletion_set, weight)
@@ -245,7 +249,8 @@ def precompute(learner: Learner, directions: Union[int, Directions, ArrayLike] =
     Raises
     ------
     LearnerError, StoreError, DomainError
-        If arguments make no sense, the folder cannot be used, or a value leaves the domain of a gate.
+        If arguments make no sense; if the folder cannot be used; if a value is not a number or leaves the
+        domain of a gate, with step, example, gate and direction.
 
     Examples
     --------

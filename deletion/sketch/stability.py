@@ -95,8 +95,7 @@ class Stability:
 
 
 class Evidence(NamedTuple):
-    """What decides the verdict: six fields of Stability, the number of sets, and whether retraining gave
-    numbers."""
+    """What decides the verdict: six fields of Stability; how many sets; whether retraining gave numbers."""
     terms: np.ndarray
     decay: float
     series_error: float
