@@ -15,6 +15,7 @@ import numpy as np
 
 from circuit import InputError
 from deletion import given, mixture, sphere
+from deletion.directions.terms import log_binomials
 
 from . import figures, harness
 from .truth import random_sets
@@ -29,7 +30,7 @@ SHOWN = 10
 def log_norms(coefficients, units):
     """log2 of C(n + r - 1, r)^(1/2) |c_r(psi_j)|, (m, p): the norm of T_r as each direction alone estimates
     it."""
-    return log2(coefficients) + 0.5 * figures.log_binomials(units, coefficients.shape[1]) / np.log(2.0)
+    return log2(coefficients) + 0.5 * log_binomials(units, coefficients.shape[1]) / np.log(2.0)
 
 
 def log2(x):

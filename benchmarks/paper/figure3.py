@@ -10,6 +10,7 @@ import numpy as np
 
 from deletion import sphere
 from deletion.directions.directions import draw as drawn
+from deletion.directions.terms import log_binomials
 
 from . import figures, harness
 from .figure2 import DOWNWEIGHTS
@@ -27,7 +28,7 @@ def mean_terms(psi, coefficients, h):
     psi (m, n) uniform on the complex unit sphere, coefficients (m, p) complex, h (n,) real.
     """
     (m, n), degree = psi.shape, coefficients.shape[1]
-    orders, binomials = np.arange(1, degree + 1), np.exp(figures.log_binomials(n, degree))
+    orders, binomials = np.arange(1, degree + 1), np.exp(log_binomials(n, degree))
     each = binomials * ((psi.conj() @ h)[:, None] ** orders * coefficients).real
     return each.mean(axis=0), each.std(axis=0, ddof=1) / np.sqrt(m)
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-from scipy.special import gammaln
 
 from circuit import InputError
 from circuit.checks import whole_number
@@ -46,12 +45,6 @@ def parser(name, doc, full=None, quick=None):
 def spelled(values):
     """Options as one writes them on the command line."""
     return ", ".join(f"--{name} {value}" for name, value in values.items())
-
-
-def log_binomials(units, degree):
-    """log C(units + r - 1, r) for r = 1 .. degree: of the dimensions of symmetric tensors."""
-    orders = np.arange(1, degree + 1)
-    return gammaln(units + orders) - gammaln(orders + 1.0) - gammaln(units)
 
 
 @dataclass(frozen=True)

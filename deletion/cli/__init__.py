@@ -1,2 +1,5 @@
-"""The command line: commands, the sets and measurements that a text means (selection), scores, tables, plots,
-recipes of learners."""
+"""The command line.
+
+Reading order: commands, options, selection (what a text means: deletion sets and measurements), recipe (how a
+learner is made), scoring, tables, plots.
+"""

@@ -1,11 +1,11 @@
-"""Pictures of what the command line prints, where matplotlib is installed."""
+"""Pictures of what the command line prints, if matplotlib is installed."""
 import numpy as np
 
-from ..learner.learner import LearnerError
+from circuit.errors import LearnerError
 
 
 def drawing(path):
-    """(axes, save) of a new picture."""
+    """The axes of a new picture, and the function that saves it."""
     try:
         import matplotlib
     except ImportError:
@@ -20,7 +20,7 @@ def drawing(path):
         axes.legend()
         try:
             figure.savefig(path, dpi=120)
-        except ValueError as error:      # a kind of file it does not know
+        except ValueError as error:      # a kind of file that matplotlib does not know
             raise LearnerError(f"cannot draw {path}: {error}") from None
         finally:
             pyplot.close(figure)
@@ -29,13 +29,13 @@ def drawing(path):
 
 
 def by_measurement(rows):
-    """{measurement: its rows}, in order."""
+    """{measurement: its rows}, in the order of the rows."""
     return {label: [row for row in rows if row["measurement"] == label]
             for label in dict.fromkeys(row["measurement"] for row in rows)}
 
 
 def orders(rows, meaning, path):
-    """How large each order is, for every measurement."""
+    """Draw the size of each order, for every measurement."""
     axes, save = drawing(path)
     for row in rows:
         axes.semilogy(np.arange(1, len(row["sizes"]) + 1), row["sizes"], "o-", label=row["measurement"])
@@ -46,9 +46,9 @@ def orders(rows, meaning, path):
 
 
 def bars(rows):
-    """((2, rows): how far bars reach below and above each prediction, what they are).
+    """The lengths (2, rows) of the bars below and above each prediction, and what they show.
 
-    They are the intervals of the table, or standard errors where there are no intervals.
+    They show the intervals of the table, or standard errors if there are no intervals.
     """
     if any(row["interval"] is None for row in rows):
         return np.array([[row["standard_error"] for row in rows]] * 2), "one standard error"
@@ -58,23 +58,25 @@ def bars(rows):
 
 
 def predictions(rows, path):
-    """The predicted change of every set, with its interval."""
+    """Draw the predicted change of every set, with its interval."""
     axes, save = drawing(path)
-    for number, (label, here) in enumerate(by_measurement(rows).items()):
-        axes.errorbar([row["change"] for row in here], np.arange(len(here)) + 0.1 * number,
-                      xerr=bars(here)[0], fmt="o", capsize=3, label=label)
-    axes.set_yticks(range(len(here)), [row["set"] for row in here])
+    groups = by_measurement(rows)
+    for number, (label, group) in enumerate(groups.items()):
+        axes.errorbar([row["change"] for row in group], np.arange(len(group)) + 0.1 * number,
+                      xerr=bars(group)[0], fmt="o", capsize=3, label=label)
+    sets = [row["set"] for row in next(iter(groups.values()))]      # the same for every measurement
+    axes.set_yticks(range(len(sets)), sets)
     axes.axvline(0.0, color="k", linewidth=0.8)
     axes.set_xlabel(f"predicted change (bars: {bars(rows)[1]})")
     save()
 
 
 def validation(rows, path):
-    """Predicted against true change."""
+    """Draw the predicted against the true change."""
     axes, save = drawing(path)
-    for label, here in by_measurement(rows).items():
-        axes.errorbar([row["retrained"] - row["trained"] for row in here], [row["change"] for row in here],
-                      bars(here)[0], fmt="o", capsize=3, label=label)
+    for label, group in by_measurement(rows).items():
+        axes.errorbar([row["retrained"] - row["trained"] for row in group], [row["change"] for row in group],
+                      bars(group)[0], fmt="o", capsize=3, label=label)
     axes.axline((0.0, 0.0), slope=1.0, color="k", linewidth=0.8, label="exact")
     axes.set_xlabel("change by exact retraining")
     axes.set_ylabel(f"predicted change (bars: {bars(rows)[1]})")

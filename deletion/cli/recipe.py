@@ -1,8 +1,7 @@
-"""Learners by name: 'module:function' and arguments that JSON can hold, so that a sketch's folder can say how
-to make its own.
+"""Recipes of learners, as sketches' folders contain them: 'module:function' and arguments that JSON can hold.
 
-A folder may come from a stranger, so its recipe is only a request. `requested` grants what is registered
-below; anything else runs only if the user names it. `make` is for users: it calls any function.
+A folder may come from an untrusted source, so that its recipe is only a request. `requested` permits what is
+registered below; anything else runs only if the user names it. `make` is for users: it calls any function.
 """
 import importlib
 import importlib.util
@@ -10,34 +9,54 @@ import inspect
 import json
 import os
 import sys
+from pathlib import Path
 
-from ..learner.learner import Learner, LearnerError
+from circuit.errors import LearnerError
+
+from ..learner.learner import Learner
 
 FACTORIES = {"microgpt:names": {"steps": 100_000},
              "benchmarks.learners:digits": {"epochs": 200, "hidden": 1_000},
              "benchmarks.learners:breast_cancer": {"steps": 10_000},
              "benchmarks.learners:bounded_cancer": {"steps": 10_000},
              "benchmarks.learners:diabetes": {"steps": 10_000}}
-"""The factories that a folder may ask for: this project's own, which calculate and do nothing else. For each,
-the largest numbers that the folder may give: with larger ones, recording the learner alone takes minutes or
+"""The factories that a folder may ask for, which are this project's own and only calculate, and the largest
+numbers that the folder may give to each: with larger ones, just recording the learner takes minutes or
 gigabytes."""
 
 FUNCTIONS = ("microgpt:first_letter",)
 """The functions that a folder may ask for as arguments."""
 
 LARGEST = 2 ** 63
-"""The largest of a folder's other numbers."""
+"""The largest of the other numbers that a folder may give."""
 
 PROJECT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+"""The folder of this project's packages."""
 
 places = []
-"""Folders to search for modules that Python does not find. The command line enters the working directory."""
+"""Folders in which modules are searched that Python does not find: see `restrict_imports`."""
+
+
+def restrict_imports(folders):
+    """Search the working directory only for modules that the user names and Python does not find.
+
+    folders   those that the command line names
+
+    A folder from an untrusted source may contain a microgpt.py, or a tqdm.py where tqdm is not installed. If
+    the working directory is a sketch's folder, or lies inside one, it is not searched at all.
+    """
+    here = os.path.realpath(os.getcwd())
+    if here != os.path.realpath(PROJECT):      # where this program itself is found
+        sys.path[:] = [place for place in sys.path if os.path.realpath(place) != here]      # '' as well
+    around, folders = [here, *Path(here).parents], [folder for folder in folders if os.path.isdir(folder)]
+    inside = any(os.path.samefile(folder, place) for folder in folders for place in around)
+    places[:] = [] if inside else [here]
 
 
 def resolve(text, beside=None):
     """The function that 'module:function' names. Raises LearnerError.
 
-    beside   a module's name, for texts without a colon
+    beside   the module of texts that name a function only
     """
     module, _, name = qualified(text, beside).partition(":")
     if not all(part.isidentifier() for part in (*module.split("."), *name.split("."))):
@@ -54,12 +73,12 @@ def resolve(text, beside=None):
 
 
 def qualified(text, beside):
-    """'module:function' of a text that may lack the module."""
+    """'module:function', from a text that may lack the module."""
     return text if ":" in text else f"{beside or ''}:{text}"
 
 
 def import_module(module):
-    """A module. If Python does not find it, `places` are added to the end of its path."""
+    """Import a module. If Python does not find it, `places` are added to the end of Python's path."""
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
@@ -71,17 +90,17 @@ def import_module(module):
 
 
 def make(factory, /, **arguments):
-    """The learner that 'module:function' returns for arguments; its `recipe` says how it was made.
+    """Call 'module:function' with arguments and return the learner; its `recipe` says how it was made.
 
-    An argument {"function": "module:function"}, or {"function": "name"} of a function beside the factory,
-    stands for that function. Raises LearnerError for a function that does not exist, does not take these
-    arguments, or returns anything else.
+    An argument {"function": "module:function"} stands for that function, {"function": "name"} for one in the
+    factory's module. Raises LearnerError if the factory does not exist, does not take these arguments, or
+    returns anything else.
     """
     function, beside = resolve(factory), factory.partition(":")[0]
     given = {name: resolve(x["function"], beside) if is_function(x) else x for name, x in arguments.items()}
     try:
         inspect.signature(function).bind(**given)
-    except (TypeError, ValueError) as error:      # ValueError: what is written in C has no signature
+    except (TypeError, ValueError) as error:      # ValueError: a function written in C has no signature
         raise LearnerError(f"{factory} does not take these arguments: {error}") from None
     learner = function(**given)
     if not isinstance(learner, Learner):
@@ -89,7 +108,7 @@ def make(factory, /, **arguments):
     try:
         json.dumps(arguments, allow_nan=False)
     except (TypeError, ValueError) as error:
-        raise LearnerError(f"arguments of {factory} are what JSON can hold: {error}") from None
+        raise LearnerError(f"arguments of {factory}: expected what JSON can hold: {error}") from None
     learner.recipe = {"factory": factory, "arguments": arguments}
     return learner
 
@@ -102,11 +121,13 @@ def is_function(x):
 # what a folder may ask for ---------------------------------------------------------------------------------
 
 def requested(recipe, given):
-    """The learner that a folder's recipe asks for. given: the user's own arguments, in place of the recipe's.
+    """Make the learner that a folder's recipe asks for.
 
-    A recipe may name registered factories and functions, and give numbers within bounds. Other arguments may
-    not come from a folder: a text can be the path of any file. Raises LearnerError, saying what the folder
-    asks for and how the user can name it.
+    given   the user's own arguments, which replace those of the recipe
+
+    A recipe may name registered factories and functions, and give numbers within bounds. Other arguments
+    may not come from a folder: a text can be the path of any file. Raises LearnerError, which says what the
+    folder asks for and how the user can permit it.
     """
     factory = recipe["factory"]
     if factory not in FACTORIES:
@@ -133,19 +154,19 @@ def harmless(x, largest, beside):
 
 
 def option(name):
-    """How an argument is given on the command line."""
+    """The option of the command line that gives an argument."""
     known = {"path": "--names FILE", "units": "--units module:function", "steps": "--steps N"}
     return known.get(name, f"--argument {name}=value")
 
 
 def described(recipe):
-    """A folder's recipe in words, its texts by `repr`."""
+    """A recipe in words, with its texts as `repr` prints them."""
     arguments = {name: x["function"] if is_function(x) else x for name, x in recipe["arguments"].items()}
     return " ".join([f"{recipe['factory']!r:.200}", *(f"{name}={x!r:.200}" for name, x in arguments.items())])
 
 
 def require_own(package):
-    """Raise LearnerError unless Python finds a package beside this one, where the registered one is."""
+    """Raise LearnerError unless Python finds a package beside this one, where the registered package is."""
     spec = importlib.util.find_spec(package)
     place = spec and spec.origin and os.path.dirname(os.path.dirname(os.path.abspath(spec.origin)))
     if not place or os.path.realpath(place) != os.path.realpath(PROJECT):

@@ -1,19 +1,27 @@
-"""Rows of predictions, random sets to try them on, and scores."""
+"""Rows of predictions, random sets for validation, and scores."""
 import numpy as np
 
+from circuit.errors import LearnerError
+
 from .selection import unit_names
-from ..learner.learner import LearnerError
+
+RESAMPLED = 20
+"""The number of draws for each set: if they give too few different sets, there are hardly any others."""
 
 
 def entries(text, value):
-    """(name, index) of every number of a measurement: a scalar has one, called as it was asked for."""
+    """[(name, index)] of every number of a measurement; a scalar has one, whose name is the text itself."""
     return [(text + (str(list(index)) if index else ""), index) for index in np.ndindex(np.shape(value))]
 
 
-def predicted(measured, text, name, units, how):
-    """A row for every number of a measurement: what is predicted without a set of units."""
-    p, called = measured.predict(units, **how), unit_names(measured.learner)
-    names, rows = [called[i] for i in measured.learner.unit_indices(units)], []
+def prediction_rows(measured, text, name, units, how):
+    """A row for every number of a measurement: its prediction without a set of units.
+
+    text, name   what the command line calls the measurement and the set
+    how          other arguments of `Measured.predict`
+    """
+    p, known = measured.predict(units, **how), unit_names(measured.learner)
+    names, rows = [known[i] for i in measured.learner.unit_indices(units)], []
     for label, index in entries(text, measured.value):
         rows.append({"set": name, "count": len(units), "units": units, "names": names, "measurement": label,
                      "index": index, "trained": measured.value[index], "predicted": p.value[index],
@@ -24,33 +32,37 @@ def predicted(measured, text, name, units, how):
     return rows
 
 
-def sampled(learner, count, wanted, seed):
-    """{name: units} of random deletion sets, of units that steps use.
+def sampled_sets(learner, count, size, seed):
+    """{name: units} of different random deletion sets, of units that steps use.
 
-    wanted   how many units each, or, below 1, which part of all
+    size   the number of units in each set or, below 1, their share of all
+
+    There are fewer than `count` if there are not enough different sets.
     """
     used, rng = np.flatnonzero(learner.used), np.random.default_rng(seed)
     total = len(used)
-    each = max(1, round(wanted * total)) if wanted < 1 else int(wanted)
-    if not 1 <= each <= total or wanted <= 0:
-        raise LearnerError(f"--size {wanted}: a set has 1 to {total} units, or a part of them below 1")
-    drawn = {}      # as keys: different sets, in order; where there are too few, fewer
-    for _ in range(20 * count):
+    each = max(1, round(size * total)) if size < 1 else int(size)
+    if not 1 <= each <= total or size <= 0:
+        raise LearnerError(f"--size {size}: expected 1 to {total} units, or a share of them below 1")
+    drawn = {}      # the keys are different sets, in order
+    for _ in range(RESAMPLED * count):
         if len(drawn) < count:
             drawn[tuple(sorted(rng.choice(used, each, replace=False).tolist()))] = None
-    return {f"random {number}": [learner.units[i] for i in chosen] for number, chosen in enumerate(drawn, 1)}
+    return {f"random {number}": [learner.units[i] for i in indices]
+            for number, indices in enumerate(drawn, 1)}
 
 
 def score(rows):
-    """How near the predictions of one measurement came: correlation and error of the change, coverage of the
-    intervals."""
+    """The accuracy of predictions of one measurement: correlation, error, coverage of the intervals."""
     true = np.array([row["retrained"] - row["trained"] for row in rows])
-    guess = np.array([row["change"] for row in rows])
+    predicted = np.array([row["change"] for row in rows])
     bounds = [row["interval"] or [row["predicted"] + z * row["standard_error"] for z in (-1.96, 1.96)]
               for row in rows]
-    known = len(rows) > 1 and true.std() > 0.0 and guess.std() > 0.0
-    return {"measurement": rows[0]["measurement"], "sets": len(rows),
-            "correlation": float(np.corrcoef(true, guess)[0, 1]) if known else float("nan"),
-            "error": float(np.abs(guess - true).sum() / np.abs(true).sum()) if true.any() else float("nan"),
-            "covered": float(np.mean([low <= row["retrained"] <= high for (low, high),
-                                      row in zip(bounds, rows)])), "level": rows[0]["level"] or 0.95}
+    correlation, error = float("nan"), float("nan")
+    if len(rows) > 1 and true.std() > 0.0 and predicted.std() > 0.0:
+        correlation = float(np.corrcoef(true, predicted)[0, 1])
+    if true.any():
+        error = float(np.abs(predicted - true).sum() / np.abs(true).sum())
+    covered = [low <= row["retrained"] <= high for (low, high), row in zip(bounds, rows)]
+    return {"measurement": rows[0]["measurement"], "sets": len(rows), "correlation": correlation,
+            "error": error, "covered": float(np.mean(covered)), "level": rows[0]["level"] or 0.95}

@@ -1,28 +1,32 @@
-"""What is asked on a command line, as text: deletion sets and measurements."""
+"""What texts on the command line mean: deletion sets and measurements."""
 import re
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from ..learner.learner import LearnerError
+from circuit.errors import LearnerError
+
 from .recipe import resolve
 
-SETS = """A set to delete names units, or examples where each is a unit of its own. Its items are
+SETS = """A set to delete consists of units, or of examples if each is its own unit. Its
+items are
 
-    x       the unit called x, or all examples called x; if there are none, all with x in their names. A number
-            is part of no other: 1 is not in 10
-    ann*    all whose names fit a pattern with * ? [...]
+    x       the unit called x, or all examples called x; if there are none, all
+            with x in their names. A number is part of no other number: 1 is
+            not in 10
+    ann*    all whose names match a pattern with * ? [...]
     #3      the unit at position 3, counted from 0
-    3       the unit called 3; if examples are units and none is called by a number, that at position 3
+    3       the unit called 3; if every example is its own unit and none has a
+            number as its name, the one at position 3
 
-Several items are joined by commas; @FILE reads them from a file, one a line."""
+Commas separate several items; @FILE reads them from a file, one a line."""
 
 NUMBER, POSITION = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)"), re.compile(r"#[+-]?\d+")
 
 
 def deletion_set(learner, text):
-    """The units that a text asks to delete, as SETS says: a list of labels, in the learner's order.
+    """The units that a text means, by the rules of SETS: a list of labels, in the learner's order.
 
-    Raises LearnerError where an item fits nothing, or two different units by the same name.
+    Raises LearnerError if an item matches nothing, or two different units of the same name.
     """
     if text.startswith("@"):
         try:
@@ -34,81 +38,91 @@ def deletion_set(learner, text):
     items = [item.strip() for item in items if item.strip()]
     if not items:
         raise LearnerError(f"the deletion set {text!r} is empty")
-    chosen = set().union(*(matching(learner, item) for item in items))
-    return [learner.units[i] for i in sorted(chosen)]
+    indices = set().union(*(matching(learner, item) for item in items))
+    return [learner.units[i] for i in sorted(indices)]
 
 
 def unit_names(learner):
-    """What each unit is called: its label; or, where every example is its own unit, the example's."""
+    """The name of each unit: its label, or the example's name if every example is its own unit."""
     grouping = learner.grouping
     return grouping.names if grouping.examples and grouping.names else [str(unit) for unit in learner.units]
 
 
 def matching(learner, item):
-    """Numbers of the units that an item of a deletion set means."""
+    """The indices of the units that an item of a deletion set means."""
     names = unit_names(learner)
-    found = [i for i, name in enumerate(names) if name == item]
+    same = [i for i, name in enumerate(names) if name == item]
     if POSITION.fullmatch(item):
-        return positioned(learner, names, item, found)
-    if len(found) > 1 and len({learner.units[i] for i in found}) > 1 and not learner.grouping.examples:
-        choices = " or ".join(f"#{i} for {learner.units[i]!r}" for i in found)
-        raise LearnerError(f"{len(found)} units are called {item!r}: write {choices}")
-    if found:
-        return found
+        return at_position(names, item, same)
+    if len(same) > 1 and len({learner.units[i] for i in same}) > 1 and not learner.grouping.examples:
+        choices = " or ".join(f"#{i} for {learner.units[i]!r}" for i in same)
+        raise LearnerError(f"{len(same)} units are called {item!r}: write {choices}")
+    if same:
+        return same
     if NUMBER.fullmatch(item):
-        return numbered(learner, names, item)
+        return at_number(learner, names, item)
+    indices = [i for i, name in enumerate(names) if matches(item, name)]
+    if not indices:
+        raise LearnerError(f"nothing to delete is called, contains or fits {item!r}; {listing(names)}")
+    return indices
+
+
+def matches(item, name):
+    """Whether a name matches a pattern or, without wildcards, contains a text.
+
+    A number at an end of the text is part of no other number: 'u1' is in 'u1x', but not in 'u10' or 'u1.5'.
+    """
     if any(letter in item for letter in "*?["):
-        found = [i for i, name in enumerate(names) if fnmatchcase(name, item)]
-    else:
-        begin, end = r"(?<!\d)(?<!\d\.)" * item[0].isdecimal(), r"(?!\.?\d)" * item[-1].isdecimal()
-        part = re.compile(begin + re.escape(item) + end)      # a number at an end of it is matched as a whole
-        found = [i for i, name in enumerate(names) if part.search(name)]
-    if not found:
-        raise LearnerError(f"nothing to delete is called, contains or fits {item!r}; {some(names)}")
-    return found
+        return fnmatchcase(name, item)
+    begin = r"(?<!\d)(?<!\d\.)" if item[0].isdecimal() else ""
+    end = r"(?!\.?\d)" if item[-1].isdecimal() else ""
+    return re.search(begin + re.escape(item) + end, name) is not None
 
 
-def positioned(learner, names, item, called):
-    """The unit at the position that '#3' asks for.   called: units with that very name."""
-    at = int(item[1:])
-    if called and called != [at]:
-        there = repr(names[at]) if 0 <= at < len(names) else "nothing"
-        raise LearnerError(f"{item!r} is the name of #{called[0]} and the position of {there}: for the name "
+def at_position(names, item, same):
+    """The unit at the position that '#3' means.   same: indices of units that have this text as their name"""
+    i = int(item[1:])
+    if same and same != [i]:
+        there = repr(names[i]) if 0 <= i < len(names) else "nothing"
+        raise LearnerError(f"{item!r} is the name of #{same[0]} and the position of {there}: for the name "
                            f"write the pattern '[#]{item[1:]}'")
-    if not 0 <= at < len(names):
+    if not 0 <= i < len(names):
         last = len(names) - 1
-        raise LearnerError(f"nothing to delete is at position {item}; {some(names)}, at #0 to #{last}")
-    return [at]
+        raise LearnerError(f"nothing to delete is at position {item}; {listing(names)}, at #0 to #{last}")
+    return [i]
 
 
-def numbered(learner, names, item):
-    """The unit at the position that a bare number asks for, where no unit is called so."""
-    at = int(item) if item.isdecimal() else -1
-    position = f"; {names[at]!r} is at that position: write #{at}" if 0 <= at < len(names) else ""
+def at_number(learner, names, item):
+    """The unit at the position that a number without # means, if no unit has this name."""
+    i = int(item) if item.isdecimal() else -1
+    position = f"; {names[i]!r} is at that position: write #{i}" if 0 <= i < len(names) else ""
     if not learner.grouping.examples or any(map(NUMBER.fullmatch, learner.grouping.names or ())):
-        raise LearnerError(f"no unit is called {item!r}{position}; {some(names)}")
+        raise LearnerError(f"no unit is called {item!r}{position}; {listing(names)}")
     if not position:
-        raise LearnerError(f"there is no example {item!r}; {some(names)}")
-    return [at]
+        raise LearnerError(f"there is no example {item!r}; {listing(names)}")
+    return [i]
 
 
-def some(names):
+def listing(names):
+    """The first names, and how many there are."""
     return f"there are {len(names)}: {', '.join(names[:5])}{', ...' * (len(names) > 5)}"
 
 
 def measurement(learner, text):
-    """The measurement that a text asks for: one the learner names ('loss:NAME'), or 'module:function' of the
-    parameters."""
+    """The measurement that a text means: one of the learner's own ('loss:NAME'), or a 'module:function'.
+
+    The function is one of the parameters.
+    """
     named = getattr(learner, "named_measurement", None)
-    found = named(text) if named else None
-    if found is None:
+    function = named(text) if named else None
+    if function is None:
         try:
-            found = resolve(text)
+            function = resolve(text)
         except LearnerError as error:
             own = getattr(learner, "measurements", ())
-            known = f"; of its own the learner has {', '.join(f'{kind}:...' for kind in own)}" if own else ""
+            known = f"; the learner's own are {', '.join(f'{kind}:...' for kind in own)}" if own else ""
             raise LearnerError(f"no measurement {text!r} ({error}){known}") from None
-    if not callable(found):
+    if not callable(function):
         raise LearnerError(
-            f"the measurement {text!r} is a {type(found).__name__}, not a function of the parameters")
-    return found
+            f"the measurement {text!r} is a {type(function).__name__}, not a function of the parameters")
+    return function

@@ -6,12 +6,12 @@ import numpy as np
 
 
 def show(as_json, content, text):
-    """Print for people, or as JSON."""
+    """Print a text for people, or the content as JSON."""
     print(json.dumps(plain(content), indent=1, allow_nan=False) if as_json else text)
 
 
 def plain(x):
-    """Numbers and arrays as JSON knows them; NaN and infinity as null."""
+    """Convert arrays and numbers to what JSON can hold; NaN and infinity become null."""
     if isinstance(x, (np.ndarray, np.generic)):
         x = x.tolist()
     if isinstance(x, dict):
@@ -22,13 +22,12 @@ def plain(x):
 
 
 def printable(text):
-    """A text with control characters and line breaks escaped as by `repr`: a terminal obeys none of it."""
+    """Escape control characters and line breaks as `repr` does, so that a terminal does not obey them."""
     return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
 
 
 SHOWN = 3
-"""Names of deleted units in a table, before what is left is counted."""
-
+"""The number of deleted units that a table names; then it gives their number."""
 
 HEADER = {"set": "without", "count": "units", "measurement": "measurement", "trained": "as trained",
           "predicted": "predicted", "standard_error": "+-", "change": "change", "retrained": "retrained",
@@ -37,7 +36,7 @@ HEADER = {"set": "without", "count": "units", "measurement": "measurement", "tra
 
 
 def prediction_table(rows):
-    """Predictions in a table, with the columns that are known; below, the reasons that verdicts number."""
+    """A table of predictions, with the columns that have values; below it, the reasons by their numbers."""
     used = [name for name in HEADER if any(row.get(name) is not None for row in rows)]
     reasons = ["; ".join(row["reasons"]) for row in rows]
     notes = {reason: f"[{k}]" for k, reason in enumerate(dict.fromkeys(filter(None, reasons)), 1)}
@@ -50,8 +49,17 @@ def prediction_table(rows):
     return "\n".join(lines)
 
 
+def score_table(scores):
+    """A table of the scores of a validation, with a line that explains the error."""
+    header = ["measurement", "correlation", "error", "covered", "of"]
+    cells = [[s["measurement"], s["correlation"], s["error"], f"{s['covered']:.0%}",
+              f"{s['level']:.0%} intervals"] for s in scores]
+    return (table(header, cells)
+            + "\n(error: sum of |predicted - retrained| over sum of |true change|; of no change it is 1)")
+
+
 def deleted(row):
-    """What a set is called, and, where the name does not say it, which units it deletes."""
+    """The name of a set, and, if the name does not say it, the units that it deletes."""
     names = row["names"]
     if [item.strip() for item in row["set"].split(",")] == names:
         return row["set"]
@@ -60,7 +68,7 @@ def deleted(row):
 
 
 def table(header, rows):
-    """Aligned columns: numbers to the right, text to the left."""
+    """Aligned columns: numbers at the right, text at the left. header: names of the columns, or None."""
     def shown(x):
         if isinstance(x, (list, tuple)):
             return " .. ".join(map(shown, x))
@@ -68,11 +76,15 @@ def table(header, rows):
             return ""
         if isinstance(x, (float, np.ndarray)):
             return f"{x:.4f}" if 1e-3 < abs(x) < 1e5 else f"{x:.3g}"
-        return printable(str(x))      # labels and recipes may come from anyone's file
+        return printable(str(x))      # labels and recipes may come from an untrusted file
 
     cells = ([] if header is None else [list(header)]) + [[shown(x) for x in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*cells)]
     right = [header is not None and not any(isinstance(x, str) for x in column)
              for column in zip(*rows)] or [False] * len(widths)
-    return "\n".join("  ".join(cell.rjust(width) if numbers else cell.ljust(width) for cell, width,
-                               numbers in zip(row, widths, right)).rstrip() for row in cells)
+
+    def line(row):
+        return "  ".join(cell.rjust(width) if at_right else cell.ljust(width)
+                         for cell, width, at_right in zip(row, widths, right)).rstrip()
+
+    return "\n".join(map(line, cells))

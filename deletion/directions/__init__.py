@@ -1,5 +1,5 @@
-"""Along which directions a training is pushed, and how coefficients along them become terms of a deletion
-set.
+"""The directions along which a training is pushed, and how coefficients along them become the terms of a
+deletion set.
 
 Reading order: directions, decoders (with kernel), terms.
 """

@@ -5,114 +5,125 @@ The paper's: for directions uniform on the complex unit sphere of C^n, and s(psi
     T_r(h) = C(n + r - 1, r) E[ s(psi)^r c_r(psi) ]          (Gunn, How to sketch a learning algorithm)
 
 because the r-fold symmetric tensors are an irreducible representation of the unitary group; for a real
-measurement the real part is taken. n counts the units that directions live in, not those deleted. The average
-over directions is unbiased. The median of the averages of k groups withstands a minority of directions that
-are wildly off, and is consistent: its error vanishes as the groups grow. It is not unbiased: where the
-directions' estimates are skewed, it lies towards their bulk. And one of ours:
+measurement the real part is taken. n is the number of units at which directions are nonzero, not the number
+of deleted units. The average over directions is unbiased. The median of the averages of k groups tolerates a
+minority of directions whose estimates are far off. It is consistent, as its error vanishes when the groups
+grow, but it is biased towards the bulk of skewed estimates. The third decoder is this library's own:
 
     least squares: the posterior mean under the prior of kernel.py. It is exact wherever the directions
-    determine the answer, and shrinks towards zero, without adding noise, where they say nothing.
+    determine the answer; elsewhere it shrinks towards zero and adds no noise.
 
-A decoder is fitted to coefficients (m, p, q) of q measurements, and called with Sets. Where the gradient of
-the measurements in the units' weights is known, FirstOrder takes degree 1 from it and leaves the other
-degrees to the decoder.
+A decoder is fitted to coefficients (m, p, q) of q measurements and called with Sets. If the gradient of the
+measurements in the units' weights is known, FirstOrder takes degree 1 from the gradient and the other degrees
+from a decoder.
 """
 import math
 from typing import NamedTuple, Optional
 
 import numpy as np
-from scipy.special import gammaln
 
 from circuit.blas import one_blas_thread
+from circuit.checks import real_number, whole_number
+from circuit.errors import LearnerError
 
-from .directions import UNITARILY_INVARIANT
-from ..learner.learner import LearnerError
 from ..learner.units import Sets
-from .terms import Tables, terms
+from .directions import UNITARILY_INVARIANT
+from .terms import Tables, log_binomials, terms
 
 SELF_WEIGHTS = (0.0, 1.0, 10.0, 100.0, 1000.0)
-"""The prior's w: how much more a unit interacts with itself than with others. Integrated over."""
+"""The values of the prior's w, the weight of a unit's interaction with itself. The decoder averages over
+them with their posterior probabilities."""
 
 LARGEST_LOG = 690.0
-"""Of numbers that still can be multiplied by the largest w, and added up."""
+"""The largest logarithm of a number that can be multiplied by the largest w, and summed, without overflow:
+the largest double is exp(709)."""
+
+NEGLIGIBLE_ODDS = 0.01
+"""A value of w whose odds against the best are smaller than this is left out: it would change no prediction
+visibly, and its matrix would have to be decomposed."""
 
 
 class Estimates(NamedTuple):
-    """terms (sets, p, q);   change (sets, q);   error (sets, q): the standard error of the change, or None
-                             where nobody asked."""
+    """What a decoder estimates for every set.
+
+    terms    (sets, p, q)
+    change   (sets, q)
+    error    (sets, q): the standard error of the change; None if it was not asked for
+    """
     terms: np.ndarray
     change: np.ndarray
     error: Optional[np.ndarray]
 
 
 def scaled(psi, coefficients):
-    """(root psi, alpha): the paper's estimate of each direction alone is Re sum_r s^r alpha_r.
+    """Return (root psi, alpha): the paper's estimate from each direction alone is Re sum_r s^r alpha_r.
 
-    alpha_r = C(n+r-1, r) root^-r c_r, with n the units that directions live in. Binomials overflow long
-    before their product with s^r does; root, the p-th root of the last of them, balances the two.
+    alpha_r = C(n+r-1, r) root^-r c_r, where n is the number of units at which directions are nonzero. The
+    binomials overflow long before their product with s^r does; root, the p-th root of the last binomial,
+    balances the two factors.
     """
     n, orders = np.count_nonzero(psi.any(axis=0)), np.arange(1, coefficients.shape[1] + 1)
-    logs = gammaln(n + orders) - gammaln(orders + 1.0) - gammaln(n)
+    logs = log_binomials(n, len(orders))
     root = logs[-1] / orders[-1] if len(logs) else 0.0
     with np.errstate(over="ignore"):
         balanced = coefficients * np.exp(logs - orders * root)[:, None]
     if not np.isfinite(balanced).all():
         raise LearnerError(f"degree {len(orders)} is too high for {n} units: the estimator's binomials "
-                           "leave the range of numbers")
+                           "overflow")
     return psi * math.exp(root), balanced
 
 
 class Mean:
-    """The average over directions, the paper's estimator; its standard error from their spread."""
+    """The average over directions, the paper's estimator. Its standard error comes from their spread."""
     name, virtue = "mean", "unbiased"
 
     def __init__(self, directions, coefficients):
         _invariant(directions, self)
         psi, alpha = scaled(directions.psi, coefficients)
-        self.tables, self.count, self.psi = Tables.of(psi, alpha / len(psi)), len(psi), directions.psi
+        self.tables = Tables.of(psi, alpha / len(psi))
+        self.count, self.psi = len(psi), directions.psi
 
     def __call__(self, sets, errors=True):
-        found, squares = terms(sets, self.tables, spread=errors)
-        found = found[:, 0]
-        change, error = found.sum(axis=1), None
-        if errors:      # of X_j / m: their squares' sum, less m times the square of their mean
+        summed, squares = terms(sets, self.tables, spread=errors)
+        by_order = summed[:, 0]
+        change, error = by_order.sum(axis=1), None
+        if errors:      # from the sum of (X_j / m)^2, less m times the square of their mean
             spread = np.maximum(squares - change ** 2 / self.count, 0.0)
-            error = np.sqrt(spread * self.count
-                            / (self.count - 1)) if self.count > 1 else np.full(change.shape, np.nan)
-        return Estimates(found, change, error)
+            error = (np.sqrt(spread * self.count / (self.count - 1)) if self.count > 1
+                     else np.full(change.shape, np.nan))
+        return Estimates(by_order, change, error)
 
     def weights(self, downweight):
-        """What each coefficient counts at a downweight (n,): g (m, p) complex, T_r = Re sum_j g_jr
-        c_r(psi_j)."""
+        """The weights g (m, p) of the coefficients at a downweight (n,): T_r = Re sum_j g_jr c_r(psi_j)."""
         degree = self.tables.alpha.shape[1]
         psi, binomials = scaled(self.psi, np.ones((self.count, degree, 1)))
         return (psi.conj() @ downweight)[:, None] ** np.arange(1, degree + 1) * binomials[..., 0] / self.count
 
 
 def group_count(failure):
-    """Groups for a failure probability: about 8 log(1 / failure), odd."""
-    if not 0.0 < failure < 1.0:
-        raise LearnerError(f"a failure probability lies between 0 and 1, not {failure}")
+    """The number of groups for a failure probability: about 8 log(1 / failure), odd."""
+    real_number(failure, "the failure probability", above=0.0, below=1.0)
     return 2 * (math.ceil(8.0 * math.log(1.0 / failure)) // 2) + 1
 
 
 class MedianOfMeans:
-    """Directions in k groups by index; the median of the k means. Consistent and robust, but biased for
-    skewed estimates.
+    """The median of the means of k groups of directions, formed by index.
 
-    The change is the median of the groups' predictions; the terms are medians of their own and need not add
-    up to it. Its standard error is that of a median of k numbers, sqrt(pi/2) sigma / sqrt(k), with sigma from
-    their median deviation.
+    It is consistent and robust, but biased for skewed estimates. The change is the median of the groups'
+    predictions; each term is a median of its own, so that the terms need not add up to the change. The
+    standard error is that of a median of k numbers, sqrt(pi/2) sigma / sqrt(k), with sigma estimated from
+    their median absolute deviation.
     """
     name, virtue = "median of means", "consistent"
 
     def __init__(self, directions, coefficients, groups=None):
         _invariant(directions, self)
         m = len(directions)
-        self.groups = k = min(group_count(0.05), m if m % 2 else m - 1) if groups is None else groups
-        if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or not 1 <= k <= m:
-            raise LearnerError(f"{groups!r} groups for {m} directions: between 1 and {m}, best odd")
-        sizes = np.array([len(group) for group in np.array_split(np.arange(m), k)])
+        self.groups = min(group_count(0.05), m if m % 2 else m - 1) if groups is None else groups
+        if whole_number(self.groups, "the number of groups", 1) > m:
+            raise LearnerError(f"the number of groups: expected at most {m}, the number of directions, "
+                               f"got {groups}")
+        sizes = np.array([len(group) for group in np.array_split(np.arange(m), self.groups)])
         psi, alpha = scaled(directions.psi, coefficients)
         self.tables = Tables.of(psi, alpha / np.repeat(sizes, sizes)[:, None, None],
                                 groups=np.concatenate([[0], np.cumsum(sizes)]))
@@ -123,13 +134,13 @@ class MedianOfMeans:
         change, error = np.median(totals, axis=1), None
         if errors:
             sigma = 1.4826 * np.median(np.abs(totals - change[:, None]), axis=1)
-            error = math.sqrt(math.pi / 2.0
-                              / self.groups) * sigma if self.groups > 1 else np.full(change.shape, np.nan)
+            error = (math.sqrt(math.pi / 2.0 / self.groups) * sigma if self.groups > 1
+                     else np.full(change.shape, np.nan))
         return Estimates(np.median(means, axis=1), change, error)
 
 
 class LeastSquares:
-    """Kernel least squares at every order, its scales by marginal likelihood; see kernel.py."""
+    """Kernel least squares at every order; its scales maximize the marginal likelihood (see kernel.py)."""
     name = "least squares"
 
     def __init__(self, directions, coefficients):
@@ -137,13 +148,13 @@ class LeastSquares:
         m, p, q = coefficients.shape
         norm = np.linalg.norm(directions.psi, axis=1).max()
         if norm == 0.0:
-            raise LearnerError("every direction is zero at all units that steps use: they predict nothing")
+            raise LearnerError("every direction is zero at all units that the training uses: there is "
+                               "nothing to predict from")
         if 2 * p * math.log(max(norm, 1.0)) > LARGEST_LOG:
             raise LearnerError(f"degree {p} is too high for directions of norm {norm:.3g} "
-                               f"({directions.psi.shape[1]} units): their powers "
-                               "leave the range of numbers")
+                               f"({directions.psi.shape[1]} units): their powers overflow")
         alpha, beta = np.zeros((m, p, q), complex), np.zeros((directions.psi.shape[1], p, q))
-        self.fits = []      # per order: [(w, its probability, s (q,))]
+        self.fits = []      # for each order: [(w, its probability, s (q,))]
         with one_blas_thread(self.kernel.rows):
             for r in range(p):
                 observed, fits = coefficients[:, r], self._fit(r + 1, coefficients[:, r])
@@ -157,60 +168,59 @@ class LeastSquares:
 
     @property
     def conditions(self):
-        """(p,): condition number of each order's matrix, over the eigenvalues kept, at the most probable
-        w."""
-        return np.array([self.kernel.condition(r + 1, max(fits, key=lambda fit: fit[1])[0]) for r,
-                         fits in enumerate(self.fits)])
+        """(p,): the condition number of each order's matrix at the likeliest w, of the eigenvalues kept."""
+        return np.array([self.kernel.condition(r + 1, likeliest(fits)[0])
+                         for r, fits in enumerate(self.fits)])
 
     def _fit(self, order, observed):
-        """[(w, probability, s (q,))]: the posterior of w under equal odds, pooled over measurements; what is
-        negligible left out."""
+        """[(w, probability, s (q,))]: the posterior of w under equal odds, pooled over the measurements."""
         choices = SELF_WEIGHTS if order > 1 else (0.0,)
-        found = [self.kernel.likelihood(order, w, observed) for w in choices]
-        pooled = np.array([likelihood.sum() for likelihood, _ in found])
+        likelihoods, scales = zip(*(self.kernel.likelihood(order, w, observed) for w in choices))
+        pooled = np.array([likelihood.sum() for likelihood in likelihoods])
         odds = np.exp(pooled - pooled.max())
-        odds[odds < 0.01] = 0.0
-        return [(w, odd, scale) for w, odd, (_, scale) in zip(choices, odds / odds.sum(), found) if odd]
+        odds[odds < NEGLIGIBLE_ODDS] = 0.0
+        return [(w, odd, scale) for w, odd, scale in zip(choices, odds / odds.sum(), scales) if odd]
 
     def __call__(self, sets, errors=True):
-        found = terms(sets, self.tables)[0][:, 0]
-        error = None
+        by_order, error = terms(sets, self.tables)[0][:, 0], None
         if errors:
-            variance = np.zeros((len(sets), found.shape[2]))
+            variance = np.zeros((len(sets), by_order.shape[2]))
             with one_blas_thread(self.kernel.rows):
                 for r, fits in enumerate(self.fits):
-                    # calibration sees to what the other w would add
-                    w, _, scale = max(fits, key=lambda fit: fit[1])
+                    # at the likeliest w alone: calibration widens intervals by what the others would add
+                    w, _, scale = likeliest(fits)
                     variance += self.kernel.variance(sets, r + 1, w)[:, None] * scale
             error = np.sqrt(variance)
-        return Estimates(found, found.sum(axis=1), error)
+        return Estimates(by_order, by_order.sum(axis=1), error)
 
     def weights(self, downweight):
-        """What each coefficient counts at a downweight (n,): g (m, p) complex, T_r = Re sum_j g_jr
-        c_r(psi_j)."""
+        """The weights g (m, p) of the coefficients at a downweight (n,): T_r = Re sum_j g_jr c_r(psi_j)."""
         sets, m = Sets.of(downweight), len(self.kernel.psi)
         g = np.zeros((m, len(self.fits)), complex)
         for r, fits in enumerate(self.fits):
             for w, probability, _ in fits:
                 k = self.kernel.between(sets, r + 1, w)
                 k = k[0] if isinstance(k, np.ndarray) else k.toarray()[0]
-                g[:, r] += probability * self.kernel.solve(r + 1, w,
-                                                           (k[:m] + 1j * k[m:])[:, None])[:, 0].conj()
+                solved = self.kernel.solve(r + 1, w, (k[:m] + 1j * k[m:])[:, None])[:, 0]
+                g[:, r] += probability * solved.conj()
         return g
 
 
-class FirstOrder:
-    """T_1(h) = -h . gradient, exactly; the other degrees, and all of the standard error, from another
-    decoder.
+def likeliest(fits):
+    """The fit (w, probability, s) of largest probability."""
+    return max(fits, key=lambda fit: fit[1])
 
-    decoder    made from (directions, coefficients);   gradient   (n, q): of the measurements in the units'
-               weights
+
+class FirstOrder:
+    """Degree 1 exactly, T_1(h) = -h . gradient; other degrees and standard errors from another decoder.
+
+    decoder    a function that makes the decoder from (directions, coefficients)
+    gradient   (n, q): the gradient of the measurements in the units' weights
     """
 
     def __init__(self, decoder, directions, coefficients, gradient):
         others = coefficients.copy()
-        # linear decoders, and the median of their means: of nothing comes nothing, without error
-        others[:, 0] = 0.0
+        others[:, 0] = 0.0      # every decoder gives degree 1 of zero coefficients as zero, with no error
         self.decoder, self.gradient = decoder(directions, others), gradient
         self.name = self.decoder.name
 
@@ -219,12 +229,13 @@ class FirstOrder:
         return self.decoder.conditions
 
     def __call__(self, sets, errors=True):
-        found, first = self.decoder(sets, errors), -(sets.sparse(len(self.gradient)) @ self.gradient)
-        return Estimates(np.concatenate([first[:, None], found.terms[:, 1:]], axis=1), found.change + first,
-                         found.error)
+        others, first = self.decoder(sets, errors), -(sets.sparse(len(self.gradient)) @ self.gradient)
+        by_order = np.concatenate([first[:, None], others.terms[:, 1:]], axis=1)
+        return Estimates(by_order, others.change + first, others.error)
 
 
 def _invariant(directions, decoder):
+    """Raise LearnerError unless the directions are of a design for which the decoder has its virtue."""
     if directions.design not in UNITARILY_INVARIANT:
         raise LearnerError(f"the {decoder.name} is {decoder.virtue} only for directions that are uniform on "
                            f"the sphere, or Haar; these are {directions.design!r}")

@@ -1,42 +1,68 @@
-"""Directions: along which lines of the space of downweights a training is pushed.
+"""Directions: the lines in the space of downweights along which a training is pushed.
 
-Each random direction has a generator of its own, SeedSequence(seed, spawn_key=(index,)): workers cannot
-repeat each other's directions, and a sketch can grow. NumPy promises no equal streams between versions, so
-sketches keep the directions themselves.
+Every random direction has its own generator, SeedSequence(seed, spawn_key=(index,)), so that workers cannot
+repeat each other's directions and a sketch can grow. NumPy does not promise equal streams between versions;
+therefore sketches keep the directions themselves.
 
-    sphere     uniform on the complex unit sphere, the paper's: the mean is unbiased, the median of means
+    sphere     uniform on the complex unit sphere, as in the paper: the mean is unbiased, the median of means
                consistent
-    haar       the same law, orthonormal in blocks: a whole block determines degree 1
-    pairs      every unit alone in a direction, or with another, far from it in training: curves of its own,
-               nearly free of interactions; what is left over is dense
-    given      the real indicators of planned deletion sets, say: their curves are exact
+    haar       the same distribution, orthonormal in blocks: a complete block determines degree 1
+    pairs      each direction contains one unit, or two that occur far apart in the schedule: every unit's own
+               curve is known, nearly free of interactions; directions that are left over are dense
+    given      chosen by the user, such as the indicators of planned deletion sets: their curves are exact
     mixture    several of these, one after the other
 """
+import logging
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import ArrayLike
+
+from circuit.checks import array_of, one_of, whole_number
+from circuit.errors import LearnerError
 
 from .kernel import Kernel
-from circuit.checks import array_of, whole_number
-from ..learner.learner import LearnerError
+
+log = logging.getLogger("deletion")
 
 UNITARILY_INVARIANT = ("sphere", "haar")
-"""Designs whose law no unitary rotation changes: the only ones for which the mean is unbiased, the median of
-means consistent."""
+"""Designs whose distribution no unitary rotation changes. Only for these is the mean unbiased and the
+median of means consistent."""
 
-OWN = ("given", "mixture")
-"""Designs of the user's."""
+USER_DESIGNS = ("given", "mixture")
+"""Designs of directions that the user chose."""
 
 DESIGNS = ("auto", "sphere", "haar", "pairs")
+"""Designs that `precompute` can draw. 'auto' stands for one of the others."""
 
 KINDS = ("sphere", "haar", "pairs", "given", "mixture")
-"""Designs of directions that are there."""
+"""Designs that existing Directions may have."""
+
+NORM_ERROR = 1e-9
+"""Directions of the sphere may differ this much from norm 1: more than rounding, less than any mistake."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Directions:
-    """psi: (directions, units) complex;   design: how they were drawn."""
+    """Directions in the space of downweights, and how they were drawn.
+
+    Raises LearnerError for an unknown design, entries that are not finite numbers, or directions of the
+    sphere whose norm is not 1.
+
+    Attributes
+    ----------
+    psi : np.ndarray
+        The directions, complex (directions, units). Real numbers and a single direction are converted.
+    design : str
+        'sphere', 'haar', 'pairs', 'given' or 'mixture'.
+
+    Examples
+    --------
+    >>> from deletion import Directions
+    >>> Directions([[1.0, 0.0, 1.0], [0.0, 1.0, 0.0]], "given")
+    <directions: 2 over 3 units (given)>
+    """
     psi: np.ndarray
     design: str
 
@@ -46,50 +72,69 @@ class Directions:
             raise LearnerError(f"no design {self.design!r:.60}: directions of your own are 'given'")
         if self.design in UNITARILY_INVARIANT:
             norms = np.linalg.norm(self.psi, axis=1)
-            wrong = np.abs(norms - 1.0).argmax()
-            if abs(norms[wrong] - 1.0) > 1e-9:
-                raise LearnerError(f"direction {wrong} has norm {norms[wrong]:.6g}: those of design "
+            worst = np.abs(norms - 1.0).argmax()
+            if abs(norms[worst] - 1.0) > NORM_ERROR:
+                raise LearnerError(f"direction {worst} has norm {norms[worst]:.6g}: those of design "
                                    f"{self.design!r} lie on the unit sphere; "
                                    "directions of your own are 'given'")
 
     def __len__(self):
         return len(self.psi)
 
+    def __repr__(self):
+        return f"<directions: {len(self):,} over {self.psi.shape[1]:,} units ({self.design})>"
+
     @cached_property
     def dimension(self):
-        """How many units some direction has a nonzero entry at: the n of the paper's estimator."""
+        """The number of units at which some direction is nonzero: the n of the paper's estimator."""
         return int(np.count_nonzero(self.psi.any(axis=0)))
 
     @cached_property
     def kernel(self):
-        """What least squares knows about these directions, whatever is measured."""
+        """The Gram matrices of these directions, which least squares needs for every measurement."""
         return Kernel(self.psi)
 
 
-def draw(design, count, learner, degree, seed):
-    """`count` directions of a named design for a learner: Directions, zero at the units that no step uses.
+# directions for a learner -----------------------------------------------------------------------------------
 
-    'auto' takes pairs, unless only the sphere gives the 2 m numbers that determine degree 2: all n (n + 1) /
-    2 pairwise interactions.
+def chosen(learner, directions, design, degree, seed):
+    """Return the Directions to push through a learner's training, and their seed (None for given ones).
+
+    directions   how many to draw; or Directions; or an array (directions, units)
+    """
+    if isinstance(directions, Directions):
+        return fitting(directions, learner), None
+    if np.ndim(directions):
+        return fitting(given(directions), learner), None
+    seed = whole_number(seed, "a seed", 0)
+    idle = learner.unit_count - np.count_nonzero(learner.used)
+    if idle:
+        log.warning(f"no step uses {idle:,} of the {learner.unit_count:,} units: deleting those changes "
+                    "nothing, and they take no direction")
+    return draw(design, directions, learner, degree, seed), seed
+
+
+def draw(design, count, learner, degree, seed):
+    """Draw `count` directions of a named design for a learner: zero at the units that no step uses.
+
+    'auto' takes pairs, unless only the sphere gives the 2 m numbers that determine degree 2, which are all
+    n (n + 1) / 2 pairwise interactions.
     """
     units = int(np.count_nonzero(learner.used))
     _check(count, units)
-    if design == "auto":
-        left = max(count - units, 0)      # what pairs leave to dense directions
+    if one_of(design, "design", DESIGNS) == "auto":
+        left = max(count - units, 0)      # the number of dense directions among pairs
         design = "sphere" if 4 * count >= units * (units + 1) and 4 * left < units * (units - 1) else "pairs"
-    if design == "sphere":
-        drawn = sphere(count, units, seed)
-    elif design == "haar":
-        drawn = haar(count, units, seed)
-    elif design == "pairs":
-        drawn = pairs(count, np.argsort(learner.first_steps()[learner.used], kind="stable"), degree, seed)
+    if design == "pairs":
+        order = np.argsort(learner.first_steps()[learner.used], kind="stable")
+        drawn = pairs(count, order, degree, seed)
     else:
-        raise LearnerError(f"no design {design!r}; there are {', '.join(map(repr, DESIGNS))}")
+        drawn = (sphere if design == "sphere" else haar)(count, units, seed)
     return Directions(learner.over_units(drawn.psi), drawn.design)
 
 
 def fitting(directions, learner):
-    """Given directions for a learner, with zeros at units that no step uses: nothing depends on those."""
+    """Given Directions for a learner, set to zero at units that no step uses: nothing depends on these."""
     psi = directions.psi
     if psi.shape[1] != learner.unit_count:
         raise LearnerError(f"directions of {psi.shape[1]} units for a learner with {learner.unit_count}")
@@ -98,51 +143,121 @@ def fitting(directions, learner):
         raise LearnerError(f"directions of design {directions.design!r} live in every unit that a step uses; "
                            f"these are zero at unit {learner.units[missing[0]]!r}. Directions of yours are "
                            "'given'")
-    if directions.design in OWN and not learner.used.all():
+    if directions.design in USER_DESIGNS and not learner.used.all():
         return Directions(psi * learner.used, directions.design)
-    return directions      # spheres in more units are as good: the estimator counts the units they live in
+    return directions      # the sphere in more units serves as well: the estimator uses `dimension`
 
 
-def sphere(count, units, seed):
-    """`count` directions, independent and uniform on the complex unit sphere of C^units."""
+# designs ----------------------------------------------------------------------------------------------------
+
+def sphere(count: int, units: int, seed: int) -> Directions:
+    """Draw independent directions, uniform on the complex unit sphere.
+
+    Parameters
+    ----------
+    count : int
+        The number of directions.
+    units : int
+        The number of units: directions lie in C^units.
+    seed : int
+        The seed, at least 0. Direction k depends on the seed and k only.
+
+    Returns
+    -------
+    Directions
+        Of design 'sphere'.
+
+    Examples
+    --------
+    >>> from deletion import sphere
+    >>> directions = sphere(3, 5, seed=0)
+    >>> directions
+    <directions: 3 over 5 units (sphere)>
+    >>> (abs(directions.psi) ** 2).sum(axis=1).round(6)
+    array([1., 1., 1.])
+    """
     _check(count, units)
     psi = np.stack([_normal(_generator(seed, index), units) for index in range(count)])
     return Directions(psi / np.linalg.norm(psi, axis=1, keepdims=True), "sphere")
 
 
-def haar(count, units, seed):
-    """`count` directions in blocks of `units`, each block orthonormal: the columns of a Haar-random unitary
-    matrix.
+def haar(count: int, units: int, seed: int) -> Directions:
+    """Draw directions in orthonormal blocks: the columns of Haar-random unitary matrices.
 
-    Columns of Q from the QR of a complex normal matrix, times the phases of R's diagonal.
+    Each direction alone is uniform on the sphere. A block of `units` directions is Q of the QR
+    decomposition of a complex normal matrix, times the phases of R's diagonal.
+
+    Parameters
+    ----------
+    count : int
+        The number of directions.
+    units : int
+        The number of units, which is also the size of a block.
+    seed : int
+        The seed, at least 0.
+
+    Returns
+    -------
+    Directions
+        Of design 'haar'.
+
+    Examples
+    --------
+    >>> from deletion import haar
+    >>> psi = haar(3, 3, seed=0).psi
+    >>> abs(psi @ psi.conj().T).round(6)
+    array([[1., 0., 0.],
+           [0., 1., 0.],
+           [0., 0., 1.]])
     """
     _check(count, units)
-    blocks = []
+    parts = []
     for first in range(0, count, units):
         rows = min(units, count - first)
         q, r = np.linalg.qr(np.stack([_normal(_generator(seed, first + j), units) for j in range(rows)],
                                      axis=1))
-        blocks.append((q * (np.diag(r) / np.abs(np.diag(r)))).T)
-    return Directions(np.concatenate(blocks), "haar")
+        parts.append((q * (np.diag(r) / np.abs(np.diag(r)))).T)
+    return Directions(np.concatenate(parts), "haar")
 
 
-def pairs(count, order, degree, seed):
-    """Units shared out among directions: unit number k of the training goes into direction k mod m, so that
-    companions lie far apart.
+def pairs(count: int, order: ArrayLike, degree: int, seed: int) -> Directions:
+    """Distribute the units over the directions; units in one direction occur far apart in the training.
 
-    order    (units,): the units in the order in which training first meets them
-    degree   highest power of t that will be kept
+    Unit number k of the training goes into direction k mod m. With at most 2 m units, a direction is e_a,
+    or e_a + e^{i phi} e_b with phi = pi / (4 (p + 1)). Both units' own terms A_r and B_r follow from the
+    one complex coefficient c_r = A_r + e^{i r phi} B_r + interactions. The error is at most 1 / cos(phi)
+    times the interaction at r = 2: a small angle keeps this factor near its minimum, 1, and costs only
+    digits. With more than 2 m units, a direction contains more than two, at random phases, and no longer
+    separates them. With fewer than m units, the directions left over are drawn from the sphere: they
+    measure interactions.
 
-    Up to 2 m units a direction is e_a, or e_a + e^{i phi} e_b with phi = pi / (4 (p + 1)). From the one
-    complex coefficient c_r = A_r + e^{i r phi} B_r + interactions, both self-terms follow, up to 1 / cos(phi)
-    times the interaction at r = 2: a small angle keeps that near its least, 1, and costs only digits. Beyond
-    2 m units a direction holds more than two, at random phases, and no longer tells them apart. Directions
-    that are left when each unit has one of its own are drawn from the sphere: they tell of interactions.
+    Parameters
+    ----------
+    count : int
+        The number m of directions.
+    order : ArrayLike
+        (units,): the units' numbers in the order in which the training first uses them.
+    degree : int
+        The highest power p of t that will be kept.
+    seed : int
+        The seed of the random phases and of the dense directions, at least 0.
+
+    Returns
+    -------
+    Directions
+        Of design 'pairs'.
+
+    Examples
+    --------
+    >>> from deletion import pairs
+    >>> abs(pairs(2, [0, 1, 2, 3], degree=3, seed=0).psi).round(6)
+    array([[1., 0., 1., 0.],
+           [0., 1., 0., 1.]])
     """
     order = np.asarray(order)
     units, phi = len(order), np.pi / (4 * (degree + 1))
     _check(count, units)
-    own = min(count, units)
+    own = min(count, units)      # directions that contain one unit, two or more
     psi = np.zeros((own, units), complex)
     for k, unit in enumerate(order):
         phase = phi * (k // own) if units <= 2 * count else _generator(seed, k).uniform(0.0, 2.0 * np.pi)
@@ -151,14 +266,67 @@ def pairs(count, order, degree, seed):
                       "pairs")
 
 
-def given(psi):
-    """Directions chosen by the user, such as the real indicators of planned deletion sets: (directions,
-    units)."""
+def given(psi: ArrayLike) -> Directions:
+    """Use directions of your own, such as the indicators of planned deletion sets.
+
+    Along the indicator of a set, the curve of deleting the set gradually is exact up to the degree.
+
+    Parameters
+    ----------
+    psi : ArrayLike
+        (directions, units), or (units,) for one direction; real or complex.
+
+    Returns
+    -------
+    Directions
+        Of design 'given'.
+
+    Examples
+    --------
+    >>> from deletion import given
+    >>> given([[1, 0, 1], [0, 1, 1]])
+    <directions: 2 over 3 units (given)>
+    """
     return Directions(psi, "given")
 
 
+def mixture(*parts: Directions) -> Directions:
+    """Join several Directions over the same units.
+
+    Parameters
+    ----------
+    *parts : Directions
+        The directions to be joined, in order.
+
+    Returns
+    -------
+    Directions
+        Of the parts' common design if their distributions agree, otherwise of design 'mixture'.
+
+    Raises
+    ------
+    LearnerError
+        If the parts have different numbers of units.
+
+    Examples
+    --------
+    >>> from deletion import given, mixture, sphere
+    >>> mixture(given([1, 0, 1]), sphere(2, 3, seed=0))
+    <directions: 3 over 3 units (mixture)>
+    """
+    if len({part.psi.shape[1] for part in parts}) != 1:
+        raise LearnerError(f"a mixture of directions over {[part.psi.shape[1] for part in parts]} units: "
+                           "expected the same number")
+    designs = {part.design for part in parts}
+    units = {part.psi.any(axis=0).tobytes() for part in parts if part.design in UNITARILY_INVARIANT}
+    design = designs.pop() if len(designs) == 1 and len(units) <= 1 else "mixture"
+    return Directions(np.concatenate([part.psi for part in parts]), design)
+
+
+# what they share --------------------------------------------------------------------------------------------
+
 def complex_rows(psi):
-    """psi as directions (directions, units), at least one of each; a vector is one direction."""
+    """Return psi as complex (directions, units), at least one of each; a vector is one direction."""
     psi = np.atleast_2d(array_of(psi, "directions", "biufc", "real or complex numbers", finite=False))
     if psi.ndim != 2:
         raise LearnerError(f"directions are an array (directions, units), not of shape {psi.shape}")
@@ -169,28 +337,18 @@ def complex_rows(psi):
     return psi.astype(complex, copy=False)
 
 
-def mixture(*parts):
-    """Several Directions over the same units, one after the other."""
-    if len({part.psi.shape[1] for part in parts}) != 1:
-        raise LearnerError(f"a mixture of directions over {[part.psi.shape[1] for part in parts]} units: "
-                           "expected the same number")
-    designs = {part.design for part in parts}
-    units = {part.psi.any(axis=0).tobytes() for part in parts if part.design in UNITARILY_INVARIANT}
-    design = designs.pop() if len(designs) == 1 and len(units) <= 1 else "mixture"
-    return Directions(np.concatenate([part.psi for part in parts]), design)
-
-
 def _generator(seed, index):
+    """The random generator of one direction."""
     return np.random.default_rng(np.random.SeedSequence(whole_number(seed, "a seed", 0), spawn_key=(index,)))
 
 
 def _normal(generator, units):
+    """A complex normal vector (units,)."""
     real, imaginary = generator.standard_normal((2, units))
     return real + 1j * imaginary
 
 
 def _check(count, units):
-    if isinstance(count, bool) or not isinstance(count, (int, np.integer)) or count < 1:
-        raise LearnerError(f"a sketch needs at least one direction, not {count!r}")
-    if units < 1:
-        raise LearnerError("a direction needs at least one unit")
+    """Raise LearnerError unless there is at least one direction and one unit."""
+    whole_number(count, "a sketch needs at least one direction", 1)
+    whole_number(units, "a direction needs at least one unit", 1)

@@ -1,4 +1,5 @@
 """The sketch: made, measured, asked, merged.
 
-Reading order: sketch, push, measured, stability; identity, estimate and merge for sketches on disk.
+Reading order: sketch, push, measured, prediction, stability; identity, estimate and merge for sketches in
+folders.
 """

@@ -1,4 +1,4 @@
-"""What a sketch will cost, measured on a few of its steps before anything is made."""
+"""The cost of a sketch, measured on a few of its steps before anything is made."""
 import os
 import shutil
 import sys
@@ -21,15 +21,16 @@ SAMPLE = 40
 
 @dataclass(frozen=True)
 class Estimate:
-    """blocks, finished   of directions, and how many of them are there already
-    steps              left for all blocks together
-    seconds_per_step   of one block, with all workers at work
-    retraining         seconds of one core for the calibration sets; 0 once all blocks are finished
-    seconds            of waiting: core_seconds shared by `workers`
-    disk, free         bytes the folder takes in the end, and bytes free there now (None without a folder)
-    memory             bytes of this process at its largest
+    """The cost of making a sketch, without compiling: the dry run compiles everything, and the result is
+    cached.
 
-    None of these includes compiling: the dry run compiles everything, and the results are kept on disk.
+    blocks, finished   the number of blocks of directions, and of those that are finished already
+    steps              the steps left for all blocks together
+    seconds_per_step   of one block while all workers are busy
+    retraining         seconds of one core for the calibration sets; 0 if all blocks are finished
+    workers            blocks pushed at a time
+    disk, free         the final size of the folder, and the space free there now (None in memory), in bytes
+    memory             the largest memory of this process in bytes
     """
     blocks: int
     finished: int
@@ -43,10 +44,12 @@ class Estimate:
 
     @property
     def core_seconds(self):
+        """The time of one core."""
         return self.steps * self.seconds_per_step + self.retraining
 
     @property
     def seconds(self):
+        """The time to wait: `core_seconds` divided among the workers."""
         left = self.blocks - self.finished
         return self.core_seconds / max(1, min(self.workers, left))
 
@@ -63,60 +66,67 @@ class Estimate:
                 f"memory  {size(self.memory)}")
 
 
-def estimate(plan, wanted, dtype, out, threads=None):
-    """The Estimate of pushing the wanted blocks of a plan."""
-    learner, workers = plan.learner, max(1, min(threads or os.cpu_count(), len(wanted)))
-    plan.ready(wanted)
+def estimate(plan, missing, dtype, out, threads=None):
+    """The Estimate of pushing the missing blocks of a plan.   out: the folder, or None."""
+    learner, workers = plan.learner, max(1, min(threads or os.cpu_count(), len(missing)))
+    plan.ready(missing)
     recurrence, psi = learner.recurrence(plan.degree), plan.psi(0)
     weights, lines = learner.example_weights(plan.downweight), -psi[:, learner.unit_of]
-    chosen = np.unique(np.linspace(0, len(learner.steps) - 1, SAMPLE).astype(int)).tolist()
+    sample = np.unique(np.linspace(0, len(learner.steps) - 1, SAMPLE).astype(int)).tolist()
 
     def measure(_):
         block = recurrence.block(learner.states, weights, lines)
-        return seconds_of_a_step(learner, block,
-                                 chosen), sum(x.nbytes for x in (*block.memory, block.weights.coefficients))
+        memory = sum(x.nbytes for x in (*block.memory, block.weights.coefficients))
+        return seconds_of_a_step(learner, block, sample), memory
 
     measure(0)
     with ThreadPoolExecutor(workers) as pool:
-        measured = list(pool.map(measure, range(workers)))
-    block = learner.layout.size * plan.degree * 2 * LANES * np.dtype(dtype).itemsize
-    disk = (len(plan) * (block + 128) + plan.directions.psi.nbytes + learner.layout.size * 8
-            + learner.unit_count * 8 + 2000 + 200 * len(plan))
-    disk += len(plan.sets) * 8 * (learner.layout.size + learner.unit_count + 1)
-    held = (1 if out is not None
-            else len(plan)) * block + workers * learner.layout.size * plan.degree * 2 * LANES * 8
-    return Estimate(len(plan), len(plan) - len(wanted), plan.steps(wanted),
-                    float(np.mean([m[0] for m in measured])), retraining(plan, chosen) if wanted else 0.0,
-                    workers, disk, None if out is None else free_space(out),
-                    resident() + held + workers * measured[0][1])
+        seconds, memory = zip(*pool.map(measure, range(workers)))
+    coefficients = learner.layout.size * plan.degree * 2 * LANES      # of one block
+    stored = coefficients * np.dtype(dtype).itemsize
+    kept = stored * (1 if out is not None else len(plan)) + workers * coefficients * 8
+    return Estimate(blocks=len(plan), finished=len(plan) - len(missing), steps=plan.steps(missing),
+                    seconds_per_step=float(np.mean(seconds)),
+                    retraining=retraining(plan, sample) if missing else 0.0, workers=workers,
+                    disk=size_of_folder(plan, stored), free=None if out is None else free_space(out),
+                    memory=resident() + kept + workers * memory[0])
 
 
-def seconds_of_a_step(learner, block, chosen):
-    """How long the chosen steps take on average."""
+def size_of_folder(plan, stored):
+    """The final size of a sketch's folder in bytes.   stored: bytes of the array of one block."""
+    parameters, units = plan.learner.layout.size, plan.learner.unit_count
+    arrays = len(plan) * stored + plan.directions.psi.nbytes + 8 * (parameters + units)
+    calibration = 8 * len(plan.sets) * (parameters + units + 1)
+    headers, manifest = 128 * len(plan), 2000 + 200 * len(plan)
+    return arrays + calibration + headers + manifest
+
+
+def seconds_of_a_step(learner, block, sample):
+    """The mean time of a sample of steps, in seconds."""
     run(learner, block, 0, 1)      # brings everything into the caches
     start = time.perf_counter()
-    for step in chosen:
+    for step in sample:
         run(learner, block, step, step + 1)
-    return (time.perf_counter() - start) / len(chosen)
+    return (time.perf_counter() - start) / len(sample)
 
 
-def retraining(plan, chosen):
-    """Seconds of one core that the calibration sets take."""
+def retraining(plan, sample):
+    """The time of one core that the calibration sets take, in seconds."""
     if not len(plan.sets):
         return 0.0
     learner = plan.learner
     block = learner.recurrence(None).block(learner.states, learner.example_weights(plan.sets[:TRAININGS]))
-    return seconds_of_a_step(learner, block, chosen) * len(learner.steps) * -(-len(plan.sets) // TRAININGS)
+    return seconds_of_a_step(learner, block, sample) * len(learner.steps) * -(-len(plan.sets) // TRAININGS)
 
 
 def free_space(path):
-    """Bytes free where a folder is or would be made."""
+    """The free space in bytes where a folder is, or would be made."""
     path = Path(path).absolute()
     return shutil.disk_usage(next(p for p in (path, *path.parents) if p.exists())).free
 
 
 def resident():
-    """This process's largest memory so far, bytes; 0 where the system does not tell."""
+    """The largest memory of this process so far, in bytes; 0 if the system does not say."""
     try:
         import resource
     except ImportError:
@@ -125,7 +135,7 @@ def resident():
 
 
 def size(count):
-    """'3.4 MB'"""
+    """A number of bytes in words, such as '3.4 MB'."""
     for unit in ("bytes", "kB", "MB", "GB"):
         if count < 1000:
             break

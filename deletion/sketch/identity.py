@@ -1,5 +1,5 @@
-"""Which sketch this is: what must agree before a folder is gone on with, a learner opens it, or two sketches
-become one."""
+"""The identity of a sketch: what must agree before a folder is continued, a learner opens it, or two sketches
+are merged."""
 import logging
 import platform
 from dataclasses import dataclass, replace
@@ -9,14 +9,14 @@ from typing import Optional
 
 import numpy as np
 
+from circuit.errors import LearnerError, StoreError
 from taylor import LANES
 
-from ..storage.arrays import checksum
 from ..directions.directions import Directions
-from ..storage.files import StoreError, tidy
-from ..learner.learner import LearnerError
+from ..storage.arrays import checksum
+from ..storage.files import tidy
 from ..storage.manifest import MANIFEST
-from ..storage.store import Folder
+from ..storage.store import AGAIN, Folder
 
 log = logging.getLogger("deletion")
 
@@ -24,13 +24,23 @@ NAMES = {"degree": "degree", "directions": "number of directions", "design": "de
          "seed": "seed", "dtype": "number format", "downweight": "downweight expanded around",
          "lanes": "partition into blocks", "calibration": "number of calibration sets",
          "units": "number of units", "parameters": "number of parameters"}
-"""What a sketch's facts are called; `psi`, the directions themselves, is spoken of apart."""
+"""What messages call the facts of a sketch. The directions themselves, `psi`, have a message of their own."""
 
 
 @dataclass(frozen=True)
 class Identity:
-    """parts: of the learner's fingerprint;   recipe: how to make the learner, or None;   seed: None for given
-    directions"""
+    """What determines a sketch.
+
+    parts        of the learner's fingerprint
+    recipe       how the learner can be made again, or None
+    directions   those to push
+    seed         of the directions; None if they were given
+    degree       the highest power of t
+    downweight   (units,): the point of the expansion
+    dtype        the stored format of the coefficients
+    parameters   the number of parameters
+    calibration  the number of calibration sets
+    """
     parts: dict
     recipe: Optional[dict]
     directions: Directions
@@ -41,9 +51,16 @@ class Identity:
     parameters: int
     calibration: int
 
+    @classmethod
+    def of(cls, plan, seed, dtype):
+        """The identity of the sketch that a Plan makes."""
+        learner = plan.learner
+        return cls(learner.fingerprint_parts(), learner.recipe, plan.directions, seed, plan.degree,
+                   plan.downweight, dtype, learner.layout.size, len(plan.sets))
+
     @property
     def facts(self):
-        """All that the content of the files depends on, besides the learner."""
+        """Everything that determines the content of the files, besides the learner."""
         count, units = self.directions.psi.shape
         return {"degree": self.degree, "directions": count, "design": self.directions.design,
                 "seed": self.seed, "dtype": self.dtype, "lanes": LANES, "calibration": self.calibration,
@@ -52,7 +69,7 @@ class Identity:
 
 
 def differing(mine, other):
-    """The parts in which two learners differ, as a sentence's end; None if they are the same."""
+    """The parts in which two learners differ, as the end of a sentence; None if they are the same."""
     different = [name for name in mine if mine[name] != other.get(name)]
     same = [name for name in mine if name not in different]
     if not different:
@@ -61,6 +78,7 @@ def differing(mine, other):
 
 
 def listed(names):
+    """'a, b and c'"""
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
@@ -72,68 +90,95 @@ def same_learner(folder, parts):
 
 
 def reopened(path, identity):
-    """The folder of an identity's sketch, to go on with; None if nothing has been begun there. Returns
-    (folder, identity).
+    """Open the folder of a sketch that was begun, and return it with the directions to push.
 
-    Directions drawn from a seed are those in the folder, whatever NumPy draws today. Raises LearnerError or
-    StoreError, telling what differs, if the folder holds anything else.
+    The folder is None if no sketch has been begun there. If the directions were drawn from a seed, those in
+    the folder are used, even if this version of NumPy draws others. Raises LearnerError or StoreError, which
+    say what differs, if the folder holds anything else.
     """
     path = Path(path)
     if not (path / MANIFEST).exists():
-        others = [x.name for x in path.iterdir() if x.name != ".lock"
-                  and x.suffix != ".part"] if path.is_dir() else []
-        if others or path.exists() and not path.is_dir():
-            there = repr(others[0]) if others else "a file"
-            raise StoreError(f"{path} is not an empty folder and holds no sketch (there is {there}, but no "
-                             f"{MANIFEST}): choose another folder")
-        return None, identity
+        require_empty(path)
+        return None, identity.directions
     folder = Folder.open(path)
     same_learner(folder, identity.parts)
     facts = identity.facts
-    for name, spoken in NAMES.items():
+    for name, words in NAMES.items():
         if facts[name] != folder.facts.get(name):
             values = f" ({folder.facts.get(name)}, not {facts[name]})" if name != "downweight" else ""
-            raise LearnerError(f"{path} holds another sketch of this learner: its {spoken} differs{values}. "
+            raise LearnerError(f"{path} holds another sketch of this learner: its {words} differs{values}. "
                                "Choose another folder")
     if facts["psi"] == folder.facts.get("psi"):
-        return folder, identity
+        return folder, identity.directions
     if identity.seed is None:
         raise LearnerError(
             f"{path} holds another sketch of this learner: its directions differ. Choose another folder")
-    if not folder.whole("directions"):
+    if not folder.intact("directions"):
         raise StoreError(f"directions.npy in {path} is damaged or missing, and this version of NumPy draws "
                          f"others from seed {identity.seed}: "
                          "put back a copy of it, or begin again in another folder")
     log.warning("this version of the library or of NumPy draws other directions from seed %s than when this "
-                "sketch was begun; going on with those in the folder", identity.seed)
-    return folder, replace(identity,
-                           directions=replace(identity.directions, psi=np.asarray(folder.read("directions"))))
+                "sketch was begun; continuing with those in the folder", identity.seed)
+    return folder, replace(identity.directions, psi=np.asarray(folder.read("directions")))
+
+
+def require_empty(path):
+    """Raise StoreError unless a path without a manifest is an empty folder, or can become one."""
+    others = []
+    if path.is_dir():
+        others = [x.name for x in path.iterdir() if x.name != ".lock" and x.suffix != ".part"]
+    if others or path.exists() and not path.is_dir():
+        there = repr(others[0]) if others else "a file"
+        raise StoreError(f"{path} is not an empty folder and holds no sketch (there is {there}, but no "
+                         f"{MANIFEST}): choose another folder")
 
 
 def begun(path, identity):
-    """(folder, identity) of a sketch to be made or gone on with, its directions and downweight written. The
-    lock is held."""
-    folder, identity = reopened(path, identity)
+    """Begin or continue a sketch in a folder whose lock is held; return (folder, directions to push).
+
+    Afterwards the folder contains the directions and the downweight.
+    """
+    folder, directions = reopened(path, identity)
     if folder is None:
         folder = Folder.create(path, {"fingerprint": identity.parts, "recipe": identity.recipe},
                                identity.facts, versions())
     elif folder.manifest["versions"] != versions():
-        log.warning("this sketch was begun with %s; it goes on with %s, and its last digits may differ",
-                    *(", ".join(f"{name} {number}" for name, number in v.items())
-                      for v in (folder.manifest["versions"], versions())))
+        before, now = (", ".join(f"{name} {number}" for name, number in v.items())
+                       for v in (folder.manifest["versions"], versions()))
+        log.warning("this sketch was begun with %s and continues with %s; its last digits may differ", before,
+                    now)
     tidy(path)
-    for name, array in (("directions", identity.directions.psi), ("downweight", identity.downweight)):
-        if not folder.whole(name):
+    for name, array in (("directions", directions.psi), ("downweight", identity.downweight)):
+        if not folder.intact(name):
             folder.write(name, array)
-    return folder, identity
+    return folder, directions
+
+
+def require_finished(folder, learner=None):
+    """Raise StoreError unless the manifest, and the headers of all files, are those of a finished sketch."""
+    facts, count, finished = folder.facts, folder.block_count, len(folder.finished())
+    units, parameters, start = facts["units"], facts["parameters"], f"the sketch in {folder.path}"
+    if facts["lanes"] != LANES:
+        raise StoreError(f"{start} has blocks of {facts['lanes']} directions; this version works with blocks "
+                         f"of {LANES}")
+    if learner is not None and (learner.unit_count, learner.layout.size) != (units, parameters):
+        raise StoreError(f"{start} is damaged or was edited: by its facts it is of {units} units and "
+                         f"{parameters} parameters; its learner has {learner.unit_count} and "
+                         f"{learner.layout.size}")
+    if finished < count:
+        raise StoreError(f"{start} is not finished: {finished} of {count} blocks. {AGAIN}")
+    for name in folder.arrays:
+        trouble = folder.trouble(name, thorough=False)
+        if trouble:
+            raise StoreError(f"{trouble}. {AGAIN}")
 
 
 def versions():
-    """Versions of Python and of the packages that decide the last digits."""
-    found = {"python": platform.python_version()}
+    """The versions of Python and of the packages that decide the last digits."""
+    versions_of = {"python": platform.python_version()}
     for name in ("deletion-sketch", "numpy", "scipy", "numba"):
         try:
-            found[name] = version(name)
+            versions_of[name] = version(name)
         except PackageNotFoundError:
             continue
-    return found
+    return versions_of

@@ -1,342 +1,359 @@
-"""A measured sketch, and predictions from it."""
-from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
-from typing import Optional
+"""A measured sketch: the questions that it answers, and how a sketch is measured."""
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Hashable, Optional, Sequence, Union
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from circuit.progress import working
+from circuit import CircuitError, evaluate
+from circuit.analysis import only_jump
+from circuit.blas import one_blas_thread
+from circuit.checks import real_array, whole_number
+from circuit.errors import LearnerError
+from circuit.progress import Progress, working
+from taylor import LANES, Evaluator
+from taylor.polynomial import from_lanes
 
-from ..trust.calibration import Calibration
-from circuit.checks import real_array, real_number, whole_number
-from ..directions.decoders import DECODERS, FirstOrder, LeastSquares, MedianOfMeans
-from ..directions.directions import UNITARILY_INVARIANT
-from ..trust.error_model import ErrorModel, typical_change
-from .identity import differing
-from ..learner.learner import LearnerError
+from ..directions.directions import Directions
 from ..learner.units import Sets
-from ..trust.verdict import NOT, TRUST, judge, remainder
+from ..trust.calibration import Calibration
+from .identity import differing
+from .prediction import Fits, Prediction, only, predict, short
 
-DENSE = 1000
-"""Directions that share units from which 'auto' leaves least squares, with matrices twice as large, to those
-who ask for it."""
+if TYPE_CHECKING:
+    from ..gradients.metagradient import Metagradient
+    from ..learner.learner import Learner
 
-IDLE = "no step of the training uses these units: deleting them changes nothing, exactly"
-
-AGREE = 1e-4
-"""A gradient and a sketch of the same measurement differ less than this, relatively, even where coefficients
+MAX_DISAGREEMENT = 1e-4
+"""A gradient and a sketch of the same measurement differ less than this, relatively, even if coefficients
 were rounded to float32."""
 
-
-def said(verdict, reasons, idle):
-    """Verdicts and reasons of many sets.   idle: the numbers of those that no step uses."""
-    for k in idle:
-        verdict[k], reasons[k] = TRUST, (IDLE,)
-    return {"verdict": verdict, "reasons": reasons}
-
-
-def short(x):
-    """A number or array in a few words."""
-    return np.array2string(np.asarray(x), precision=6, threshold=6, edgeitems=2)
-
-
-@dataclass(frozen=True, repr=False)
-class Prediction:
-    """What a measurement would be, had the deletion set never been there; in the measurement's own units.
-
-    value            predicted measurement of the retrained model
-    change           value - f(0), f(0) being the measurement of the model as trained
-    terms            (p + 1, ...): the contribution of each degree; terms[0] = f(0)
-    standard_error   of the value by sampling, as the decoder states it
-    interval, level  (low, high), which holds the retrained values of random sets with probability `level`
-                     (see error_model.CONFIDENCE); None without calibration sets
-    sampling, truncation   standard deviations of the error, the two parts of the interval: what the decoder
-                           states, and the rest
-    decoder          which decoder it was
-    verdict          'trust', 'raise degree', 'more directions' or 'do not trust'; None without calibration
-                     sets
-    reasons          why, in words
-
-    Predictions of many sets are one such object: every array has a leading axis of sets, verdict is a list.
-    """
-    value: np.ndarray
-    change: np.ndarray
-    terms: np.ndarray
-    standard_error: Optional[np.ndarray] = None
-    interval: Optional[tuple] = None
-    level: Optional[float] = None
-    sampling: Optional[np.ndarray] = None
-    truncation: Optional[np.ndarray] = None
-    decoder: str = ""
-    verdict: Optional[str] = None
-    reasons: tuple = ()
-
-    def __repr__(self):
-        said = [f"value {short(self.value)}", f"change {short(self.change)}"]
-        if self.interval is not None:
-            said.append(f"{self.level:.0%} interval {short(self.interval[0])} to {short(self.interval[1])}")
-        if isinstance(self.verdict, list):
-            said += [f"{self.verdict.count(v)} x {v}" for v in dict.fromkeys(self.verdict)]
-        elif self.verdict is not None:
-            said.append(f"{self.verdict}: {self.reasons[0]}")
-        return f"<prediction: {', '.join(said)}>"
+Unit = Hashable
+"""A unit's label: a number, a text or a tuple of them."""
 
 
 @dataclass(frozen=True, repr=False)
 class Measured:
-    """The coefficients c_r(psi_j) of one measurement along every direction.
+    """The coefficients c_r(psi_j) of one measurement along every direction. `Sketch.measure` makes it.
 
-    value          f(0), the measurement of the model as trained
-    coefficients   (directions, degree) + shape of the measurement, complex
-    downweight     (units,): where the sketch expands; predictions need 0
-    calibration    the measurement of the sketch's exactly retrained random sets; or None
-    gradient       (units,) + shape of the measurement: in the units' weights, exactly, where that is known;
-                   see with_gradient
-    progress       whether predictions that take over two seconds say so on stderr
+    Attributes
+    ----------
+    learner, directions : Learner, Directions
+        Those of the sketch.
+    value : np.ndarray
+        f(0), the measurement of the model as trained.
+    coefficients : np.ndarray
+        (directions, degree) + shape of the measurement, complex.
+    downweight : np.ndarray
+        (units,): the point around which the sketch expands. Predictions need 0.
+    calibration : Calibration, optional
+        The measurement of the random sets' exactly retrained models, if the sketch has any.
+    gradient : np.ndarray, optional
+        (units,) + shape of the measurement: the exact gradient in the units' weights; see `with_gradient`.
+    progress : bool
+        Whether predictions that take more than two seconds report progress on stderr.
+
+    Examples
+    --------
+    >>> from deletion import SGD, Learner, precompute
+    >>> learner = Learner([0.0], [1.0, 2.0, 6.0], lambda w, x: (w[0] - x) ** 2, SGD(0.3), [range(3)] * 30)
+    >>> precompute(learner, 2, degree=2, calibration=0, progress=False).measure(lambda w: w[0])
+    <measured: 3. as trained, 2 directions (pairs) of degree 2>
     """
-    learner: object
-    directions: object
+    learner: "Learner"
+    directions: Directions
     value: np.ndarray
     coefficients: np.ndarray
     downweight: np.ndarray
     calibration: Optional[Calibration] = None
     gradient: Optional[np.ndarray] = None
     progress: bool = True
-    _fitted: dict = field(default_factory=dict, repr=False, compare=False)
 
     def __repr__(self):
-        return f"<measured: {short(self.value)} as trained, {len(self.directions)} directions ({self.directions.design}) of degree {self.degree}>"
+        return (f"<measured: {short(self.value)} as trained, {len(self.directions)} directions "
+                f"({self.directions.design}) of degree {self.degree}>")
 
     @property
     def degree(self):
+        """The highest power of t."""
         return self.coefficients.shape[1]
 
-    def with_gradient(self, metagradient):
-        """The same, predicting degree 1 exactly from a measurement's Metagradient, and the higher degrees
-        from the directions.
+    @cached_property
+    def fits(self):
+        """The decoders and error models fitted to this measurement."""
+        return Fits(self.directions, self.value, self.coefficients, self.calibration, self.gradient)
 
-        For many more units than twice the directions, which then do not determine degree 1. Calibration,
-        decoders, intervals and verdicts are those of the combined prediction. Raises LearnerError for the
-        gradient of another learner or measurement: along every direction psi it must be what the sketch
-        found, c_1 = -psi . gradient.
+    @property
+    def choice(self):
+        """The name of the decoder that 'auto' takes, and the reason."""
+        return self.fits.choice
+
+    def with_gradient(self, metagradient: "Metagradient") -> "Measured":
+        """Take degree 1 exactly from a metagradient, and only the higher degrees from the directions.
+
+        This helps if there are many more units than twice the directions, which then do not determine
+        degree 1. Decoders, intervals and verdicts are those of the combined prediction.
+
+        Parameters
+        ----------
+        metagradient : Metagradient
+            Of the same learner and measurement: `metagradient(learner, measurement)`.
+
+        Returns
+        -------
+        Measured
+            The same measurement, joined with the gradient.
+
+        Raises
+        ------
+        LearnerError
+            If the gradient is of another learner, other weights or another measurement.
         """
-        if not hasattr(metagradient, "gradient"):
-            raise LearnerError("expected a Metagradient, as metagradient(learner, measurement) returns "
-                               f"it, got {metagradient!r:.60}")
-        if not self.degree:
-            raise LearnerError(
-                "a sketch of degree 0 predicts no change: there is no degree 1 to take from a gradient")
-        difference = metagradient.learner is not self.learner and differing(
-            self.learner.fingerprint_parts(), metagradient.learner.fingerprint_parts())
-        if difference:
-            raise LearnerError(f"the gradient is of another learner: {difference}")
-        if not np.array_equal(metagradient.weights, 1.0 - self.downweight):
-            raise LearnerError("the gradient is taken at other weights than the sketch")
-        if metagradient.value.shape != self.value.shape:
-            raise LearnerError("the gradient is of another measurement: one of shape "
-                               f"{metagradient.value.shape}, not {self.value.shape}")
-        slopes = self.coefficients[:, 0]
-        off = np.abs(slopes + np.tensordot(self.directions.psi, metagradient.gradient, 1)).max()
-        if off > AGREE * np.abs(slopes).max() or not np.allclose(metagradient.value, self.value, rtol=AGREE,
-                                                                 atol=1e-9):
-            raise LearnerError(f"the gradient is of another measurement: as trained it is {metagradient.value!r:.60}, the sketch's {self.value!r:.60}; "
-                               f"along the directions slopes, of up to {np.abs(slopes).max():.3g}, differ by up to {off:.3g}")
-        return replace(self, gradient=metagradient.gradient, _fitted={})
+        check_gradient(self, metagradient)
+        return replace(self, gradient=metagradient.gradient)
 
-    # questions ----------------------------------------------------------------------------------------------
+    def predict(self, deletion_set: Union[Unit, Sequence[Unit]], *, weight: float = 0.0,
+                decoder: str = "auto", groups: Optional[int] = None, level: float = 0.95) -> Prediction:
+        """Predict the measurement for one deletion set.
 
-    def predict(self, deletion_set, *, weight=0.0, decoder="auto", groups=None, level=0.95):
-        """The measurement with a deletion set's examples at another weight: a Prediction.
+        Parameters
+        ----------
+        deletion_set : a unit's label, or a sequence of them
+            What is deleted; without units the prediction is exactly f(0). Unknown or repeated units raise
+            LearnerError.
+        weight : float
+            The weight that the units keep: 0 deletes them, 1 changes nothing.
+        decoder : str
+            'auto', 'least squares', 'mean' or 'median of means'; the last two need sphere or Haar directions.
+        groups : int, optional
+            The number of groups of the median of means. Default: for a failure probability of 5%.
+        level : float
+            The probability with which the interval contains the value for a random set.
 
-        deletion_set   a unit's label, or several, each at most once; nothing deleted predicts exactly f(0)
-        weight         what is left of their weight: 0 deletes them, 1 changes nothing
-        decoder        'auto', 'least squares', 'mean' or 'median of means' (the last two for sphere and Haar
-                       directions)
-        groups         number of groups of the median of means; default: decoders.group_count(0.05), for a
-                       failure probability of 5%
-        level          of the interval
-
-        Raises LearnerError for unknown or repeated units.
+        Returns
+        -------
+        Prediction
+            The prediction, with interval and verdict if the sketch has calibration sets.
         """
         return self.predict_downweights(self.learner.downweight(deletion_set, weight), decoder=decoder,
                                         groups=groups, level=level)
 
-    def predict_downweights(self, h, *, decoder="auto", groups=None, level=0.95):
-        """Predictions for any real downweights: (units,), or (k, units) for k predictions at once."""
-        h = real_array(h, "downweights")
-        if h.ndim not in (1, 2) or h.shape[-1] != self.learner.unit_count:
-            raise LearnerError("downweights are finite, (units,) or (k, units) with "
-                               f"{self.learner.unit_count} units, not {h.shape}")
+    def predict_downweights(self, h: ArrayLike, *, decoder: str = "auto", groups: Optional[int] = None,
+                            level: float = 0.95) -> Prediction:
+        """Predict the measurement for any real downweights.
+
+        Parameters
+        ----------
+        h : ArrayLike
+            (units,), or (k, units) for k predictions at once: 1 deletes a unit, 0 changes nothing.
+        decoder, groups, level : as for `predict`
+
+        Returns
+        -------
+        Prediction
+            For (k, units), every array has a leading axis.
+        """
+        h = checked_downweights(h, self.learner.unit_count)
         with working("predict", self.progress):
-            many = self._predict(Sets.of(h), decoder, groups, level, True)
-        return many if h.ndim == 2 else self._only(many)
+            many = predict(self, Sets.of(h), decoder, groups, level, True)
+        return many if h.ndim == 2 else only(many)
 
-    def predict_many(self, deletion_sets, *, weight=0.0, decoder="auto", groups=None, level=0.95,
-                     intervals=True):
-        """Predictions for many deletion sets at once: one Prediction whose arrays have a leading axis of
-        sets.
+    def predict_many(self, deletion_sets: Sequence, *, weight: float = 0.0, decoder: str = "auto",
+                     groups: Optional[int] = None, level: float = 0.95, intervals: bool = True) -> Prediction:
+        """Predict the measurement for many deletion sets at once.
 
-        deletion_sets   sequence of sequences of units' labels, or an array (sets, size)
-        intervals       False leaves out standard errors, intervals and verdicts, and is faster
+        Parameters
+        ----------
+        deletion_sets : sequence of sequences of labels, or array (sets, size)
+            The deletion sets.
+        weight, decoder, groups, level : as for `predict`
+        intervals : bool
+            False leaves out standard errors, intervals and verdicts, which is faster.
+
+        Returns
+        -------
+        Prediction
+            Every array has a leading axis of sets.
         """
         sets = self.learner.deletion_sets(deletion_sets, weight)
         with working("predict", self.progress):
-            return self._predict(sets, decoder, groups, level, intervals)
+            return predict(self, sets, decoder, groups, level, intervals)
 
-    def leave_one_out(self, **options):
-        """Predictions for every unit alone, in the order of the learner's units: as predict_many."""
+    def leave_one_out(self, **options: object) -> Prediction:
+        """Predict the measurement without each unit alone, in the order of the learner's units.
+
+        Parameters
+        ----------
+        **options : object
+            As for `predict_many`.
+
+        Returns
+        -------
+        Prediction
+            Every array has a leading axis of units.
+        """
         return self.predict_many([[unit] for unit in self.learner.units], **options)
 
-    def curve(self, deletion_set, weights=np.linspace(0.0, 1.0, 11), **options):
-        """Predictions of one set at several weights: arrays with a leading axis of weights."""
+    def curve(self, deletion_set: Union[Unit, Sequence[Unit]], weights: ArrayLike = np.linspace(0.0, 1.0, 11),
+              **options: object) -> Prediction:
+        """Predict the measurement for one deletion set at several weights.
+
+        Parameters
+        ----------
+        deletion_set : a unit's label, or a sequence of them
+            The units whose weight changes.
+        weights : ArrayLike
+            (k,): the weights that they keep.
+        **options : object
+            As for `predict_downweights`.
+
+        Returns
+        -------
+        Prediction
+            Every array has a leading axis of weights.
+        """
         weights = np.atleast_1d(real_array(weights, "weights"))
         return self.predict_downweights(np.stack([self.learner.downweight(deletion_set, w) for w in weights]),
                                         **options)
 
-    def along(self, direction, t):
-        """The truncated series along one of the sketch's own directions, for weights 1 - t psi: t real, any
-        shape.
+    def along(self, direction: int, t: ArrayLike) -> np.ndarray:
+        """Evaluate the truncated series along one of the sketch's own directions, at weights 1 - t psi.
 
-        Returns t's shape (one number: (1,)) + (degree + 1, ...): the curves of degree 0, 1, ... p; along real
-        directions these are real.
+        Parameters
+        ----------
+        direction : int
+            The number of the direction.
+        t : ArrayLike
+            Real numbers, of any shape.
+
+        Returns
+        -------
+        np.ndarray
+            Complex, t's shape (of one number: (1,)) + (degree + 1, ...): the curves of degree 0, 1, ... p.
         """
-        t = np.atleast_1d(real_array(t, "t"))
-        if whole_number(direction, "the number of a direction", 0) >= len(self.coefficients):
-            raise LearnerError(f"there is no direction {direction}: the sketch has directions 0 to "
-                               f"{len(self.coefficients) - 1}")
-        orders = np.arange(1, self.degree + 1)
-        with np.errstate(over="ignore", invalid="ignore"):      # whatever overflows is told below
-            terms = (t[..., None] ** orders).reshape(t.shape + orders.shape
-                                                     + (1,) * self.value.ndim) * self.coefficients[direction]
-            start = np.broadcast_to(self.value, t.shape + (1,) + self.value.shape)
-            curves = np.cumsum(np.concatenate([start.astype(complex), terms], axis=t.ndim), axis=t.ndim)
-        if not np.isfinite(curves).all():
-            raise LearnerError(f"the series overflows at t up to {np.abs(t).max():g}: choose t nearer to 0")
-        return curves
+        return curves_along(self, direction, np.atleast_1d(real_array(t, "t")))
 
-    # how they are answered ----------------------------------------------------------------------------------
 
-    @cached_property
-    def choice(self):
-        """(the decoder that 'auto' takes, why): the one whose predictions of the calibration sets are nearest
-        to the truth.
+def checked_downweights(h, units):
+    """Real downweights (units,) or (k, units)."""
+    h = real_array(h, "downweights")
+    if h.ndim not in (1, 2) or h.shape[-1] != units:
+        raise LearnerError(f"downweights: expected (units,) or (k, units) with {units} units, "
+                           f"got shape {h.shape}")
+    return h
 
-        A set's error counts in proportion to 1 / |h|, so that small and large sets count alike. Without
-        calibration sets it is least squares, which never adds noise.
-        """
-        invariant = self.directions.design in UNITARILY_INVARIANT
-        if self.calibration is None or not self.calibration.finite or not invariant or not self.degree:
-            why = "nothing to calibrate by" if invariant else "other decoders need directions of the sphere"
-            return LeastSquares.name, why + self._conditions()
-        truth, each = self.calibration_changes, 1.0 / np.sqrt(
-            np.square(self.calibration.downweights).sum(axis=1))
-        error = {}
-        wide = max(len(group) for group in self.directions.kernel.groups) > DENSE
-        for name in DECODERS:
-            if wide and name == LeastSquares.name:
-                continue
-            found = self._decoder(name, None)(self.calibration.sets, errors=False).change
-            error[name] = (np.abs(found - truth) * each[:, None]).sum() / (np.abs(truth)
-                                                                           * each[:, None]).sum()
-        best = min(error, key=error.get)
-        said = "relative error on the calibration sets: " + ", ".join(f"{name} {e:.3g}" for name,
-                                                                      e in error.items())
-        said += self._conditions() if best == LeastSquares.name else ""
-        return best, said + (
-            f" (least squares was not tried: it takes long with more than {DENSE} dense directions)" if wide
-                             else "")
 
-    def _conditions(self):
-        found = self._decoder(LeastSquares.name, None).conditions
-        return "; condition numbers by order " + ", ".join(f"{x:.1g}" for x in found) if len(found) else ""
+def curves_along(measured, direction, t):
+    """The truncated series of degree 0 .. p along a direction, at t (...): t's shape + (degree + 1, ...)."""
+    count = len(measured.coefficients)
+    if whole_number(direction, "the number of a direction", 0) >= count:
+        raise LearnerError(f"there is no direction {direction}: the sketch has directions 0 to {count - 1}")
+    orders, value = np.arange(1, measured.degree + 1), measured.value
+    with np.errstate(over="ignore", invalid="ignore"):      # overflow raises an error below
+        powers = (t[..., None] ** orders).reshape(t.shape + orders.shape + (1,) * value.ndim)
+        terms = powers * measured.coefficients[direction]
+        start = np.broadcast_to(value, t.shape + (1,) + value.shape).astype(complex)
+        curves = np.cumsum(np.concatenate([start, terms], axis=t.ndim), axis=t.ndim)
+    if not np.isfinite(curves).all():
+        raise LearnerError(f"the series overflows at t up to {np.abs(t).max():g}: choose t nearer to 0")
+    return curves
 
-    def decoder(self, name="auto", groups=None):
-        """A decoder fitted to this measurement, kept for the next question."""
-        if name == "auto":
-            name = self.choice[0]
-        if not isinstance(name, str) or name not in DECODERS:
-            raise LearnerError(f"no decoder {name!r}; there are 'auto', {', '.join(map(repr, DECODERS))}")
-        if groups is not None and name != MedianOfMeans.name:
-            raise LearnerError(f"groups are for the median of means, not for decoder {name!r}")
-        return self._decoder(name, groups)
 
-    def _decoder(self, name, groups):
-        if (name, groups) not in self._fitted:
-            flat = self.coefficients.reshape(self.coefficients.shape[:2] + (self.value.size,))
-            decoder = DECODERS[name] if groups is None else partial(DECODERS[name], groups=groups)
-            self._fitted[name, groups] = (decoder(self.directions, flat) if self.gradient is None
-                                          else FirstOrder(decoder, self.directions, flat,
-                                                          self.gradient.reshape(len(self.gradient), -1)))
-        return self._fitted[name, groups]
+def check_gradient(measured, metagradient):
+    """Raise LearnerError unless a metagradient is of the sketch's learner, weights and measurement.
 
-    @cached_property
-    def calibration_changes(self):
-        """(k, q): how far the calibration sets really moved the measurement."""
-        return (self.calibration.values - self.value).reshape(len(self.calibration.values), -1)
+    Along every direction psi it must be what the sketch found, c_1 = -psi . gradient.
+    """
+    if not hasattr(metagradient, "gradient"):
+        raise LearnerError("expected a Metagradient, as metagradient(learner, measurement) returns "
+                           f"it, got {metagradient!r:.60}")
+    if not measured.degree:
+        raise LearnerError(
+            "a sketch of degree 0 predicts no change: there is no degree 1 to take from a gradient")
+    other = metagradient.learner is not measured.learner and differing(
+        measured.learner.fingerprint_parts(), metagradient.learner.fingerprint_parts())
+    if other:
+        raise LearnerError(f"the gradient is of another learner: {other}")
+    if not np.array_equal(metagradient.weights, 1.0 - measured.downweight):
+        raise LearnerError("the gradient is taken at other weights than the sketch")
+    value = metagradient.value
+    if value.shape != measured.value.shape:
+        raise LearnerError(f"the gradient is of another measurement: expected shape {measured.value.shape}, "
+                           f"got shape {value.shape}")
+    slopes = measured.coefficients[:, 0]
+    difference = np.abs(slopes + np.tensordot(measured.directions.psi, metagradient.gradient, 1)).max()
+    if (difference > MAX_DISAGREEMENT * np.abs(slopes).max()
+            or not np.allclose(value, measured.value, rtol=MAX_DISAGREEMENT, atol=1e-9)):
+        raise LearnerError(f"the gradient is of another measurement: its value as trained is {value!r:.60}, "
+                           f"the sketch's {measured.value!r:.60}; the first coefficients along the "
+                           f"directions, of up to {np.abs(slopes).max():.3g}, differ by up to "
+                           f"{difference:.3g}")
 
-    def error_model(self, decoder="auto", groups=None):
-        """The ErrorModel of a decoder, from the calibration sets."""
-        fitted = self.decoder(decoder, groups)
-        if (fitted, "errors") not in self._fitted:
-            found, squares = fitted(self.calibration.sets), self.calibration.sets.squares()
-            self._fitted[fitted, "errors"] = ErrorModel(found.change - self.calibration_changes,
-                                                        self.calibration_changes, found.error, squares,
-                                                        self._excess(found.change, squares))
-        return self._fitted[fitted, "errors"]
 
-    @cached_property
-    def typical(self):
-        """How far exact retraining moves the measurement, by size of the set: see typical_change."""
-        return typical_change(self.calibration_changes, self.calibration.sets.squares())
+# measuring --------------------------------------------------------------------------------------------------
 
-    def _excess(self, change, squares):
-        """(change / typical change)^2"""
-        typical = self.typical(squares)
-        return (change / np.where(typical > 0, typical, 1.0)) ** 2
+def coefficients_of(sketch, circuit, threads, report):
+    """A measurement's value as trained, and its coefficients (directions, degree) + its shape."""
+    shared = Evaluator(circuit, {0}, sketch.degree)
+    if not shared.part.active[0] or only_jump(circuit).any():
+        raise CircuitError("this measurement, or an element of it, does not move with the parameters "
+                           "(an accuracy, a step, a constant): nothing can be predicted from its series. "
+                           "Measure a loss, a log-probability, a logit or a margin")
+    coefficients = np.zeros((len(sketch.directions), sketch.degree) + circuit.shapes[circuit.outputs[0]],
+                            complex)
+    report.begin()      # everything is compiled now
 
-    def _predict(self, sets, decoder, groups, level, intervals):
-        if np.any(self.downweight):
-            raise LearnerError("this sketch expands around a downweight of its own; predictions are made "
-                               "from sketches around 0")
-        real_number(level, "the level of an interval lies between 0 and 1", above=0.0, below=1.0)
-        fitted, given = self.decoder(decoder, groups), np.diff(sets.starts)
-        sets = sets.among(self.learner.used)
-        idle = np.flatnonzero((given > 0) & (np.diff(sets.starts) == 0))      # of units that no step uses
-        found, shape = fitted(sets, errors=intervals), (len(sets),) + self.value.shape
-        change = found.change.reshape(shape)
-        start = np.broadcast_to(self.value, shape)[:, None]
-        terms = np.concatenate([start, found.terms.reshape((len(sets), self.degree) + self.value.shape)],
-                               axis=1)
-        if not intervals:
-            return Prediction(self.value + change, change, terms, decoder=fitted.name)
-        error = found.error.reshape(shape)
-        if self.calibration is None:
-            return Prediction(self.value + change, change, terms,
-                              error, decoder=fitted.name, reasons=(
-                                  "no interval and no verdict: the sketch was made without calibration sets",
-                                       ))
-        if not self.calibration.finite:
-            reasons = [("retraining a random set did not end in numbers: no interval",)] * len(sets)
-            return Prediction(self.value + change, change, terms, error, decoder=fitted.name,
-                              **said([NOT] * len(sets), reasons, idle))
-        model, squares = self.error_model(decoder, groups), sets.squares()
-        rest = remainder(found.terms) if self.degree > 1 else None
-        sampling, truncation = model.deviations(found.error, squares, self._excess(found.change, squares),
-                                                rest)
-        half = model.half_width(sampling, truncation, squares, level).reshape(shape)
-        verdict = judge(self, model, sets, found.change, found.terms, sampling, truncation)
-        return Prediction(self.value + change, change, terms, error,
-                          (self.value + change - half, self.value + change + half), level,
-                          sampling.reshape(shape), truncation.reshape(shape), fitted.name,
-                          **said(*verdict, idle))
+    def measure_blocks(first, stride):
+        evaluator = Evaluator(circuit, {0}, sketch.degree, shared.program)
+        evaluator.set_constants([sketch.theta])
+        for b in range(first, len(sketch.blocks), stride):
+            evaluator.set_coefficients(0, sketch.blocks[b])
+            evaluator.run(b * LANES)
+            value, stored = evaluator.outputs()[0]
+            of_block = coefficients[b * LANES:(b + 1) * LANES]
+            of_block[...] = from_lanes(stored, len(of_block))
+            report(1)
+        return value
 
-    @staticmethod
-    def _only(many):
-        """The one prediction among many."""
-        def first(x):
-            return x if x is None else x[0]
+    count = min(threads, len(sketch.blocks))
+    with ThreadPoolExecutor(count) as pool:
+        return list(pool.map(measure_blocks, range(count), [count] * count))[0], coefficients
 
-        return Prediction(many.value[0], many.change[0], many.terms[0], first(many.standard_error),
-                          many.interval and tuple(x[0] for x in many.interval), many.level,
-                          first(many.sampling), first(many.truncation), many.decoder, first(many.verdict),
-                          many.reasons[0] if many.verdict else many.reasons)
+
+def measured_calibration(calibration, circuit):
+    """The Calibration whose values are a measurement of the retrained parameters."""
+    finite = np.isfinite(calibration.values).all(axis=1)
+    values = np.full((len(finite),) + circuit.shapes[circuit.outputs[0]], np.nan)
+    if finite.any():
+        values[finite] = evaluate(circuit, [calibration.values[finite]])[0]
+    return replace(calibration, values=values)
+
+
+def measured_coordinates(sketch, indices):
+    """A few of the parameters themselves, as a Measured."""
+    lanes = np.concatenate([from_lanes(sketch.blocks[b][indices], LANES) for b in range(len(sketch.blocks))])
+    calibration = sketch.calibration and replace(sketch.calibration,
+                                                 values=sketch.calibration.values[:, indices])
+    return Measured(sketch.learner, sketch.directions, sketch.theta[indices], lanes[:len(sketch.directions)],
+                    sketch.downweight, calibration)
+
+
+def parameters_at(sketch, h, decoder):
+    """Flat parameters (k, parameters) at downweights h (k, units), by a fitted linear decoder."""
+    if not hasattr(decoder, "weights"):
+        raise LearnerError(
+            f"the {decoder.name} gives no parameters: it is not linear. Use 'least squares' or 'mean'")
+    if np.any(sketch.downweight):
+        raise LearnerError("this sketch expands around a downweight of its own; parameters are "
+                           "predicted from sketches around 0")
+    weights = np.stack([decoder.weights(x) for x in h * sketch.learner.used])      # (k, directions, degree)
+    theta = np.repeat(sketch.theta[None], len(h), axis=0)
+    with Progress(len(sketch.blocks), "blocks") as report, one_blas_thread():
+        for b in range(len(sketch.blocks)):
+            g = np.moveaxis(weights[:, b * LANES:(b + 1) * LANES], 1, 2)
+            block = sketch.blocks[b][..., :g.shape[2]]
+            theta += np.tensordot(np.stack([g.real, -g.imag], axis=2), block, axes=((1, 2, 3), (1, 2, 3)))
+            report(1)
+    return theta

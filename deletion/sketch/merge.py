@@ -1,94 +1,102 @@
-"""Two sketches of the same learner become one with the directions of both."""
+"""Merging sketches of the same learner into one with the directions of all."""
 from functools import lru_cache
 from os import PathLike
+from typing import Sequence, Union
 
 import numpy as np
 
+from circuit.errors import LearnerError
 from taylor import LANES
 
-from ..storage.arrays import checksum
-from ..storage.blocks import Blocks, block_name, packed
-from ..trust.calibration import ARRAYS, Calibration
 from ..directions.directions import mixture
+from ..storage.arrays import checksum
+from ..storage.blocks import Blocks, block_name, to_storage
 from ..storage.files import writing
+from ..trust.calibration import ARRAYS, Calibration
 from .identity import Identity, begun, differing
-from ..learner.learner import LearnerError
-from .sketch import Sketch, load
+from .sketch import Sketch, load, opened
 
 
-def merge(sketches, out=None):
-    """One sketch with the directions of several, in order; the same bits as precomputed along all of them.
+def merge(sketches: Sequence[Union[Sketch, str, PathLike]],
+          out: Union[str, PathLike, None] = None) -> Sketch:
+    """Merge several sketches of one learner into a sketch with all their directions, in order.
 
-    sketches   Sketches, or folders
-    out        a folder for the result; default: in memory
+    It has the same bits as a sketch precomputed along all of these directions.
 
-    Raises LearnerError, naming what differs, unless all are of the same learner, degree and downweight and no
-    direction comes twice.
+    Parameters
+    ----------
+    sketches : sequence of Sketch, str or PathLike
+        Sketches, or their folders.
+    out : str or PathLike, optional
+        A folder for the result. Default: in memory.
+
+    Returns
+    -------
+    Sketch
+        The merged sketch.
+
+    Raises
+    ------
+    LearnerError
+        If the sketches differ in learner, degree or downweight, which the message names, or if a direction
+        occurs twice.
+
+    Examples
+    --------
+    >>> from deletion import SGD, Learner, merge, precompute
+    >>> learner = Learner([0.0], [1.0, 2.0, 6.0], lambda w, x: (w[0] - x) ** 2, SGD(0.3), [range(3)] * 30)
+    >>> options = {"degree": 2, "design": "sphere", "calibration": 0, "progress": False}
+    >>> merge([precompute(learner, 4, seed=seed, **options) for seed in (0, 1)])
+    <sketch: 1 parameters, 8 directions (sphere) of degree 2 over 3 units>
     """
     sketches = [load(s) if isinstance(s, (str, PathLike)) else s for s in sketches]
     if len(sketches) < 2:
-        raise LearnerError("it takes two sketches to merge")
-    for number, other in enumerate(sketches[1:], 2):
-        must_agree(sketches[0], other, f"sketch {number}{located(other)} and sketch 1{located(sketches[0])}")
+        raise LearnerError("expected at least two sketches to merge")
+    parts = require_same_polynomials(sketches)
     refuse_repeated(sketches)
     first, directions = sketches[0], mixture(*(s.directions for s in sketches))
     dtype = "float32" if all(s.dtype == "float32" for s in sketches) else "float64"
-    blocks, units = regrouped(sketches), directions.psi.shape[1]
-    learner, calibration = next((s.learner for s in sketches if s.learner is not None),
-                                None), joined(sketches)
+    learner = next((s.learner for s in sketches if s.learner is not None), None)
+    calibration = joined_calibration(sketches)
     if out is None:
         if learner is None:
             raise LearnerError("sketches opened without their learner are merged into a folder: give out=...")
-        stored = [packed(block, dtype, units, b * LANES) for b, block in enumerate(blocks)]
-        return Sketch(learner, directions, first.degree, first.theta, Blocks(stored, units), first.downweight,
-                      calibration)
+        blocks = Blocks(list(stored_blocks(sketches, dtype)), directions.psi.shape[1])
+        return Sketch(learner, directions, first.degree, first.theta, blocks, first.downweight, calibration)
     recipe = next((s.recipe() for s in sketches if s.recipe()), None)
-    identity = Identity(first.learner_parts(), recipe, directions, None, first.degree, first.downweight,
-                        dtype, len(first.theta), 0 if calibration is None else len(calibration.downweights))
+    identity = Identity(parts, recipe, directions, None, first.degree, first.downweight, dtype,
+                        len(first.theta), 0 if calibration is None else len(calibration.downweights))
     with writing(out):
         folder, _ = begun(out, identity)
-        if not folder.whole("theta"):
-            folder.write("theta", first.theta)
-        # shared out evenly: the sum stays true
-        seconds = sum(s.seconds() for s in sketches) / -(-len(directions) // LANES)
-        for b, block in enumerate(blocks):
-            if not folder.whole(block_name(b)):
-                folder.write(block_name(b), packed(block, dtype, units, b * LANES), seconds=round(seconds, 3))
-        if calibration is not None:
-            calibration.write(folder)
-    return load(out, learner)
+        write(folder, sketches, dtype, calibration)
+        return opened(out, learner)
 
 
-def joined(sketches):
-    """The calibrations of all sketches in one, each set once; None where there is none."""
-    held = [s.calibration for s in sketches if s.calibration is not None]
-    if not held:
-        return None
-    arrays = [np.concatenate([getattr(c, name) for c in held]) for name in ARRAYS]
-    once = np.sort(np.unique(arrays[0], axis=0, return_index=True)[1])
-    return Calibration(*(x[once] for x in arrays))
+# what is merged ---------------------------------------------------------------------------------------------
 
+def require_same_polynomials(sketches):
+    """Raise LearnerError, naming what differs, unless sketches differ in their directions only.
 
-def located(sketch):
-    return f" ({sketch.folder.path})" if sketch.folder else ""
-
-
-def must_agree(one, other, both):
-    """Raise LearnerError, naming what differs, unless two sketches are of the same polynomials."""
-    difference = differing(one.learner_parts(), other.learner_parts())
-    if difference:
-        raise LearnerError(f"{both} are of different learners: {difference}")
-    if one.degree != other.degree:
-        raise LearnerError(f"{both} differ in degree: {other.degree} and {one.degree}")
-    if not np.array_equal(one.downweight, other.downweight):
-        raise LearnerError(f"{both} expand around different downweights")
-    if not np.allclose(one.theta, other.theta, rtol=1e-6, atol=1e-9):      # machines may round differently
-        raise LearnerError(
-            f"{both} hold different trained parameters: was one made by another version of this library?")
+    Returns the parts of their learner's fingerprint.
+    """
+    first, parts = sketches[0], sketches[0].learner_parts()
+    for number, other in enumerate(sketches[1:], 2):
+        both = f"sketch {number}{located(other)} and sketch 1{located(first)}"
+        difference = differing(parts, other.learner_parts())
+        if difference:
+            raise LearnerError(f"{both} are of different learners: {difference}")
+        if first.degree != other.degree:
+            raise LearnerError(f"{both} differ in degree: {other.degree} and {first.degree}")
+        if not np.array_equal(first.downweight, other.downweight):
+            raise LearnerError(f"{both} expand around different downweights")
+        if not np.allclose(first.theta, other.theta, rtol=1e-6, atol=1e-9):      # machines round differently
+            raise LearnerError(f"{both} hold different trained parameters: was one made by another version "
+                               "of this library?")
+    return parts
 
 
 def refuse_repeated(sketches):
-    """Raise LearnerError if a direction comes twice: it would count twice, and tell nothing new."""
+    """Raise LearnerError if a direction occurs twice: the second has no new information."""
     seen = {}
     for number, sketch in enumerate(sketches, 1):
         for j, psi in enumerate(sketch.directions.psi):
@@ -99,16 +107,53 @@ def refuse_repeated(sketches):
                                    "which give every unit its own direction whatever the seed")
 
 
-def regrouped(sketches):
-    """The blocks of all directions in order: generates (parameters, degree, 2, lanes)."""
-    places = [(s, j) for s, sketch in enumerate(sketches) for j in range(len(sketch.directions))]
+def located(sketch):
+    """Where a sketch is, as a part of a message."""
+    return f" ({sketch.folder.path})" if sketch.folder else ""
 
-    @lru_cache(maxsize=2)      # a new block takes lanes of one old block after the other
-    def block(s, b):
+
+def joined_calibration(sketches):
+    """The calibrations of all sketches in one, each set once; None if no sketch has any."""
+    calibrations = [s.calibration for s in sketches if s.calibration is not None]
+    if not calibrations:
+        return None
+    arrays = [np.concatenate([getattr(c, name) for c in calibrations]) for name in ARRAYS]
+    once = np.sort(np.unique(arrays[0], axis=0, return_index=True)[1])
+    return Calibration(*(x[once] for x in arrays))
+
+
+# what is written --------------------------------------------------------------------------------------------
+
+def write(folder, sketches, dtype, calibration):
+    """Write what a folder lacks of a merged sketch."""
+    if not folder.intact("theta"):
+        folder.write("theta", sketches[0].theta)
+    # every block gets the same share of the time, so that the sum is right
+    seconds = round(sum(s.seconds() for s in sketches) / folder.block_count, 3)
+    for b, stored in enumerate(stored_blocks(sketches, dtype)):
+        if not folder.intact(block_name(b)):
+            folder.write(block_name(b), stored, seconds=seconds)
+    if calibration is not None:
+        calibration.write(folder)
+
+
+def stored_blocks(sketches, dtype):
+    """The blocks of all directions, in order and in the stored format, one at a time."""
+    units = sketches[0].directions.psi.shape[1]
+    for b, block in enumerate(regrouped(sketches)):
+        yield to_storage(block, dtype, units, b * LANES)
+
+
+def regrouped(sketches):
+    """The blocks of all directions, in order and one at a time: (parameters, degree, 2, lanes)."""
+    sources = [(s, j) for s, sketch in enumerate(sketches) for j in range(len(sketch.directions))]
+
+    @lru_cache(maxsize=2)      # the lanes of a merged block come from one old block after the other
+    def old_block(s, b):
         return sketches[s].blocks[b]
 
-    for at in range(0, len(places), LANES):
-        new = np.zeros((len(sketches[0].theta), sketches[0].degree, 2, LANES))
-        for lane, (s, j) in enumerate(places[at:at + LANES]):
-            new[..., lane] = block(s, j // LANES)[..., j % LANES]
-        yield new
+    for start in range(0, len(sources), LANES):
+        merged = np.zeros((len(sketches[0].theta), sketches[0].degree, 2, LANES))
+        for lane, (s, j) in enumerate(sources[start:start + LANES]):
+            merged[..., lane] = old_block(s, j // LANES)[..., j % LANES]
+        yield merged

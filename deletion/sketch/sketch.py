@@ -4,54 +4,71 @@
     measured = sketch.measure(lambda parameters: ...)
     measured.predict(deletion_set)
 
-Nothing in a sketch depends on what will be deleted or measured. Made in a folder (out=...) it outlives kills:
-see store.py.
+Nothing in a sketch depends on what will be deleted or measured. A sketch in a folder (out=...) survives
+kills: see storage/store.py.
 """
-import logging
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor
 from dataclasses import dataclass, replace
-from typing import Optional
+from os import PathLike
+from typing import Callable, Optional, Sequence, Union
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from circuit import CircuitError, evaluate
-from circuit.blas import one_blas_thread
-from circuit.progress import Progress, working
-from taylor import LANES, Evaluator, checked_degree
-
-from ..storage.blocks import Blocks, Filed, block_name, checked_dtype, packed
-from ..trust.calibration import ARRAYS, SETS, Calibration, calibrate, random_sets
 from circuit.checks import checked_learner, checked_threads, real_array
-from ..directions.directions import Directions, draw, fitting, given
-from .estimate import estimate
-from ..storage.files import StoreError, writing
-from .identity import Identity, begun, reopened, same_learner
-from circuit.analysis import only_jump
-from ..learner.learner import Learner, LearnerError
-from .measured import Measured
-from .push import Plan, push_all
-from ..storage.store import Folder
+from circuit.errors import LearnerError, StoreError
+from circuit.progress import Progress, working
+from taylor import LANES, checked_degree
 
-log = logging.getLogger("deletion")
+from ..directions.directions import Directions, chosen, fitting
+from ..learner.learner import Learner
+from ..storage.blocks import Blocks, FolderBlocks, block_name, checked_dtype, to_storage
+from ..storage.files import writing
+from ..storage.store import Folder
+from ..trust.calibration import ARRAYS, SETS, Calibration, calibrate, random_sets
+from .estimate import Estimate, estimate
+from .identity import Identity, begun, reopened, require_finished, same_learner
+from .measured import Measured, coefficients_of, measured_calibration, measured_coordinates, parameters_at
+from .push import Plan, push_all
 
 COORDINATES = 64
-"""Parameters that decide the decoder of all of them."""
+"""The number of parameters from which 'auto' chooses the decoder of all parameters: more take longer, and
+would seldom change the choice."""
 
 
 @dataclass(frozen=True, repr=False)
 class Sketch:
-    """theta(t psi_j) for every direction j, truncated after t^degree.
+    """theta(t psi_j) for every direction j, truncated after t^degree; see `precompute`, `load` and `merge`.
 
-    learner      None for a sketch opened without: it can be merged, not measured
-    directions   the psi, (m, units), and their design
-    theta        (parameters,) float64: theta_0, the trained parameters, the same for every direction
-    blocks       sequence of (parameters, degree, 2, lanes) float64: theta_1 .. theta_p of `lanes` directions
-                 each: order, real/imaginary part, direction; the last block may have unused lanes
-    downweight   (units,): where the expansion is made; zero is ordinary training
-    calibration  exact retrainings of random sets, from which intervals and verdicts come; None if there are
-                 none
-    folder       where it is stored, None in memory
+    Attributes
+    ----------
+    learner : Learner, optional
+        None for a sketch opened without its learner, which can be merged but not measured.
+    directions : Directions
+        The psi_j, (directions, units), and their design.
+    degree : int
+        The highest power of t.
+    theta : np.ndarray
+        (parameters,) float64: theta_0, the trained parameters, which all directions share.
+    blocks : sequence of np.ndarray
+        Each (parameters, degree, 2, lanes) float64: theta_1 .. theta_p of `lanes` directions, by order,
+        real or imaginary part, and direction. The last block may have unused lanes.
+    downweight : np.ndarray
+        (units,): the point of the expansion; zero is the ordinary training.
+    calibration : Calibration, optional
+        Exact retrainings of random sets, from which intervals and verdicts come.
+    folder : Folder, optional
+        Where the sketch is stored; None in memory.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from deletion import SGD, Learner, precompute
+    >>> numbers = np.arange(20.0) / 10
+    >>> learner = Learner([0.0], list(numbers), lambda w, x: (w[0] - x) ** 2, SGD(0.3), [range(20)] * 30)
+    >>> sketch = precompute(learner, 10, degree=2, calibration=0, progress=False)
+    >>> print("mean", sketch.theta.round(2), "without the largest", sketch.parameters([19]).round(2))
+    mean [0.95] without the largest [0.9]
     """
     learner: Optional[Learner]
     directions: Directions
@@ -69,245 +86,299 @@ class Sketch:
 
     @property
     def dtype(self):
-        """Of the coefficients as they are stored."""
+        """The stored format of the coefficients."""
         return self.blocks.dtype.name
 
-    def learner_parts(self):
-        """The parts of its learner's fingerprint."""
+    def learner_parts(self) -> dict:
+        """Return the parts of its learner's fingerprint.
+
+        Returns
+        -------
+        dict
+            {part: hash}; from the folder if the sketch has one, otherwise calculated.
+        """
         return (self.folder.manifest["learner"]["fingerprint"] if self.folder
                 else self.learner.fingerprint_parts())
 
-    def seconds(self):
-        """What its blocks took, of one core; 0 where that is not known."""
+    def seconds(self) -> float:
+        """Return the time that its blocks took.
+
+        Returns
+        -------
+        float
+            Seconds of one core; 0 if the time is not known.
+        """
         return self.folder.seconds() if self.folder else 0.0
 
-    def recipe(self):
-        """How to make its learner again, where known: see recipe.py."""
+    def recipe(self) -> Optional[dict]:
+        """Return how its learner can be made again; see cli/recipe.py.
+
+        Returns
+        -------
+        dict, optional
+            The factory and its arguments; None if they are not known.
+        """
         return self.folder.manifest["learner"].get("recipe") if self.folder else self.learner.recipe
 
-    def measure(self, measurement, threads=None, progress=True):
-        """The coefficients of a measurement along every direction, as a Measured: one inference per
-        direction, once.
+    def measure(self, measurement: Callable, threads: Optional[int] = None,
+                progress: bool = True) -> Measured:
+        """Evaluate a measurement along every direction. This takes one inference per direction.
 
-        measurement   measurement(parameters) -> a scalar or vector, written with the functions of `circuit`
-        threads       blocks measured at a time; default: the machine's cores
-        progress      False prints nothing on stderr, neither here nor for predictions
+        Parameters
+        ----------
+        measurement : Callable
+            measurement(parameters) -> a scalar or a vector, written with the functions of `circuit`.
+        threads : int, optional
+            Blocks measured at a time. Default: the number of cores.
+        progress : bool
+            False prints nothing on stderr, neither here nor for predictions.
 
-        Raises CircuitError where the measurement is piecewise constant (an argmax, an accuracy), with advice.
+        Returns
+        -------
+        Measured
+            The coefficients, of which predictions can be asked.
+
+        Raises
+        ------
+        CircuitError
+            If the measurement is piecewise constant (an argmax, an accuracy). The message says what to use.
         """
-        if self.learner is None:
-            raise LearnerError("this sketch was opened without its learner: open it with load(path, learner)")
+        require_learner(self)
         circuit, threads = self.learner.measurement(measurement), checked_threads(threads)
         with Progress(len(self.blocks), "measure", progress) as report:
-            value, coefficients = self._coefficients(circuit, threads, report)
-            calibration = self._calibrated(circuit)
+            value, coefficients = coefficients_of(self, circuit, threads, report)
+            calibration = self.calibration and measured_calibration(self.calibration, circuit)
         return Measured(self.learner, self.directions, value, coefficients, self.downweight, calibration,
                         progress=progress)
 
-    def _coefficients(self, circuit, threads, report):
-        """(the measurement as trained, its coefficients (directions, degree) + its shape)."""
-        shared = Evaluator(circuit, {0}, self.degree)
-        if not shared.part.active[0] or only_jump(circuit).any():
-            raise CircuitError("this measurement, or an element of it, does not move with the " "parameters "
-                               "(an accuracy, a step, a " "constant): "
-                               "nothing can be predicted from its series. Measure a loss, a "
-                               "log-probability, a logit or a margin")
-        coefficients = np.zeros((len(self.directions), self.degree) + circuit.shapes[circuit.outputs[0]],
-                                complex)
-        report.begin()      # everything is compiled now
+    def parameters(self, deletion_set: Union[object, Sequence], *, weight: float = 0.0, decoder: str = "auto",
+                   progress: bool = True) -> Union[np.ndarray, dict]:
+        """Predict the parameters of the model trained without a deletion set: an approximate unlearned model.
 
-        def measure_blocks(first_block, stride):
-            evaluator = Evaluator(circuit, {0}, self.degree, shared.program)
-            evaluator.set_constants([self.theta])
-            for b in range(first_block, len(self.blocks), stride):
-                evaluator.set_coefficients(0, self.blocks[b])
-                evaluator.run(b * LANES)
-                constant, stored = evaluator.outputs()[0]
-                here = coefficients[b * LANES:(b + 1) * LANES]
-                here[...] = np.moveaxis(stored[..., 0, :len(here)] + 1j * stored[..., 1, :len(here)],
-                                        (-1, -2), (0, 1))
-                report(1)
-            return constant
+        Parameters
+        ----------
+        deletion_set : a unit's label, or a sequence of them
+            What is deleted.
+        weight : float
+            The weight that the units keep: 0 deletes them.
+        decoder : str
+            A decoder that is linear in the coefficients: 'auto', 'least squares' or 'mean'. 'auto' judges by
+            64 of the parameters.
+        progress : bool
+            False prints nothing on stderr.
 
-        count = min(threads, len(self.blocks))
-        with ThreadPoolExecutor(count) as pool:
-            return list(pool.map(measure_blocks, range(count), [count] * count))[0], coefficients
+        Returns
+        -------
+        np.ndarray or dict
+            The parameters as the learner's loss takes them.
 
-    def _calibrated(self, circuit):
-        """The exact retrainings, measured."""
-        if self.calibration is None:
-            return None
-        finite = np.isfinite(self.calibration.values).all(axis=1)
-        values = np.full((len(finite),) + circuit.shapes[circuit.outputs[0]], np.nan)
-        if finite.any():
-            values[finite] = evaluate(circuit, [self.calibration.values[finite]])[0]
-        return replace(self.calibration, values=values)
-
-    def parameters(self, deletion_set, *, weight=0.0, decoder="auto", progress=True):
-        """The approximate parameters of the model trained without a deletion set - an unlearned model -, as
-        the learner's loss takes them.
-
-        decoder    'auto', 'least squares' or 'mean': one that is linear in the coefficients
-        progress   False prints nothing on stderr
-
-        'auto' judges by 64 of the parameters. Raises LearnerError for unknown or repeated units.
+        Raises
+        ------
+        LearnerError
+            For unknown or repeated units, and for a decoder that is not linear.
         """
-        if self.learner is None:
-            raise LearnerError("this sketch was opened without its learner: open it with load(path, learner)")
+        require_learner(self)
         h = self.learner.downweight(deletion_set, weight)
         with working("parameters", progress):
             return self.learner.layout.split(self.parameters_at(h[None], decoder)[0])
 
-    def parameters_at(self, h, decoder="auto"):
-        """The same, flat, for many downweights h (k, units): (k, parameters)."""
-        some = np.unique(np.linspace(0, len(self.theta) - 1, COORDINATES).astype(int))
-        fitted = self._coordinates(some).decoder(decoder)
-        if not hasattr(fitted, "weights"):
-            raise LearnerError(
-                f"the {fitted.name} gives no parameters: it is not linear. Use 'least squares' or 'mean'")
-        if np.any(self.downweight):
-            raise LearnerError("this sketch expands around a downweight of its own; parameters are "
-                               "predicted from sketches around 0")
-        counts = np.stack([fitted.weights(x) for x in h * self.learner.used])      # (k, directions, degree)
-        theta = np.repeat(self.theta[None], len(h), axis=0)
-        with Progress(len(self.blocks), "blocks") as report, one_blas_thread():
-            for b in range(len(self.blocks)):
-                g = np.moveaxis(counts[:, b * LANES:(b + 1) * LANES], 1, 2)
-                block = self.blocks[b][..., :g.shape[2]]
-                theta += np.tensordot(np.stack([g.real, -g.imag], axis=2), block, axes=((1, 2, 3), (1, 2, 3)))
-                report(1)
-        return theta
+    def parameters_at(self, h: np.ndarray, decoder: str = "auto") -> np.ndarray:
+        """Predict flat parameters for many downweights.
 
-    def _coordinates(self, some):
-        """A few of the parameters themselves, as a Measured."""
-        pieces = [self.blocks[b][some] for b in range(len(self.blocks))]
-        stored = np.concatenate([piece[:, :, 0] + 1j * piece[:, :, 1] for piece in pieces],
-                                axis=-1)[..., :len(self.directions)]
-        calibration = self.calibration and replace(self.calibration, values=self.calibration.values[:, some])
-        return Measured(self.learner, self.directions, self.theta[some], np.moveaxis(stored, (2, 1), (0, 1)),
-                        self.downweight, calibration)
+        Parameters
+        ----------
+        h : np.ndarray
+            (k, units): the downweights.
+        decoder : str
+            As for `parameters`.
+
+        Returns
+        -------
+        np.ndarray
+            (k, parameters).
+        """
+        few = np.unique(np.linspace(0, len(self.theta) - 1, COORDINATES).astype(int))
+        return parameters_at(self, h, measured_coordinates(self, few).fits.decoder(decoder))
 
 
-def precompute(learner, directions=64, degree=3, seed=0, *, design="auto", calibration=None, downweight=None,
-               out=None, executor=None, threads=None, dry_run=False, dtype="float64", progress=True):
-    """The sketch of a learner.
+def require_learner(sketch):
+    """Raise LearnerError if a sketch was opened without its learner."""
+    if sketch.learner is None:
+        raise LearnerError("this sketch was opened without its learner: open it with load(path, learner)")
 
-    directions   how many to draw, over the units that steps use; or Directions; or an array (directions,
-                 units)
-    degree       highest power of t kept, from 1 on
-    seed         of the random directions
-    design       how they are drawn: 'sphere', 'haar', 'pairs', or 'auto'; see directions.py
-    calibration  how many random sets to retrain exactly, for intervals and verdicts; default 96, or none
-                 around another downweight
-    downweight   (units,) real: the point h_0 around which to expand; default 0, ordinary training
-    out          a folder to make the sketch in; killed at any moment, the same call goes on from the blocks
-                 that are finished, and ends with the same bits. The sketch returned reads its blocks from
-                 there. Default: in memory
-    executor     any concurrent.futures.Executor (processes, a cluster); default: threads
-    threads      blocks of directions pushed at a time without an executor; default: the machine's cores
-    dry_run      make nothing, and return an Estimate of time, disk and memory, measured on a few steps
-    dtype        of stored coefficients: 'float64', or 'float32', half of the size, balanced between orders
-    progress     False prints nothing on stderr: neither progress nor that it compiles
 
-    Raises LearnerError for input that makes no sense or a folder of something else, StoreError for a folder
-    that cannot be written, and DomainError, naming step, example, gate and direction, as soon as anything is
-    not a number.
+# making -----------------------------------------------------------------------------------------------------
+
+def precompute(learner: Learner, directions: Union[int, Directions, ArrayLike] = 64, degree: int = 3,
+               seed: int = 0, *, design: str = "auto", calibration: Optional[int] = None,
+               downweight: Optional[ArrayLike] = None, out: Union[str, PathLike, None] = None,
+               executor: Optional[Executor] = None, threads: Optional[int] = None, dry_run: bool = False,
+               dtype: str = "float64", progress: bool = True) -> Union[Sketch, Estimate]:
+    """Push directions through a learner's training, and keep the result as a Sketch.
+
+    Parameters
+    ----------
+    learner : Learner
+        The training.
+    directions : int, Directions or ArrayLike
+        How many to draw, over the units that steps use; or the directions themselves, (directions, units).
+    degree : int
+        The highest power of t that is kept, at least 1.
+    seed, design : int, str
+        Of the random directions. Designs are 'sphere', 'haar', 'pairs' and 'auto'; see deletion/README.md.
+    calibration : int, optional
+        Random sets to retrain exactly, for intervals and verdicts. Default: 96, or 0 with a downweight.
+    downweight : ArrayLike, optional
+        (units,) real: the point of the expansion. Default: 0, the ordinary training.
+    out : str or PathLike, optional
+        A folder for the sketch. If the call is killed, the same call continues from the finished blocks and
+        ends with the same bits. Default: in memory.
+    executor, threads : concurrent.futures.Executor, int, optional
+        An executor pushes the blocks of directions. Default: threads, as many as there are cores.
+    dry_run : bool
+        True makes nothing and returns an Estimate of time, disk and memory, measured on a few steps.
+    dtype : str
+        The stored format of coefficients: 'float64', or 'float32', which takes half of the space.
+    progress : bool
+        False prints nothing on stderr.
+
+    Returns
+    -------
+    Sketch or Estimate
+
+    Raises
+    ------
+    LearnerError, StoreError, DomainError
+        If arguments make no sense; if the folder cannot be used; if a value is not a number or leaves the
+        domain of a gate, with step, example, gate and direction.
+
+    Examples
+    --------
+    >>> from deletion import SGD, Learner, precompute
+    >>> learner = Learner([0.0], [1.0, 2.0, 6.0], lambda w, x: (w[0] - x) ** 2, SGD(0.3), [range(3)] * 30)
+    >>> precompute(learner, 2, degree=2, calibration=0, progress=False)
+    <sketch: 1 parameters, 2 directions (pairs) of degree 2 over 3 units>
     """
     degree, dtype, threads = kept_degree(degree), checked_dtype(dtype), checked_threads(threads)
-    chosen, seed = choose(checked_learner(learner), directions, design, degree, seed)
-    base = np.zeros(learner.unit_count) if downweight is None else real_array(downweight, "a downweight")
-    if base.shape != (learner.unit_count,):
-        raise LearnerError(
-            f"a downweight is one real number per unit ({learner.unit_count}), not {base.shape}")
-    if base.max(initial=0.0) > 1.0:
-        raise LearnerError(
-            f"a downweight of {base.max():g} leaves a negative weight: it is at most 1, which deletes")
-    if calibration is None:
-        calibration = 0 if base.any() else SETS
-    sets = learner.over_units(random_sets(np.count_nonzero(learner.used), calibration, seed or 0))
-    plan = Plan(learner, chosen, degree, base, sets)
+    psi, seed = chosen(checked_learner(learner), directions, design, degree, seed)
+    plan = planned(learner, psi, degree, seed, downweight, calibration)
     with working("precompute", progress):
-        if out is None:
-            if dry_run:
-                return estimate(plan, range(len(plan)), dtype, None, threads)
-            return in_memory(plan, dtype, executor=executor, threads=threads)
-        identity = Identity(learner.fingerprint_parts(), learner.recipe, chosen, seed, degree, base, dtype,
-                            learner.layout.size, calibration)
+        identity = None if out is None else Identity.of(plan, seed, dtype)
         if dry_run:
-            folder, _ = reopened(out, identity)
-            wanted = [b for b in range(len(plan)) if folder is None
-                      or folder.trouble(block_name(b), thorough=False)]
-            return estimate(plan, wanted, dtype, out, threads)
-        with writing(out):
-            folder, identity = begun(out, identity)
-            in_folder(folder, Plan(learner, identity.directions, degree, base, sets), dtype,
-                      executor=executor, threads=threads)
-        return load(out, learner)
+            return estimate(plan, missing_blocks(plan, out, identity), dtype, out, threads)
+        if out is None:
+            return in_memory(plan, dtype, executor=executor, threads=threads)
+        return in_folder(out, plan, identity, executor=executor, threads=threads)
 
 
 def kept_degree(degree):
-    """A sketch's degree: at degree 0 the terms end where predictions begin."""
+    """A degree from 1 on: at degree 0 the series has no term that changes."""
     if checked_degree(degree) == 0:
         raise LearnerError("a sketch of degree 0 predicts no change: the degree is a whole number >= 1")
     return degree
 
 
-def choose(learner, directions, design, degree, seed):
-    """(Directions to push, their seed or None)."""
-    if isinstance(directions, Directions) or np.ndim(directions):
-        return fitting(directions if isinstance(directions, Directions) else given(directions), learner), None
-    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
-        raise LearnerError(f"a seed is a whole number >= 0, not {seed!r}")
-    idle = learner.unit_count - np.count_nonzero(learner.used)
-    if idle:
-        log.warning(f"no step uses {idle:,} of the {learner.unit_count:,} units: deleting those changes "
-                    "nothing, and they take no direction")
-    return draw(design, directions, learner, degree, int(seed)), int(seed)
+def planned(learner, directions, degree, seed, downweight, calibration):
+    """The Plan of what to push, with `calibration` random sets to retrain."""
+    base = np.zeros(learner.unit_count) if downweight is None else real_array(downweight, "a downweight")
+    if base.shape != (learner.unit_count,):
+        raise LearnerError(f"a downweight: expected one real number per unit, ({learner.unit_count},), "
+                           f"got shape {base.shape}")
+    if base.max(initial=0.0) > 1.0:
+        raise LearnerError(f"a downweight: expected at most 1, which deletes a unit, got {base.max():g}, "
+                           "which leaves a negative weight")
+    if calibration is None:
+        calibration = 0 if base.any() else SETS
+    sets = learner.over_units(random_sets(np.count_nonzero(learner.used), calibration, seed or 0))
+    return Plan(learner, directions, degree, base, sets)
 
 
 def in_memory(plan, dtype, **how):
-    """The Sketch of a plan, in memory."""
+    """Push a plan and return its Sketch.   how: `executor` and `threads`."""
     stored, thetas, units = [None] * len(plan), {}, plan.learner.unit_count
 
     def keep(b, theta, coefficients, seconds):
-        stored[b], thetas[0] = packed(coefficients, dtype, units, b * LANES), theta
+        stored[b], thetas[0] = to_storage(coefficients, dtype, units, b * LANES), theta
 
     push_all(plan, range(len(plan)), keep, **how)
     return Sketch(plan.learner, plan.directions, plan.degree, thetas[0], Blocks(stored, units),
                   plan.downweight, calibrate(plan.learner, plan.sets))
 
 
-def in_folder(folder, plan, dtype, **how):
-    """Make every block of a plan that its folder does not hold whole, and the calibration."""
-    def keep(b, theta, coefficients, seconds):
-        if folder.trouble("theta"):
-            folder.write("theta", theta)
-        folder.write(block_name(b), packed(coefficients, dtype, plan.learner.unit_count, b * LANES),
-                     seconds=round(seconds, 3))
+def in_folder(path, plan, identity, **how):
+    """Make what a folder lacks of a plan (blocks, trained parameters, calibration); return its Sketch."""
+    learner, units = plan.learner, plan.learner.unit_count
+    with writing(path):
+        folder, directions = begun(path, identity)
+        plan = plan if directions is plan.directions else replace(plan, directions=directions)
 
-    wanted = [b for b in range(len(plan)) if not folder.whole(block_name(b))]
-    if not folder.whole("theta") and not wanted:
-        wanted = [0]      # the trained parameters come with any block
-    push_all(plan, wanted, keep, **how)
-    if len(plan.sets) and not all([folder.whole(f"calibration-{name}") for name in ARRAYS]):
-        calibrate(plan.learner, plan.sets).write(folder)
+        def keep(b, theta, coefficients, seconds):
+            if folder.trouble("theta"):
+                folder.write("theta", theta)
+            stored = to_storage(coefficients, identity.dtype, units, b * LANES)
+            folder.write(block_name(b), stored, seconds=round(seconds, 3))
+
+        missing = [b for b in range(len(plan)) if not folder.intact(block_name(b))]
+        if not folder.intact("theta") and not missing:
+            missing = [0]      # every block comes with the trained parameters
+        push_all(plan, missing, keep, **how)
+        if len(plan.sets) and not all([folder.intact(f"calibration-{name}") for name in ARRAYS]):
+            calibrate(learner, plan.sets).write(folder)
+        return opened(path, learner)
 
 
-def load(path, learner=None):
-    """The sketch in a folder, whose blocks are read when they are measured.
+def missing_blocks(plan, path, identity):
+    """The blocks of a plan that are not in its folder; all of them if there is no folder."""
+    folder = None if path is None else reopened(path, identity)[0]
+    return [b for b in range(len(plan)) if folder is None or folder.trouble(block_name(b), thorough=False)]
 
-    learner   the one it was made of; without, the sketch can be merged but not measured
 
-    Every array is verified at every reading: its checksum, shape, number format and values, against the
-    manifest that `load` read. Blocks are read again by every measurement; one that was damaged, replaced or
-    truncated since then is refused by name. This protects from accidents and from folders that contradict
-    themselves, not from wrong numbers stored with their checksums.
+# opening ----------------------------------------------------------------------------------------------------
 
-    Raises StoreError for a folder that is unfinished, damaged or no sketch, and LearnerError, naming the
-    parts that differ, for another learner.
+def load(path: Union[str, PathLike], learner: Optional[Learner] = None) -> Sketch:
+    """Open the sketch in a folder. Its blocks are read when they are measured.
+
+    Every array is verified whenever it is read: its checksum, shape, number format and values are compared
+    with the manifest that `load` read. A block that was damaged, replaced or truncated since then is
+    refused by name. This protects from accidents and from contradictory folders, not from wrong numbers
+    stored with their checksums.
+
+    Parameters
+    ----------
+    path : str or PathLike
+        The folder.
+    learner : Learner, optional
+        The learner of the sketch. Without it, the sketch can be merged but not measured.
+
+    Returns
+    -------
+    Sketch
+        The sketch.
+
+    Raises
+    ------
+    StoreError
+        If the folder is unfinished, damaged or no sketch.
+    LearnerError
+        If the sketch is of another learner; the message names the parts that differ.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from deletion import SGD, Learner, load, precompute
+    >>> learner = Learner([0.0], [1.0, 2.0, 6.0], lambda w, x: (w[0] - x) ** 2, SGD(0.3), [range(3)] * 30)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = precompute(learner, 2, degree=2, calibration=0, out=folder, progress=False)
+    ...     print(load(folder, learner).theta.round(3))
+    [3.]
     """
+    return opened(path, learner, check=learner is not None)
+
+
+def opened(path, learner=None, check=False):
+    """Open a folder's sketch.   check: whether its learner's fingerprint must be compared."""
     folder = Folder.open(path)
-    if learner is not None:
+    if check:
         same_learner(folder, learner.fingerprint_parts())
     require_finished(folder, learner)
     facts = folder.facts
@@ -318,25 +389,5 @@ def load(path, learner=None):
     except LearnerError as error:
         raise StoreError(f"directions.npy in {path} is damaged or was edited: {error}") from None
     directions = directions if learner is None else fitting(directions, learner)
-    blocks = Blocks(Filed(folder, folder.block_count), facts["units"])
+    blocks = Blocks(FolderBlocks(folder, folder.block_count), facts["units"])
     return Sketch(learner, directions, facts["degree"], theta, blocks, downweight, calibration, folder)
-
-
-def require_finished(folder, learner=None):
-    """Raise StoreError unless the manifest, and the headers of all files, are those of a finished sketch."""
-    facts, count, finished = folder.facts, folder.block_count, len(folder.finished())
-    units, parameters, start = facts["units"], facts["parameters"], f"the sketch in {folder.path}"
-    if facts["lanes"] != LANES:
-        raise StoreError(f"{start} has blocks of {facts['lanes']} directions; this version works with blocks "
-                         f"of {LANES}")
-    if learner is not None and (learner.unit_count, learner.layout.size) != (units, parameters):
-        raise StoreError(f"{start} is damaged or was edited: by its facts it is of {units} units and "
-                         f"{parameters} parameters; its learner has {learner.unit_count} and "
-                         f"{learner.layout.size}")
-    if finished < count:
-        raise StoreError(f"{start} is not finished: {finished} of {count} blocks. Precompute into this "
-                         "folder again: it goes on from there")
-    for name in folder.arrays:
-        trouble = folder.trouble(name, thorough=False)
-        if trouble:
-            raise StoreError(f"{trouble}. Precompute into this folder again: what is whole is kept")

@@ -1,45 +1,77 @@
-"""Is the method applicable here? Measured on random sets of the size asked about, or on sets like those asked
-about.
+"""Whether sets like those asked about can be predicted here: a few of them are pushed and retrained exactly.
 
-The paper's stability - the norms of T_r decay geometrically - is printed where the directions show it, and
-decides nothing: tensors are much larger in their worst direction than along sets one asks about. What
-decides: the terms along real deletion sets, pushed exactly; how far series and predictions are from exact
-retraining; and kinks that retraining crosses.
+The paper calls a training stable if the norms of T_r decay geometrically. Estimated norms are printed where
+the directions show them, but they decide nothing: a tensor is much larger in its worst direction than along
+the sets that are asked about. What decides: the terms along real deletion sets, pushed exactly; how far
+series and predictions are from exact retraining; and kinks that retraining crosses.
 """
 from dataclasses import dataclass
-from typing import Optional
+from typing import Callable, NamedTuple, Optional, Sequence
 
 import numpy as np
-from scipy.special import gammaln
 
 from circuit import evaluate
+from circuit.checks import whole_number
+from circuit.errors import LearnerError
 from circuit.progress import working
 
-from ..trust.calibration import calibrate
 from ..directions.directions import UNITARILY_INVARIANT, given
-from ..learner.learner import LearnerError
-from .sketch import precompute
+from ..directions.terms import log_binomials
+from ..trust.calibration import calibrate
 from ..trust.verdict import MAX_RAISE_ERROR, MAX_RELATIVE_ERROR, MORE, NOT, RAISE, TRUST, lacking_directions
+from .sketch import Sketch, precompute, require_learner
 
 PROBES = 16
+"""Random sets that are pushed and retrained: about the work of as many directions."""
 
-FEW = 8
-"""Sets fewer than these say nothing about how often intervals hold."""
+MIN_SETS = 8
+"""With fewer sets, the share of values inside their intervals says nothing."""
+
+MIN_COVERED = 0.7
+"""The share of retrained values that 95% intervals must contain: far below 95%, as there are few sets."""
+
+MAX_SERIES_SHARE = 0.5
+"""Up to this share of the prediction's error, the exact series is not to blame: the error is from
+sampling."""
 
 
 @dataclass(frozen=True)
 class Stability:
-    """What was found, by order r = 1..p where it has orders.
+    """The result of `stability`: how well sets of one kind can be predicted. Its text is a short report.
 
-    norms, norm_errors   estimated Frobenius norms of T_r and their standard errors; None unless directions
-                         are sphere or Haar
-    terms                root mean square of T_r along the probes, exactly
-    decay                T_r shrinks by about this factor from order to order along the probes
-    series_error         of the exact series: sum |series - retrained| / sum |true change|
-    prediction_error     of the sketch's predictions, likewise
-    covered              share of retrained values inside the sketch's 95% intervals; None without calibration
-    crossings            kinks that retraining crossed, the median over probes
-    verdict, reasons     'trust', 'raise degree', 'more directions' or 'do not trust', and why
+    Attributes
+    ----------
+    size : float
+        The mean size of the sets.
+    norms, norm_errors : np.ndarray, optional
+        (p,): the estimated Frobenius norms of T_1 .. T_p and their standard errors. None unless the
+        directions are of design 'sphere' or 'haar'.
+    terms : np.ndarray
+        (p,): the root mean square of T_1 .. T_p along the sets, exactly.
+    decay : float
+        The factor by which terms change from order to order along the sets.
+    series_error : float
+        The error of the exact series: sum |series - retrained| / sum |true change|.
+    prediction_error : float
+        The error of the sketch's predictions, measured likewise.
+    covered : float, optional
+        The share of retrained values inside the sketch's 95% intervals. None without calibration sets.
+    crossings : float
+        The number of kinks that retraining crossed, the median over the sets.
+    verdict : str
+        'trust', 'raise degree', 'more directions' or 'do not trust'.
+    reasons : tuple
+        The reasons for the verdict, in words.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from deletion import SGD, Learner, precompute, stability
+    >>> numbers = np.arange(20.0) / 10
+    >>> learner = Learner([0.0], list(numbers), lambda w, x: (w[0] - x) ** 2, SGD(0.3), [range(20)] * 30)
+    >>> sketch = precompute(learner, 10, degree=2, progress=False)
+    >>> print(stability(sketch, lambda w: w[0], sets=[[18, 19]], progress=False).verdict)
+    trust
     """
     size: float
     norms: Optional[np.ndarray]
@@ -62,52 +94,100 @@ class Stability:
         return "\n".join(lines)
 
 
-def stability(sketch, measurement, size=None, *, sets=None, probes=PROBES, seed=0, progress=True):
-    """Push and retrain a few sets exactly, and say whether predictions for sets like them can be trusted: a
-    Stability.
+class Evidence(NamedTuple):
+    """What decides the verdict: six fields of Stability; how many sets; whether retraining gave numbers."""
+    terms: np.ndarray
+    decay: float
+    series_error: float
+    prediction_error: float
+    covered: Optional[float]
+    crossings: float
+    count: int
+    finite: bool
 
-    size       of the random sets; default: 1% of the units that steps use
-    sets       instead: deletion sets like those that will be asked about
-    probes     how many random sets
-    progress   False prints nothing on stderr
 
-    Costs about as much as `probes` directions. Raises LearnerError for sizes and sets that make no sense.
+def stability(sketch: Sketch, measurement: Callable, size: Optional[int] = None, *,
+              sets: Optional[Sequence] = None, probes: int = PROBES, seed: int = 0,
+              progress: bool = True) -> Stability:
+    """Push and retrain a few sets exactly, to find out whether predictions for such sets can be trusted.
+
+    The cost is about that of as many directions as there are sets.
+
+    Parameters
+    ----------
+    sketch : Sketch
+        The sketch, with its learner.
+    measurement : Callable
+        As for `Sketch.measure`.
+    size : int, optional
+        The size of random sets. Default: 1% of the units that steps use.
+    sets : sequence of deletion sets, optional
+        Sets like those that will be asked about, in place of random ones.
+    probes, seed : int
+        The number of random sets, and their seed.
+    progress : bool
+        False prints nothing on stderr.
+
+    Returns
+    -------
+    Stability
+        Errors, terms by order, and a verdict.
+
+    Raises
+    ------
+    LearnerError
+        If the sketch has no learner, or sizes or sets make no sense.
+
+    Examples
+    --------
+    >>> from deletion import SGD, Learner, precompute, stability
+    >>> learner = Learner([0.0], [1.0, 2.0, 6.0], lambda w, x: (w[0] - x) ** 2, SGD(0.3), [range(3)] * 30)
+    >>> sketch = precompute(learner, 2, degree=2, calibration=0, progress=False)
+    >>> stability(sketch, lambda w: w[0], sets=[[0], [1]], progress=False).terms.round(2)
+    array([0.53, 0.18])
     """
+    require_learner(sketch)
     learner = sketch.learner
-    if learner is None:
-        raise LearnerError("this sketch was opened without its learner: open it with load(path, learner)")
-    sets = learner.deletion_sets(random_sets(learner, size, probes, seed) if sets is None else sets)
+    sets = learner.deletion_sets(random_probes(learner, size, probes, seed) if sets is None else sets)
     h = sets.among(learner.used).dense(learner.unit_count)
     if not len(h) or not h.any(axis=1).all():
         raise LearnerError("stability is measured on sets that delete something")
     with working("stability", progress):
         measured = sketch.measure(measurement)
-        exact = precompute(learner, given(h), sketch.degree,
-                           calibration=0).measure(measurement).coefficients.real
-        truth, predicted = calibrate(learner, h), measured.predict_downweights(h)
-    finite = bool(np.isfinite(truth.values).all())
-    changes = evaluate(learner.measurement(measurement),
-                       [truth.values])[0] - measured.value if finite else np.full(exact[:, 0].shape, np.nan)
+        evidence = collected(sketch, measured, measurement, h)
+    norms, norm_errors = frobenius(sketch, measured)
+    verdict, reasons = decided(evidence, lacking_directions(measured))
+    return Stability(float(h.sum(axis=1).mean()), norms, norm_errors, *evidence[:6], verdict, reasons)
+
+
+def random_probes(learner, size, count, seed):
+    """Random deletion sets of a size, as lists of labels, of units that steps use."""
+    used = np.flatnonzero(learner.used)
+    size = max(1, len(used) // 100) if size is None else whole_number(size, "the size of a set", 1)
+    if size > len(used):
+        raise LearnerError(f"the size of a set: expected 1 to {len(used)} units, as steps use, got {size}")
+    rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(2,)))
+    return [[learner.units[i] for i in rng.choice(used, size, replace=False)] for _ in range(count)]
+
+
+def collected(sketch, measured, measurement, h):
+    """The Evidence of sets h (sets, units): pushed exactly, retrained exactly, and predicted."""
+    learner = sketch.learner
+    pushed = precompute(learner, given(h), sketch.degree, calibration=0).measure(measurement)
+    exact, retrained = pushed.coefficients.real, calibrate(learner, h)
+    predicted = measured.predict_downweights(h)
+    finite = bool(np.isfinite(retrained.values).all())
+    changes = np.full(exact[:, 0].shape, np.nan)
+    if finite:
+        changes = evaluate(learner.measurement(measurement), [retrained.values])[0] - measured.value
     covered = None
     if predicted.interval is not None:
         low, high = (bound - measured.value for bound in predicted.interval)
         covered = float(np.mean((low <= changes) & (changes <= high)))
-    facts = dict(terms=np.sqrt((exact ** 2).mean(axis=(0, *range(2, exact.ndim)))), series_error=relative(
-        exact.sum(axis=1), changes), prediction_error=relative(predicted.change, changes), covered=covered,
-                 crossings=float(np.median(truth.crossings)))
-    facts["decay"] = decay(facts["terms"])
-    norms = frobenius(sketch, measured)
-    return Stability(float(h.sum(axis=1).mean()), *norms, **facts,
-                     **decided(finite, len(h), lacking_directions(measured), **facts))
-
-
-def random_sets(learner, size, probes, seed):
-    used = np.flatnonzero(learner.used)
-    size = max(1, len(used) // 100) if size is None else size
-    if isinstance(size, bool) or not isinstance(size, (int, np.integer)) or not 1 <= size <= len(used):
-        raise LearnerError(f"a set has 1 to {len(used)} units, not {size!r}")
-    rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(2,)))
-    return [[learner.units[i] for i in rng.choice(used, size, replace=False)] for _ in range(probes)]
+    terms = np.sqrt((exact ** 2).mean(axis=(0, *range(2, exact.ndim))))
+    return Evidence(terms, decay(terms), relative(exact.sum(axis=1), changes),
+                    relative(predicted.change, changes), covered, float(np.median(retrained.crossings)),
+                    len(h), finite)
 
 
 def relative(change, true):
@@ -117,45 +197,47 @@ def relative(change, true):
 
 
 def decay(terms):
-    """The factor from order to order, by least squares of log |T_r| on r; 0 where there is nothing to fit."""
+    """The factor from order to order, by least squares of log |T_r| on r; 0 if there is only one term."""
     orders = np.flatnonzero(terms > 0)
     return float(np.exp(np.polyfit(orders, np.log(terms[orders]), 1)[0])) if len(orders) > 1 else 0.0
 
 
 def frobenius(sketch, measured):
-    """(norms, standard errors) by order, from E |c_r|^2 = |T_r|^2 / C(n + r - 1, r); (None, None) for other
-    directions."""
+    """Estimated Frobenius norms (p,) of T_r and their standard errors; (None, None) for other directions.
+
+    They follow from E |c_r|^2 = |T_r|^2 / C(n + r - 1, r).
+    """
     if sketch.directions.design not in UNITARILY_INVARIANT or len(sketch.directions) < 2:
         return None, None
-    n, orders = sketch.directions.dimension, np.arange(1, sketch.degree + 1)
-    binomials = np.exp(gammaln(n + orders) - gammaln(orders + 1.0) - gammaln(n))
-    squares = (np.abs(measured.coefficients) ** 2).reshape(len(measured.coefficients), sketch.degree,
-                                                           -1).mean(axis=2) * binomials
+    squares = np.abs(measured.coefficients) ** 2
+    squares = squares.reshape(len(squares), sketch.degree, -1).mean(axis=2)
+    squares = squares * np.exp(log_binomials(sketch.directions.dimension, sketch.degree))
     norms = np.sqrt(squares.mean(axis=0))
-    return norms, squares.std(axis=0,
-                              ddof=1) / np.sqrt(len(squares)) / (2.0 * np.where(norms > 0, norms, 1.0))
+    errors = squares.std(axis=0, ddof=1) / np.sqrt(len(squares))      # of the squared norms
+    return norms, errors / (2.0 * np.where(norms > 0, norms, 1.0))
 
 
-def decided(finite, count, lacking, terms, series_error, prediction_error, covered, crossings, decay):
-    """{'verdict', 'reasons'}"""
-    found = (f"exact series are off by {series_error:.2g} of the true change, predictions by "
-             f"{prediction_error:.2g}"
-             + ("" if covered is None else f"; 95% intervals held {covered:.0%} of the retrained values"))
-    if not finite:
-        return {"verdict": NOT, "reasons": ("retraining did not end in numbers",)}
-    if crossings > 0:
-        return {"verdict": NOT, "reasons": (
-            f"retraining crossed {crossings:.0f} kinks (median); Taylor series see one branch", found)}
-    if decay >= 1.0:
-        return {"verdict": NOT,
-                "reasons": (f"the terms grow from order to order, by {decay:.2g}: no degree will do", found)}
-    if prediction_error > MAX_RELATIVE_ERROR:
-        if lacking and series_error <= 0.5 * prediction_error:
-            return {"verdict": MORE, "reasons": (f"{found}: {lacking}",)}
-        if series_error > 0.5 * prediction_error and prediction_error <= MAX_RAISE_ERROR:
-            return {"verdict": RAISE, "reasons": (found + f"; terms shrink by {decay:.2g} an order",)}
-        return {"verdict": NOT, "reasons": (found,)}
-    if covered is not None and covered < 0.7 and count >= FEW:
-        return {"verdict": NOT,
-                "reasons": (found + ": these sets are unlike those the intervals were learned on",)}
-    return {"verdict": TRUST, "reasons": (found,)}
+def decided(evidence, lacking):
+    """(verdict, reasons).   lacking: what more directions would determine, in words; None if nothing."""
+    error, series_error, covered = evidence.prediction_error, evidence.series_error, evidence.covered
+    summary = f"exact series are off by {series_error:.2g} of the true change, predictions by {error:.2g}"
+    if covered is not None:
+        summary += f"; 95% intervals held {covered:.0%} of the retrained values"
+    if not evidence.finite:
+        return NOT, ("retraining did not end in numbers",)
+    if evidence.crossings > 0:
+        return NOT, (f"retraining crossed {evidence.crossings:.0f} kinks (median); Taylor series see one "
+                     "branch", summary)
+    if evidence.decay >= 1.0:
+        return NOT, (f"the terms grow from order to order, by {evidence.decay:.2g}: no degree will do",
+                     summary)
+    if error > MAX_RELATIVE_ERROR:
+        series_is_off = series_error > MAX_SERIES_SHARE * error
+        if lacking and not series_is_off:
+            return MORE, (f"{summary}: {lacking}",)
+        if series_is_off and error <= MAX_RAISE_ERROR:
+            return RAISE, (f"{summary}; terms shrink by {evidence.decay:.2g} an order",)
+        return NOT, (summary,)
+    if covered is not None and covered < MIN_COVERED and evidence.count >= MIN_SETS:
+        return NOT, (f"{summary}: these sets are unlike those the intervals were learned on",)
+    return TRUST, (summary,)

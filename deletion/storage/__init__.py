@@ -1,5 +1,5 @@
-"""A sketch's folder: written so that a killed process leaves nothing half done, read so that a stranger's
-folder does no harm.
+"""A sketch's folder. Writing survives a kill at any moment; reading a folder from an untrusted source is
+safe.
 
 Reading order: store, files, manifest, arrays, blocks.
 """

@@ -1,8 +1,9 @@
-"""The arrays of a sketch's folder: what each must be, by the facts of the manifest, and how it is read.
+"""The arrays of a sketch's folder: the form that each must have according to the manifest, and how it is
+read.
 
-A file is read into memory once, and the bytes that were verified are the bytes that are used: another process
-may write to the file, replace it or truncate it at any time, which a memory map would expose in the middle of
-a calculation. The header is compared with the expected one and never interpreted.
+A file is read into memory once, and the verified bytes are the bytes that are used. Another process may write
+to the file, replace it or truncate it at any time; a memory map would show this in the middle of a
+calculation. The header is compared with the expected header and never interpreted.
 """
 import os
 import re
@@ -22,15 +23,15 @@ MAGIC = b"\x93NUMPY\x01\x00"
 
 
 class Damage(StoreError):
-    """What is wrong with an array's file: a sentence without its end."""
+    """What is wrong with an array's file. The message is a sentence without a full stop, to be continued."""
 
 
 @dataclass(frozen=True)
 class Form:
-    """What an array must be.
+    """The form that an array must have.
 
     fault    function of the array: what is wrong with its values, in words, or None
-    digest   its `checksum`, where the facts hold it
+    digest   the array's `checksum`, if the facts of the manifest contain it
     """
     dtype: np.dtype
     shape: tuple
@@ -47,13 +48,13 @@ class Form:
 
 
 def checksum(array):
-    """A hash of an array's shape, kind and numbers."""
+    """A hash of an array's shape, number format and values."""
     return sha256(f"{array.shape} {array.dtype.str}".encode() + array.tobytes()).hexdigest()
 
 
-# what each array must be -----------------------------------------------------------------------------------
+# the expected form ------------------------------------------------------------------------------------------
 
-def form(name, facts):
+def expected_form(name, facts):
     """The Form of an array of a sketch with these facts; None if such a sketch has no array of that name."""
     number = re.fullmatch(r"block-(\d{5,12})", name)
     if not number:
@@ -65,8 +66,9 @@ def form(name, facts):
 
 
 def other_forms(facts):
-    """{name: Form} of all arrays of a sketch but its blocks."""
-    units, parameters, sets, real = facts["units"], facts["parameters"], facts["calibration"], np.dtype(float)
+    """{name: Form} of all arrays of a sketch except its blocks."""
+    units, parameters, sets = facts["units"], facts["parameters"], facts["calibration"]
+    real = np.dtype(float)
     forms = {"theta": Form(real, (parameters,), not_finite),
              "directions": Form(np.dtype(complex), (facts["directions"], units), not_finite, facts["psi"]),
              "downweight": Form(real, (units,), above_one, facts["downweight"])}
@@ -78,63 +80,69 @@ def other_forms(facts):
 
 
 def block_count(facts):
-    """How many blocks a finished sketch has."""
+    """The number of blocks of a finished sketch."""
     return -(-facts["directions"] // facts["lanes"])
 
 
-def first(bad, array):
-    """The first value that is bad, in words; None if there is none."""
+def first_fault(bad, array):
+    """The first value of an array that is marked as bad, in words; None if there is none."""
     where = np.argwhere(bad)[:1].tolist()
     return f"it holds {array[tuple(where[0])]} at {where[0]}" if where else None
 
 
 def not_finite(x):
-    return first(~np.isfinite(x), x)
+    """The fault of values that are not finite."""
+    return first_fault(~np.isfinite(x), x)
 
 
 def above_one(x):
-    return first(~(np.isfinite(x) & (x <= 1.0)), x)
+    """The fault of downweights, which are finite and at most 1."""
+    return first_fault(~(np.isfinite(x) & (x <= 1.0)), x)
 
 
 def no_deletion(x):
+    """The fault of calibration sets: downweights from 0 to 1, not all of them 0."""
     empty = np.flatnonzero(~x.any(axis=1))
-    fault = first(~((x >= 0.0) & (x <= 1.0)), x)
+    fault = first_fault(~((x >= 0.0) & (x <= 1.0)), x)
     return fault or (f"calibration set {empty[0]} deletes nothing" if len(empty) else None)
 
 
 def negative(x):
-    return first(x < 0, x)
+    """The fault of counts, which are at least 0."""
+    return first_fault(x < 0, x)
 
 
 def no_fault(x):
-    """Of parameters retrained without some examples, which are NaN where a training left its domain."""
+    """None: parameters retrained without some examples may be NaN, if the training left its domain."""
     return None
 
 
 # reading ---------------------------------------------------------------------------------------------------
 
 def read_array(file, stream, entry, form, thorough):
-    """The array in a stream, verified against its entry in the manifest and its Form. Raises Damage.
+    """Read an array from a stream and verify it against its entry in the manifest and its Form.
 
-    thorough   False: only the file's size and header are verified, and None is returned
+    thorough   False verifies only the file's size and header, and returns None
+
+    Raises Damage.
     """
-    start = stream.read(10)
+    start = stream.read(10)      # NumPy's magic number, version and the length of the header
     start += stream.read(int.from_bytes(start[8:], "little"))
     verify_start(file, os.fstat(stream.fileno()).st_size, start, entry, form)
     if not thorough:
         return None
     try:
         array = np.empty(form.shape, form.dtype)
-    except (MemoryError, ValueError):      # ValueError: larger than any memory
+    except (MemoryError, ValueError):      # ValueError: larger than the address space
         raise Damage(f"{file} is too large for this machine's memory: {form.bytes:,} bytes") from None
     content, digest = array.reshape(-1).view(np.uint8), sha256(start)
     stream.readinto(content)
     digest.update(content)
-    read, stored = digest.hexdigest(), entry["sha256"]
-    if read != stored:
-        raise Damage(f"{file} is damaged: its checksum is {read[:8]}..., not {stored[:8]}...")
+    calculated, stored = digest.hexdigest(), entry["sha256"]
+    if calculated != stored:
+        raise Damage(f"{file} is damaged: its checksum is {calculated[:8]}..., expected {stored[:8]}...")
     if form.digest not in (None, checksum(array)):
-        raise Damage(f"{file} is not the array that the sketch was made with: the facts differ")
+        raise Damage(f"{file} is not the array that the sketch was made with: the manifest's facts differ")
     fault = form.fault(array)
     if fault:
         raise Damage(f"{file} is damaged: {fault}")
@@ -143,9 +151,9 @@ def read_array(file, stream, entry, form, thorough):
 
 
 def verify_start(file, size, start, entry, form):
-    """Raise Damage unless a file of this size, with this start, can be the array that is expected."""
+    """Raise Damage unless a file of this size, with this start, can be the expected array."""
     if size != entry["bytes"]:
-        raise Damage(f"{file} is damaged: {size} bytes long, not {entry['bytes']}")
+        raise Damage(f"{file} is damaged: {size} bytes long, expected {entry['bytes']}")
     begins, expected = start[:8] + start[10:].rstrip(b" \n"), MAGIC + form.header
     if begins != expected:
         raise Damage(f"{file} is damaged: it begins with {begins!r:.140}; expected {expected!r}")

@@ -1,25 +1,29 @@
-"""Blocks of coefficients as they are stored: float64 as they are, or float32 balanced.
+"""Stored blocks of coefficients: float64 unchanged, or float32 balanced.
 
-In balanced form order r is multiplied by C(n + r - 1, r)^(1/2), n being the units: along random directions
-coefficients shrink with the order as that root grows, and single precision, whose exponents end at 1e-38 and
-1e38, holds the product.
+In balanced form, order r is multiplied by C(n + r - 1, r)^(1/2), where n is the number of units. Along random
+directions, coefficients shrink with the order about as fast as this root grows, so that the product lies in
+the range of single precision, 1e-38 to 1e38.
 """
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.special import gammaln
 
-from ..learner.learner import LearnerError
+from circuit.errors import LearnerError
+
+from ..directions.terms import log_binomials
 
 DTYPES = ("float64", "float32")
+
 SMALLEST = 1e-30
-"""Below, single precision begins to lose digits."""
+"""The smallest largest coefficient of an order that is stored in single precision: the others are smaller,
+and below 1e-38 they lose digits."""
 
 
 class Blocks(Sequence):
     """Blocks of coefficients, read one at a time: float64 (parameters, degree, 2, lanes).
 
-    stored   sequence of arrays as they are stored;   units: how many there are
+    stored   sequence of arrays in the stored format
+    units    the number of units
     """
 
     def __init__(self, stored, units):
@@ -30,15 +34,15 @@ class Blocks(Sequence):
 
     @property
     def dtype(self):
-        """Of the coefficients as they are stored."""
+        """The stored format of the coefficients."""
         return self.stored[0].dtype
 
     def __getitem__(self, b):
-        return unpacked(self.stored[b], self.units)
+        return from_storage(self.stored[b], self.units)
 
 
-class Filed(Sequence):
-    """The blocks in a sketch's folder, each read into memory and verified at every access."""
+class FolderBlocks(Sequence):
+    """The stored blocks in a sketch's folder; each access reads one into memory and verifies it."""
 
     def __init__(self, folder, count):
         self.folder, self.count = folder, count
@@ -53,27 +57,29 @@ class Filed(Sequence):
 
 
 def block_name(b):
+    """The name of block b in a sketch's folder."""
     return f"block-{b:05d}"
 
 
 def checked_dtype(dtype):
+    """The name of a number format in which coefficients can be stored."""
     name = np.dtype(dtype).name if not isinstance(dtype, str) else dtype
     if name not in DTYPES:
-        raise LearnerError(f"coefficients are stored as {' or '.join(DTYPES)}, not {name}")
+        raise LearnerError(f"dtype of stored coefficients: expected {' or '.join(DTYPES)}, got {name:.60}")
     return name
 
 
 def roots(units, degree):
     """C(units + r - 1, r)^(1/2) for r = 1 .. degree."""
-    orders = np.arange(1, degree + 1)
-    return np.exp(0.5 * (gammaln(units + orders) - gammaln(orders + 1.0) - gammaln(units)))
+    return np.exp(0.5 * log_binomials(units, degree))
 
 
-def packed(coefficients, dtype, units, first=0):
-    """Coefficients (parameters, degree, 2, lanes) as they are stored. first: the number of the first
-    direction, for messages.
+def to_storage(coefficients, dtype, units, first=0):
+    """Convert coefficients (parameters, degree, 2, lanes) to the stored format.
 
-    Raises LearnerError where float32 cannot hold them: the balanced product leaves its range.
+    first   the number of the first direction, for messages
+
+    Raises LearnerError if the balanced coefficients leave the range of float32.
     """
     if dtype == "float64":
         return coefficients
@@ -84,14 +90,14 @@ def packed(coefficients, dtype, units, first=0):
     bad = ~np.isfinite(stored).all(axis=(0, 2)) | (largest > 0.0) & (largest < SMALLEST)
     if bad.any():
         r, lane = np.argwhere(bad)[0]
-        raise LearnerError(f"float32 cannot hold order {r + 1} along direction {first + lane}: times C(n + "
-                           "r - 1, r)^(1/2) its largest "
-                           f"coefficient is {largest[r, lane]:.3g}. Store float64, or use a lower degree")
+        raise LearnerError(f"float32 cannot hold order {r + 1} along direction {first + lane}: times "
+                           f"C(n + r - 1, r)^(1/2) its largest coefficient is {largest[r, lane]:.3g}. "
+                           "Store float64, or use a lower degree")
     return stored
 
 
-def unpacked(stored, units):
-    """The coefficients as float64; those stored so are returned as they are."""
+def from_storage(stored, units):
+    """Convert stored coefficients to float64; an array that is stored as float64 is returned itself."""
     if stored.dtype == np.float64:
         return stored
     return stored.astype(float) / roots(units, stored.shape[1])[:, None, None]

@@ -1,8 +1,8 @@
-"""The files of a sketch's folder, which may come from a stranger: opened without following links, replaced
-atomically, locked while they are written.
+"""The files of a sketch's folder: opened without following links, replaced atomically, locked while written.
 
-A symbolic link can name any file of its reader, a hard link is such a file, and a pipe or a device may never
-end. So only regular files are opened, and every file is written under a new name and then renamed.
+The folder may come from an untrusted source. A symbolic link can point to any file that its reader can
+open, a hard link is such a file, and a pipe or a device may never end. Therefore only regular files are
+opened, and every file is written under a new name and then renamed.
 """
 import errno
 import logging
@@ -18,24 +18,24 @@ from circuit.errors import StoreError
 
 try:
     import fcntl
-except ImportError:      # no such locks on Windows: there the user is the lock
+except ImportError:      # Windows has no such locks: there the user must not write twice at once
     fcntl = None
 
 log = logging.getLogger("deletion")
 
 SAFELY = sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY"))
-"""Flags for opening files. On systems without O_NOFOLLOW, links are refused by `require_regular` alone."""
+"""Flags for opening files. On systems without O_NOFOLLOW, only `require_regular` refuses links."""
 
 OWNER = re.compile(r"\d{1,10} on [\w.-]{1,100}")
-"""What a lock file holds: the number of a process and its machine."""
+"""The content of a lock file: the number of a process and its machine."""
 
 
 # reading ---------------------------------------------------------------------------------------------------
 
 def open_regular(file, flags=os.O_RDONLY):
-    """The descriptor of a regular file. Raises OSError for a link, a folder, a pipe or a device."""
+    """Open a regular file and return its descriptor. Raises OSError for links, folders, pipes and devices."""
     if os.path.lexists(file) or not flags & os.O_CREAT:
-        require_regular(os.lstat(file))      # before opening, which alone can make a device do something
+        require_regular(os.lstat(file))      # before opening, because opening a device can have effects
     descriptor = os.open(file, flags | SAFELY, 0o666)
     try:
         require_regular(os.fstat(descriptor))
@@ -46,7 +46,7 @@ def open_regular(file, flags=os.O_RDONLY):
 
 
 def require_regular(status):
-    """Raise OSError unless a status is that of a regular file."""
+    """Raise OSError unless a file's status is that of a regular file."""
     kinds = {stat.S_IFLNK: "a symbolic link", stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe"}
     if not stat.S_ISREG(status.st_mode):
         raise OSError(errno.EINVAL, f"it is {kinds.get(stat.S_IFMT(status.st_mode), 'a device')}, not a file")
@@ -55,10 +55,12 @@ def require_regular(status):
 # writing ---------------------------------------------------------------------------------------------------
 
 def replace(file, write):
-    """Atomically replace a file by what write(stream) writes; returns its (sha256, size). Raises StoreError.
+    """Atomically replace a file, and return the (sha256, size) of its new content.
 
-    The content is written to a new file `file.part`, flushed to the disk and renamed. Where either name is a
-    link, the link is replaced and its target left alone.
+    write   function of a stream, which writes the content
+
+    The content is written to a new file `file.part`, flushed to the disk and renamed. If either name is a
+    link, the link is replaced and its target does not change. Raises StoreError.
     """
     temporary = file.with_name(f"{file.name}.part")
     log.debug("writing %s", file.name)
@@ -71,23 +73,23 @@ def replace(file, write):
         os.replace(temporary, file)
         sync(file.parent)
     except OSError as error:
-        with suppress(OSError):      # make room
+        with suppress(OSError):      # frees the space
             temporary.unlink()
-        raise StoreError(f"cannot write {file}: {error.strerror}. Everything finished is kept; when that is "
-                         "mended, the same call goes on from there") from None
+        raise StoreError(f"cannot write {file}: {error.strerror}. Everything finished is kept; once the "
+                         "cause is removed, the same call continues from there") from None
     log.debug("wrote %s", file.name)
     return hashing.digest.hexdigest(), hashing.size
 
 
 def create(file):
-    """A stream into a new file; an old file or link of that name is removed first. Raises OSError."""
+    """Create a file in place of any file or link of its name; return a stream into it. Raises OSError."""
     with suppress(FileNotFoundError):
         file.unlink()
     return os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | SAFELY, 0o666), "wb")
 
 
 class Hashing:
-    """A file that knows the checksum of what was written to it."""
+    """A stream that calculates the checksum and the size of what is written to it."""
 
     def __init__(self, file):
         self.file, self.digest, self.size = file, sha256(), 0
@@ -99,7 +101,7 @@ class Hashing:
 
 
 def sync(folder):
-    """Flush a folder's list of files to the disk, where the system knows how."""
+    """Flush a folder's list of files to the disk, if the system can."""
     try:
         descriptor = os.open(folder, os.O_RDONLY)
     except OSError:
@@ -110,27 +112,27 @@ def sync(folder):
 
 
 def tidy(folder):
-    """Remove temporary files that a killed process left behind. Raises StoreError if one remains."""
+    """Remove temporary files that a killed process left behind. Raises StoreError if that fails."""
     for file in Path(folder).glob("*.part"):
         try:
-            file.unlink()      # of a link, only the link
+            file.unlink()      # removes a link, not its target
         except OSError as error:
-            raise StoreError(f"cannot remove {file.name!r} from {folder}: {error.strerror}. Such names are "
-                             "those of temporary files: remove it, or choose another folder") from None
+            raise StoreError(f"cannot remove {file.name!r} from {folder}: {error.strerror}. Names that end "
+                             "in .part are temporary files: remove it, or choose another folder") from None
 
 
 # the lock --------------------------------------------------------------------------------------------------
 
 _held = set()
-"""Locks of this process: the system would let a second thread have them too."""
+"""Locks that this process holds: the system would grant them to a second thread too."""
 
 
 @contextmanager
 def writing(path):
-    """Make a folder, and hold its lock: no other process may write there. Raises StoreError, naming the one
-    that does.
+    """Make a folder and hold its lock, so that no other process writes there.
 
-    The system releases the lock when the process ends, however it ends, so none is ever left behind.
+    The system releases the lock when the process ends, in whatever way it ends. Raises StoreError, naming the
+    process that holds the lock.
     """
     file = Path(os.path.realpath(path)) / ".lock"
     if file in _held:
@@ -153,8 +155,8 @@ def writing(path):
 
 
 def take(descriptor, path):
-    """Take the lock of an open file and write our process's number into it."""
-    if os.fstat(descriptor).st_nlink > 1:      # writing our number would overwrite the file's other name
+    """Take the lock of an open file and write the number of this process into it."""
+    if os.fstat(descriptor).st_nlink > 1:      # writing would change the file under its other name as well
         raise StoreError(f"cannot write to {path}: its .lock is a hard link to another file. Remove it")
     if fcntl:
         try:
@@ -164,6 +166,6 @@ def take(descriptor, path):
             owner = owner[0] if owner else "unknown"
             raise StoreError(f"process {owner} is writing to {path}: wait for it, or end it; its finished "
                              "blocks are kept") from None
-    with suppress(OSError):      # on a full disk there is a better message to come
+    with suppress(OSError):      # if the disk is full, `replace` will say so in a better message
         os.ftruncate(descriptor, 0)
         os.write(descriptor, f"{os.getpid()} on {platform.node()}\n".encode())

@@ -1,8 +1,8 @@
-"""A sketch's manifest, read and checked. It may come from a stranger, so no part of it is used unchecked.
+"""A sketch's manifest, read and checked. It may come from an untrusted source: no part is used unchecked.
 
-A checked manifest holds whole numbers within bounds and texts of known form, which can be used and printed as
-they are. Only the recipe holds free text, which is printed by `repr` (recipe.py says what it may ask for).
-The fingerprint reveals damage; it is no signature.
+A checked manifest contains whole numbers within bounds and texts of known form, which are safe to use and to
+print. Only the recipe contains free text, which is printed by `repr`; cli/recipe.py says what it may ask for.
+The fingerprint reveals damage; it is not a signature.
 """
 import json
 import math
@@ -18,13 +18,13 @@ from .files import StoreError, open_regular
 
 FORMAT, WHAT, MANIFEST = 1, "deletion sketch", "manifest.json"
 FIELDS = {"learner": dict, "facts": dict, "fingerprint": str, "versions": dict, "arrays": dict}
-"""What a manifest holds besides its format."""
+"""The fields of a manifest besides its format, with their types."""
 
 LARGEST_FILE = 1 << 24
-"""Bytes of a manifest: those of a sketch of half a million directions."""
+"""The largest manifest in bytes: a sketch of half a million directions has such a one."""
 
 DEEPEST = 20
-"""Levels of nesting in a manifest. A recipe's arguments are at the fifth."""
+"""The deepest nesting of a manifest. A recipe's arguments are at the fifth level."""
 
 ADVICE = "Put back a copy of it, or delete the folder and precompute again"
 
@@ -34,38 +34,38 @@ PART = re.compile(r"[a-z ]{1,40}")
 VERSION = re.compile(r"[A-Za-z0-9.+!_-]{1,60}")
 
 
-def whole(x, low=0, high=2 ** 53):
+def is_whole_number(x, low=0, high=2 ** 53):
     """Whether x is a whole number from low to high. True is not 1."""
     return isinstance(x, int) and not isinstance(x, bool) and low <= x <= high
 
 
 def matches(pattern, x):
-    """Whether x is a text, all of which fits a pattern."""
+    """Whether x is a text that matches a pattern from beginning to end."""
     return isinstance(x, str) and pattern.fullmatch(x) is not None
 
 
 FACTS = {
-    "degree": (lambda x: whole(x, 0, LARGEST_DEGREE), f"a whole number from 0 to {LARGEST_DEGREE}"),
-    "directions": (lambda x: whole(x, 1), "a whole number >= 1"),
+    "degree": (lambda x: is_whole_number(x, 0, LARGEST_DEGREE), f"a whole number from 0 to {LARGEST_DEGREE}"),
+    "directions": (lambda x: is_whole_number(x, 1), "a whole number >= 1"),
     "design": (lambda x: x in KINDS, f"one of {', '.join(KINDS)}"),
-    "seed": (lambda x: x is None or whole(x, 0, math.inf), "a whole number >= 0, or null"),
+    "seed": (lambda x: x is None or is_whole_number(x, 0, math.inf), "a whole number >= 0, or null"),
     "dtype": (lambda x: x in DTYPES, " or ".join(DTYPES)),
-    "lanes": (lambda x: whole(x, 1), "a whole number >= 1"),
-    "calibration": (whole, "a whole number >= 0"),
-    "units": (lambda x: whole(x, 1), "a whole number >= 1"),
-    "parameters": (lambda x: whole(x, 1), "a whole number >= 1"),
+    "lanes": (lambda x: is_whole_number(x, 1), "a whole number >= 1"),
+    "calibration": (is_whole_number, "a whole number >= 0"),
+    "units": (lambda x: is_whole_number(x, 1), "a whole number >= 1"),
+    "parameters": (lambda x: is_whole_number(x, 1), "a whole number >= 1"),
     "psi": (lambda x: matches(CHECKSUM, x), "a checksum"),
     "downweight": (lambda x: matches(CHECKSUM, x), "a checksum")}
-"""What each fact may be: a test, and the same in words."""
+"""The values that each fact may have: a test, and the same in words."""
 
 
 def fingerprint(parts, facts):
-    """A hash of what a sketch is: the parts of the learner's fingerprint, and its facts."""
+    """A hash of what determines a sketch: the parts of the learner's fingerprint, and the facts."""
     return sha256(json.dumps([parts, facts], sort_keys=True).encode()).hexdigest()
 
 
 def read_manifest(folder):
-    """The manifest of a folder (a Path), checked. Raises StoreError, saying what is wrong with it."""
+    """Read and check the manifest of a folder (a Path). Raises StoreError, which says what is wrong."""
     file = folder / MANIFEST
     try:
         with os.fdopen(open_regular(file), "rb") as stream:
@@ -86,7 +86,7 @@ def read_manifest(folder):
 
 
 def parse(content):
-    """The value of a JSON text (bytes) of moderate length and depth. Raises ValueError for any other."""
+    """The value of a JSON text (bytes) of limited length and depth. Raises ValueError for any other text."""
     if len(content) > LARGEST_FILE:
         raise ValueError(f"it has more than {LARGEST_FILE:,} bytes")
     try:
@@ -99,11 +99,12 @@ def parse(content):
 
 
 def refuse_constant(constant):
+    """Raise ValueError for NaN and infinities, which Python's JSON would accept."""
     raise ValueError(f"{constant} is not a number")
 
 
 def nested(value, levels):
-    """Whether dicts and lists are nested deeper than that. Level by level: Python limits recursion."""
+    """Whether dicts and lists are nested deeper than `levels`; without recursion, which Python limits."""
     level = [value]
     for _ in range(levels):
         level = [x for part in level if isinstance(part, (dict, list))
@@ -112,15 +113,16 @@ def nested(value, levels):
 
 
 def writer(manifest):
-    """The version of this library that wrote a manifest of any format, as far as it says so."""
+    """The version of this library that wrote a manifest, of any format; 'unknown' if it does not say."""
     versions = manifest.get("versions")
     version = versions.get("deletion-sketch") if isinstance(versions, dict) else None
     return version if matches(VERSION, version) else "unknown"
 
 
-# what is wrong with it: the end of a sentence, or None -----------------------------------------------------
+# flaws: each function returns what is wrong, as the end of a sentence, or None ------------------------------
 
 def flaw_of(manifest):
+    """The flaw of a manifest."""
     for name, kind in FIELDS.items():
         if not isinstance(manifest.get(name), kind):
             return f"its {name!r} is {manifest.get(name)!r:.60}"
@@ -132,6 +134,7 @@ def flaw_of(manifest):
 
 
 def flaw_of_facts(facts):
+    """The flaw of the facts: one is missing, unknown, or has an impossible value."""
     missing, unknown = FACTS.keys() - facts.keys(), sorted(facts.keys() - FACTS.keys())
     if missing:
         return f"its facts lack {min(missing)!r}"
@@ -142,6 +145,7 @@ def flaw_of_facts(facts):
 
 
 def flaw_of_learner(learner):
+    """The flaw of the learner's entry: its fingerprint and its recipe."""
     flaw = flaw_of_texts("the learner's fingerprint", learner.get("fingerprint"), PART, CHECKSUM)
     recipe = learner.get("recipe")
     if flaw or recipe is None:
@@ -154,7 +158,7 @@ def flaw_of_learner(learner):
 
 
 def flaw_of_texts(what, texts, names, values):
-    """Of a dict whose names and values are texts that fit patterns."""
+    """The flaw of a dict whose names and values must be texts that match patterns."""
     if not isinstance(texts, dict):
         return f"{what} is {texts!r:.60}"
     return next((f"{what} holds {name!r:.60}: {text!r:.60}" for name, text in texts.items()
@@ -162,17 +166,19 @@ def flaw_of_texts(what, texts, names, values):
 
 
 def flaw_of_names(arrays):
+    """The flaw of the arrays' names, which become names of files."""
     return next((f"it names an array {name!r:.60}" for name in arrays if not matches(ARRAY, name)), None)
 
 
 def flaw_of_fingerprint(stored, calculated):
+    """The flaw of a fingerprint that is not the one of the learner and the facts."""
     return None if stored == calculated else "learner and facts do not give its fingerprint"
 
 
 def good_entry(entry):
-    """Whether an array's entry is one: {"sha256", "bytes"} and, where it is known, "seconds"."""
+    """Whether an array's entry is valid: {"sha256", "bytes"} and, if it is known, "seconds"."""
     if not isinstance(entry, dict):
         return False
     seconds = entry.get("seconds", 0.0)
     timed = isinstance(seconds, (int, float)) and not isinstance(seconds, bool) and 0 <= seconds < 1e15
-    return timed and matches(CHECKSUM, entry.get("sha256")) and whole(entry.get("bytes"))
+    return timed and matches(CHECKSUM, entry.get("sha256")) and is_whole_number(entry.get("bytes"))

@@ -1,16 +1,17 @@
-"""A sketch's folder: a manifest, and arrays. A process killed at any moment leaves nothing half done there.
+"""A sketch's folder: a manifest and arrays. It stays consistent if the process is killed at any moment.
 
     manifest.json     what the sketch is made of, and the checksum of every finished array
     block-00000.npy   coefficients of directions 0 .. 7, and so on: the same sketch has the same bits
     theta.npy, directions.npy, downweight.npy, calibration-*.npy      the other arrays, by their names
-    .lock             held by the process that writes, while it does
+    .lock             locked by a process while it writes
 
 An array is written under another name, flushed to the disk, renamed, and only then entered in the manifest,
-which is replaced in the same manner. So an array is either entered and whole, or it is written again.
+which is replaced in the same manner. Therefore an array either has an entry and is complete, or it is written
+again.
 
-A folder may come from a stranger. Nothing in it is executed, no file outside of it is written, and what does
-not fit together is refused by a StoreError (files.py, manifest.py, arrays.py). Whether its numbers are true
-cannot be verified: whoever changes them can change their checksums too.
+A folder may come from an untrusted source. Nothing in it is executed, no file outside of it is written, and
+contradictory content is refused with a StoreError (files.py, manifest.py, arrays.py). It cannot be verified
+that the numbers are true: whoever changes them can change their checksums too.
 """
 import json
 import logging
@@ -19,18 +20,21 @@ from pathlib import Path
 
 import numpy as np
 
-from .arrays import Damage, block_count, form, read_array
+from .arrays import Damage, block_count, expected_form, read_array
 from .files import StoreError, open_regular, replace
 from .manifest import FORMAT, MANIFEST, WHAT, fingerprint, good_entry, read_manifest
 
 log = logging.getLogger("deletion")
 
+AGAIN = "Precompute into this folder again: what is intact is kept"
+"""The advice for a sketch that is damaged or not finished."""
+
 
 class Folder:
     """A folder of arrays with a manifest.
 
-    facts     what the sketch is, and nothing else: a change of any of them makes another sketch
-    arrays    by name, {"sha256", "bytes"} of the file, and "seconds" where it is known
+    facts     what determines the sketch: a change of any of them makes another sketch
+    arrays    for each finished array, by name: {"sha256", "bytes"} of the file, and "seconds" if it is known
     """
 
     def __init__(self, path, manifest):
@@ -40,7 +44,7 @@ class Folder:
 
     @classmethod
     def open(cls, path):
-        """The folder as its manifest describes it. Raises StoreError, saying what is wrong with it."""
+        """Open a folder and read its manifest. Raises StoreError, which says what is wrong with it."""
         path = Path(path)
         if not path.is_dir():
             raise StoreError(f"{path} is not a folder" if path.exists() else
@@ -49,9 +53,12 @@ class Folder:
 
     @classmethod
     def create(cls, path, learner, facts, versions):
-        """A folder without arrays yet. learner: {"fingerprint": its parts, "recipe": ...}."""
-        own = fingerprint(learner["fingerprint"], facts)
-        folder = cls(path, {"what": WHAT, "format": FORMAT, "fingerprint": own, "learner": learner,
+        """Write the manifest of a folder without arrays.
+
+        learner   {"fingerprint": its parts, "recipe": how to make it, or None}
+        """
+        folder = cls(path, {"what": WHAT, "format": FORMAT,
+                            "fingerprint": fingerprint(learner["fingerprint"], facts), "learner": learner,
                             "facts": facts, "versions": versions, "arrays": {}})
         folder.save()
         return folder
@@ -65,33 +72,35 @@ class Folder:
         return self.manifest["arrays"]
 
     def save(self):
+        """Write the manifest."""
         text = json.dumps(self.manifest, indent=1) + "\n"
         replace(self.path / MANIFEST, lambda file: file.write(text.encode()))
 
-    # what is finished --------------------------------------------------------------------------------------
+    # what is finished ---------------------------------------------------------------------------------------
 
     @property
     def block_count(self):
-        """How many blocks the finished sketch has."""
+        """The number of blocks of the finished sketch."""
         return block_count(self.facts)
 
     def finished(self):
         """The names of the finished blocks, in order."""
-        return sorted(name for name in self.arrays if name.startswith("block-") and form(name, self.facts))
+        return sorted(name for name in self.arrays
+                      if name.startswith("block-") and expected_form(name, self.facts))
 
     def size(self):
-        """Bytes of all arrays together."""
+        """The size of all arrays in bytes."""
         return sum(entry["bytes"] for entry in self.arrays.values() if good_entry(entry))
 
     def seconds(self):
-        """What the blocks took, of one core; 0 where that is not known."""
+        """The time that the finished blocks took, in seconds of one core; unknown times count as 0."""
         entries = (self.arrays[name] for name in self.finished())
         return sum(entry.get("seconds", 0.0) for entry in entries if good_entry(entry))
 
-    # arrays ------------------------------------------------------------------------------------------------
+    # arrays -------------------------------------------------------------------------------------------------
 
     def write(self, name, array, **notes):
-        """Write an array and enter it in the manifest, with notes such as seconds=1.5."""
+        """Write an array and enter it in the manifest, together with notes such as seconds=1.5."""
         def content(file):
             np.lib.format.write_array(file, np.asarray(array, order="C"), allow_pickle=False)
 
@@ -100,16 +109,16 @@ class Folder:
         self.save()
 
     def read(self, name):
-        """An array, in memory, verified at every reading. Raises StoreError if it is missing or damaged."""
+        """Read an array into memory and verify it. Raises StoreError if it is missing or damaged."""
         try:
             return self._read(name, True)
         except Damage as damage:
-            raise StoreError(f"{damage}. Precompute into this folder again: what is whole is kept") from None
+            raise StoreError(f"{damage}. {AGAIN}") from None
 
     def trouble(self, name, thorough=True):
-        """What is wrong with an array, as a sentence without its end; None if it is whole.
+        """What is wrong with an array, as a sentence without a full stop; None if it is intact.
 
-        thorough   False: the file's size and header alone are verified
+        thorough   False verifies only the file's size and header
         """
         try:
             self._read(name, thorough)
@@ -117,15 +126,17 @@ class Folder:
             return str(damage)
         return None
 
-    def whole(self, name):
-        """Whether an array is finished and undamaged; a damaged one is named in the log."""
+    def intact(self, name):
+        """Whether an array is finished and undamaged; the log names a damaged one."""
         trouble = self.trouble(name)
         if trouble and name in self.arrays:
             log.warning("%s: making it again", trouble)
         return trouble is None
 
     def _read(self, name, thorough):
-        file, entry, expected = self.path / f"{name}.npy", self.arrays.get(name), form(name, self.facts)
+        """Read an array and verify it. Raises Damage."""
+        file, entry = self.path / f"{name}.npy", self.arrays.get(name)
+        expected = expected_form(name, self.facts)
         if entry is None:
             raise Damage(f"{file} is not finished")
         if expected is None:

@@ -184,7 +184,7 @@ def joined():
 def test_degree_one_is_exact_and_the_others_are_the_sketchs(joined, decoder):
     learner, alone, gradient = joined
     sets = [[3], [1, 2, 30], list(range(10))]
-    rest = replace(alone, coefficients=alone.coefficients * np.array([0.0, 1.0, 1.0])[:, None], _fitted={})
+    rest = replace(alone, coefficients=alone.coefficients * np.array([0.0, 1.0, 1.0])[:, None])
     found, others = (m.predict_many(sets, decoder=decoder) for m in (alone.with_gradient(gradient), rest))
     np.testing.assert_allclose(found.terms[:, 1], gradient.changes(sets), rtol=1e-12)
     wanted = alone.predict_many(sets, decoder=decoder).terms[:, 2:]

@@ -66,7 +66,7 @@ def backwards():
     return learner(units=list(range(11, -1, -1)), labels=list("abcdefghijkl"))
 
 
-@pytest.mark.parametrize("make, text, wanted", [
+@pytest.mark.parametrize("make, text, expected", [
     (users, "103", [103]),
     (users, "#3", [103]),
     (users, "#0,111", [100, 111]),
@@ -95,8 +95,8 @@ def backwards():
     (reals, "1.5", [1.5]),
     (backwards, "3", [3]),
 ])
-def test_what_a_text_means(make, text, wanted):
-    assert deletion_set(make(), text) == wanted
+def test_what_a_text_means(make, text, expected):
+    assert deletion_set(make(), text) == expected
 
 
 @pytest.mark.parametrize("make, text, words", [
@@ -194,7 +194,7 @@ def test_the_rules_stand_in_the_help(capsys, command):
         run([command, "--help"])
     text = capsys.readouterr().out
     assert "the unit at position 3, counted from 0" in text
-    assert "A number\n            is part of no other" in text
+    assert "A number is part of no other number: 1 is\n            not in 10" in text
 
 
 def test_a_check_that_finds_nothing_says_so(capsys, folder):
@@ -213,14 +213,20 @@ def test_examples_by_their_names():
     by_name, by_number = [["bob", 5], ["#3"]], [[1, 5], [11]]
     assert np.array_equal(measured.predict_many(by_name).value, measured.predict_many(by_number).value)
     assert np.array_equal(retrain(made, ["cid", ["u1", "u10"]], slopes), retrain(made, [[9], [5, 6]], slopes))
-    for bad, words in (("ann", "2 examples are called 'ann': give their numbers, 0, 7"),
-                       (["bob", "ann"], "2 examples are called 'ann'"),
-                       ("annn", "no unit 'annn'.*no example has that name"),
-                       (["bob", 1], "unit 1 stands in a deletion set more than once"),
-                       (12, "units are 0 to 11")):
-        with pytest.raises(LearnerError, match=words):
-            measured.predict(bad)
     assert made.again().unit_indices("bob").tolist() == [1]
+
+
+@pytest.mark.parametrize("deletion_set, words", [
+    ("ann", "2 examples are called 'ann': give their numbers, 0, 7"),
+    (["bob", "ann"], "2 examples are called 'ann'"),
+    ("annn", "no unit 'annn'.*no example has that name"),
+    (["bob", 1], "unit 1 stands in a deletion set more than once"),
+    (12, "units are 0 to 11"),
+])
+def test_names_of_examples_that_make_no_sense(deletion_set, words):
+    measured = precompute(named(), 8, 2, calibration=0).measure(slopes)
+    with pytest.raises(LearnerError, match=words):
+        measured.predict(deletion_set)
 
 
 def test_names_of_examples_do_not_stand_for_units_of_several():

@@ -13,7 +13,7 @@ import pytest
 
 from circuit import evaluate, progress
 from deletion import SGD, Learner, LearnerError, load, precompute, retrain
-from deletion.cli import selection as asking, plots, recipe
+from deletion.cli import plots, recipe, selection
 from deletion.cli.commands import run
 from microgpt import first_letter, names
 
@@ -67,9 +67,8 @@ def letters(tmp_path_factory):
 
 def test_precompute_and_info(sketch, folder, tmp_path):
     """A sketch by the command line has the bits of one by the library, whose compiled loop pushes it."""
-    assert all(np.array_equal(a, b) for a,
-               b in zip(load(folder).blocks,
-                        precompute(names(steps=40), 24, 2, seed=5, design="sphere").blocks))
+    made = precompute(names(steps=40), 24, 2, seed=5, design="sphere")
+    assert all(np.array_equal(a, b) for a, b in zip(load(folder).blocks, made.blocks))
     code, text, _ = sketch("precompute", *SETTING, "--seed", 5, "--out", folder)
     assert code == 0 and "24 directions of degree 2 over 40 units" in text
     code, text, _ = sketch("info", folder)
@@ -90,15 +89,14 @@ def test_a_dry_run(sketch, tmp_path):
 
 
 def test_predictions_are_the_librarys(sketch, letters):
-    sets, measurements = ["--delete", "m", "--delete", "a,b"], ["--measure", "loss:max", "--measure",
-                                                                "probability:anna"]
+    sets = ["--delete", "m", "--delete", "a,b"]
+    measurements = ["--measure", "loss:max", "--measure", "probability:anna"]
     code, text, _ = sketch("predict", letters, *sets, *measurements, "--json")
     rows = json.loads(text)["rows"]
     learner = names(steps=40, units=first_letter)
     assert code == 0
-    assert [(r["set"], r["measurement"]) for r in rows] == [("m", "loss:max"), ("a,b", "loss:max"),
-                                                            ("m", "probability:anna"),
-                                                            ("a,b", "probability:anna")]
+    assert [(r["set"], r["measurement"]) for r in rows] == [
+        ("m", "loss:max"), ("a,b", "loss:max"), ("m", "probability:anna"), ("a,b", "probability:anna")]
     measured = load(letters, learner).measure(learner.loss_on("max"))
     for row, units in zip(rows, (["m"], ["a", "b"])):
         p = measured.predict(units)
@@ -210,16 +208,22 @@ def test_a_learner_of_the_users(sketch, tmp_path):
 def test_measurements_by_name():
     learner = names(steps=40)
     theta = learner.train()[0]
-    value = {text: learner.measurement(asking.measurement(learner, text))
+    value = {text: learner.measurement(selection.measurement(learner, text))
              for text in ("loss:max", "probability:max")}
     loss, probability = (evaluate(circuit, [theta])[0] for circuit in value.values())
     assert probability == pytest.approx(np.exp(-4 * loss))      # m, a, x, BOS
-    for text, words in (("loss", "names no function|empty name"),
-                        ("los:max", "no measurement 'los:max' .*loss:..., probability:..."),
-                        ("numpy:nothing", "has no 'nothing'"), ("numpy:pi", "is a float, not a function"),
-                        ("loss:m4x", "outside the alphabet")):
-        with pytest.raises(ValueError, match=words):
-            asking.measurement(learner, text)
+
+
+@pytest.mark.parametrize("text, words", [
+    ("loss", "names no function|empty name"),
+    ("los:max", "no measurement 'los:max' .*loss:..., probability:..."),
+    ("numpy:nothing", "has no 'nothing'"),
+    ("numpy:pi", "is a float, not a function"),
+    ("loss:m4x", "outside the alphabet"),
+])
+def test_measurements_that_make_no_sense(text, words):
+    with pytest.raises(ValueError, match=words):
+        selection.measurement(names(steps=40), text)
 
 
 def test_recipes():
@@ -227,34 +231,40 @@ def test_recipes():
     assert learner.fingerprint() == names(steps=30, units=first_letter).fingerprint()
     assert recipe.make(learner.recipe["factory"],
                        **learner.recipe["arguments"]).fingerprint() == learner.fingerprint()
-    for factory_, words in (("microgpt", "names no function"), ("nowhere:x", "cannot import 'nowhere'"),
-                            ("microgpt:nothing", "has no 'nothing'"),
-                            ("builtins:dict", "does not take these arguments")):
-        with pytest.raises(LearnerError, match=words):
-            recipe.make(factory_)
-    with pytest.raises(LearnerError, match="does not take these arguments: .*'colour'"):
-        recipe.make("microgpt:names", colour=3)
-    with pytest.raises(LearnerError, match="returns a int, not a Learner"):
-        recipe.make(f"{__name__}:weights", w=3)
-    with pytest.raises(LearnerError, match="what JSON can hold"):
-        recipe.make(f"{__name__}:factory", count=np.int64(5))
+
+
+@pytest.mark.parametrize("function, arguments, words", [
+    ("microgpt", {}, "names no function"),
+    ("nowhere:x", {}, "cannot import 'nowhere'"),
+    ("microgpt:nothing", {}, "has no 'nothing'"),
+    ("builtins:dict", {}, "does not take these arguments"),
+    ("microgpt:names", {"colour": 3}, "does not take these arguments: .*'colour'"),
+    (f"{__name__}:weights", {"w": 3}, "returns a int, not a Learner"),
+    (f"{__name__}:factory", {"count": np.int64(5)}, "what JSON can hold"),
+])
+def test_recipes_that_make_no_sense(function, arguments, words):
+    with pytest.raises(LearnerError, match=words):
+        recipe.make(function, **arguments)
 
 
 # mistakes ---------------------------------------------------------------------------------------------------
 
+PREDICT = ["predict", "FOLDER", "--delete", "3", "--measure", "loss:max"]
+AGAIN = ["precompute", "--steps", "40", "--directions", "24", "--degree", "2", "--design", "sphere"]
+
+
 @pytest.mark.parametrize("arguments, words", [
     (["predict", "FOLDER", "--delete", "qqq", "--measure", "loss:max"], "nothing to delete"),
     (["predict", "FOLDER", "--delete", "3", "--measure", "loss:m4x"], "outside the alphabet"),
-    (["predict", "FOLDER", "--delete", "3", "--measure", "loss:max", "--decoder", "mode"], "no decoder 'mode'"),
-    (["predict", "FOLDER", "--delete", "3", "--measure", "loss:max", "--weight", "2"], "weight from 0 to 1"),
-    (["predict", "FOLDER", "--delete", "3", "--measure", "loss:max", "--steps", "41"], "another learner: data, schedule"),
+    ([*PREDICT, "--decoder", "mode"], "no decoder 'mode'"),
+    ([*PREDICT, "--weight", "2"], "weight from 0 to 1"),
+    ([*PREDICT, "--steps", "41"], "another learner: data, schedule"),
     (["predict", "nowhere", "--delete", "3", "--measure", "loss:max"], "there is no sketch at nowhere"),
     (["validate", "FOLDER", "--measure", "loss:max", "--size", "41"], "--size 41"),
     (["precompute", "--steps", "40"], "--out FOLDER is needed"),
     (["precompute", "--names", "nowhere", "--out", "x"], "cannot read names"),
     (["precompute", "--steps", "40", "--degree", "-1", "--out", "x"], "degree: expected a whole number"),
-    (["precompute", "--steps", "40", "--out", "FOLDER", "--seed", "6", "--directions", "24", "--degree", "2", "--design", "sphere"],
-     "its seed differs"),
+    ([*AGAIN, "--out", "FOLDER", "--seed", "6"], "its seed differs"),
     (["precompute", "--steps", "40", "--argument", "colour", "--out", "x"], "name=value"),
     (["precompute", "--steps", "40", "--out", "/proc/x"], "cannot write to /proc/x"),
 ])

@@ -7,7 +7,7 @@ from checks import close
 from learners import data, least_squares, logistic, logistic_loss, network, relu_loss, squared_loss
 
 import circuit as C
-from circuit import CircuitError, DomainError
+from circuit import DomainError, InputError
 from deletion import (
     SGD, Adam, Learner, LearnerError, LinearDecay, Momentum, given, precompute, retrain, sphere)
 
@@ -150,32 +150,39 @@ def test_deletion_sets_that_make_no_sense(sketch):
         logistic(units=["a", "b"] * 15).unit_indices([0])
 
 
-def test_weights_that_make_no_sense(sketch):
-    for weight in (-0.1, 1.1, np.nan, np.inf):
-        with pytest.raises(LearnerError, match="weight from 0 to 1"):
-            sketch.measure(measure).predict([1], weight=weight)
-    learner = sketch.learner
-    for weights, words in ((np.ones(30), "weights of shape"), (np.ones((2, 29)), "one column per unit"),
-                           (np.full((1, 30), -1.0), ">= 0"), (np.full((1, 30), np.nan), "finite")):
-        with pytest.raises(LearnerError, match=words):
-            retrain(learner, weights=weights)
-    for arguments, words in (({}, "one of the two"), ({"sets": []}, "no deletion sets"),
-                             ({"sets": 3}, "sequence of deletion sets")):
-        with pytest.raises(LearnerError, match=words):
-            retrain(learner, **arguments)
+@pytest.mark.parametrize("weight", [-0.1, 1.1, np.nan, np.inf])
+def test_weights_of_a_set_that_make_no_sense(sketch, weight):
+    with pytest.raises(LearnerError, match="weight from 0 to 1"):
+        sketch.measure(measure).predict([1], weight=weight)
 
 
-def test_precomputing_what_makes_no_sense():
-    learner = logistic()
-    for arguments, words in ((dict(directions=0), "at least one direction"), (
-        dict(directions=-3), "at least one direction"), (dict(directions=2.5), "at least one direction"),
-                             (dict(degree=-1), "whole number >= 0"), (dict(degree=1.0), "whole number"),
-                             (dict(directions=np.ones((2, 7))),
-                              "directions of 7 units for a learner with 30"),
-                             (dict(directions=np.full((1, 30), np.nan)), "direction 0 holds"),
-                             (dict(downweight=np.ones(4)), "one real number per unit")):
-        with pytest.raises(CircuitError, match=words):
-            precompute(learner, **arguments)
+@pytest.mark.parametrize("arguments, words", [
+    (dict(weights=np.ones(30)), "weights of shape"),
+    (dict(weights=np.ones((2, 29))), "one column per unit"),
+    (dict(weights=np.full((1, 30), -1.0)), ">= 0"),
+    (dict(weights=np.full((1, 30), np.nan)), "finite"),
+    (dict(), "one of the two"),
+    (dict(sets=[]), "no deletion sets"),
+    (dict(sets=3), "sequence of deletion sets"),
+])
+def test_retraining_what_makes_no_sense(sketch, arguments, words):
+    with pytest.raises(LearnerError, match=words):
+        retrain(sketch.learner, **arguments)
+
+
+@pytest.mark.parametrize("arguments, words", [
+    (dict(directions=0), "at least one direction"),
+    (dict(directions=-3), "at least one direction"),
+    (dict(directions=2.5), "at least one direction"),
+    (dict(degree=-1), "whole number >= 0"),
+    (dict(degree=1.0), "whole number"),
+    (dict(directions=np.ones((2, 7))), "directions of 7 units for a learner with 30"),
+    (dict(directions=np.full((1, 30), np.nan)), "direction 0 holds"),
+    (dict(downweight=np.ones(4)), "one real number per unit"),
+])
+def test_precomputing_what_makes_no_sense(arguments, words):
+    with pytest.raises(InputError, match=words):
+        precompute(logistic(), **arguments)
 
 
 @pytest.mark.parametrize("decoder, virtue", [("mean", "unbiased"), ("median of means", "consistent")])
@@ -185,15 +192,20 @@ def test_estimators_refuse_directions_that_are_not_unitarily_invariant(decoder, 
         measured.predict([1], decoder=decoder)
 
 
-def test_decoders_that_make_no_sense(sketch):
-    measured = sketch.measure(measure)
-    for arguments, words in ((dict(decoder="mode"), "no decoder 'mode'; there are 'auto', 'mean'"),
-                             (dict(decoder="mean", groups=3), "groups are for"),
-                             (dict(decoder="median of means", groups=0), "0 groups"),
-                             (dict(decoder="median of means", groups=65), "65 groups for 64")):
-        with pytest.raises(LearnerError, match=words):
-            measured.predict([1], **arguments)
-    around = precompute(sketch.learner, 8, 2, downweight=sketch.learner.downweight([1])).measure(measure)
+@pytest.mark.parametrize("arguments, words", [
+    (dict(decoder="mode"), "no decoder 'mode'; there are 'auto', 'mean'"),
+    (dict(decoder="mean", groups=3), "groups are for"),
+    (dict(decoder="median of means", groups=0), "groups: expected a whole number >= 1, got 0"),
+    (dict(decoder="median of means", groups=65), "groups: expected at most 64"),
+])
+def test_decoders_that_make_no_sense(sketch, arguments, words):
+    with pytest.raises(LearnerError, match=words):
+        sketch.measure(measure).predict([1], **arguments)
+
+
+def test_a_sketch_around_a_downweight_makes_no_predictions():
+    learner = logistic()
+    around = precompute(learner, 8, 2, downweight=learner.downweight([1])).measure(measure)
     with pytest.raises(LearnerError, match="around a downweight of its own"):
         around.predict([2])
 
@@ -201,30 +213,39 @@ def test_decoders_that_make_no_sense(sketch):
 def test_measurements_without_a_derivative_are_refused_with_advice(sketch):
     for bad in (lambda w: C.argmax(w), lambda w: w.argmax(), lambda w: C.step(w).mean(), lambda w: 1.0,
                 lambda w: (w > 0).mean()):
-        with pytest.raises(CircuitError, match="[Mm]easure a loss"):
+        with pytest.raises(InputError, match="[Mm]easure a loss"):
             sketch.measure(bad)
     with pytest.raises(LearnerError, match="one scalar or vector"):
         sketch.measure(lambda w: (w, w))
 
 
-def test_learners_that_make_no_sense():
-    x, y = data(4, 2)
-    examples = list(zip(x, y))
-    for arguments, words in (((np.zeros(2), [], squared_loss, SGD(0.1), []), "at least one example"),
-                             ((np.zeros(2), examples, squared_loss, SGD(0.1), [4]), "names example 4"),
-                             ((np.zeros(2), examples, squared_loss, SGD(0.1), [0.5]), "whole numbers"),
-                             ((np.zeros(2), examples, lambda w, x, y: w * x, SGD(0.1), [0]), "it is a scalar"),
-                             ((np.zeros(2), examples, lambda w, x, y: w.sum(), SGD(0.1), [[0, 1]]), "one number per example"),
-                             ((np.array([np.nan, 0.0]), examples, squared_loss, SGD(0.1), [0]), "nan at \\(0,\\)"),
-                             ((np.zeros(0), examples, squared_loss, SGD(0.1), [0]), "at least one parameter"),
-                             ((np.zeros(2), [examples[0], (x[0, :1], y[0])], squared_loss, SGD(0.1), [[0, 1]]), "cannot be one batch"),
-                             ((np.zeros(3), examples, squared_loss, SGD(0.1), [0]), "gate einsum")):
-        with pytest.raises(CircuitError, match=words):
-            Learner(*arguments)
-    with pytest.raises(LearnerError, match="3 unit labels for 4 examples"):
-        Learner(np.zeros(2), examples, squared_loss, SGD(0.1), [0], units=[1, 2, 3])
-    with pytest.raises(LearnerError, match="unit 3 is not among"):
-        Learner(np.zeros(2), examples, squared_loss, SGD(0.1), [0], units=[1, 2, 3, 1], all_units=[1, 2])
+X, Y = data(4, 2)
+EXAMPLES, UNEQUAL = list(zip(X, Y)), [(X[0], Y[0]), (X[0, :1], Y[0])]
+
+
+@pytest.mark.parametrize("parameters, examples, loss, schedule, words", [
+    (np.zeros(2), [], squared_loss, [], "at least one example"),
+    (np.zeros(2), EXAMPLES, squared_loss, [4], "names example 4"),
+    (np.zeros(2), EXAMPLES, squared_loss, [0.5], "whole numbers"),
+    (np.zeros(2), EXAMPLES, lambda w, x, y: w * x, [0], "it is a scalar"),
+    (np.zeros(2), EXAMPLES, lambda w, x, y: w.sum(), [[0, 1]], "one number per example"),
+    (np.array([np.nan, 0.0]), EXAMPLES, squared_loss, [0], r"nan at \(0,\)"),
+    (np.zeros(0), EXAMPLES, squared_loss, [0], "at least one parameter"),
+    (np.zeros(2), UNEQUAL, squared_loss, [[0, 1]], "cannot be one batch"),
+    (np.zeros(3), EXAMPLES, squared_loss, [0], "gate einsum"),
+])
+def test_learners_that_make_no_sense(parameters, examples, loss, schedule, words):
+    with pytest.raises(InputError, match=words):
+        Learner(parameters, examples, loss, SGD(0.1), schedule)
+
+
+@pytest.mark.parametrize("units, words", [
+    (dict(units=[1, 2, 3]), "3 unit labels for 4 examples"),
+    (dict(units=[1, 2, 3, 1], all_units=[1, 2]), "unit 3 is not among"),
+])
+def test_units_that_make_no_sense(units, words):
+    with pytest.raises(LearnerError, match=words):
+        Learner(np.zeros(2), EXAMPLES, squared_loss, SGD(0.1), [0], **units)
 
 
 def test_nan_names_gate_step_document_and_direction():
@@ -239,10 +260,10 @@ def test_nan_names_gate_step_document_and_direction():
         precompute(learner, 4, 2)
     # constant parts that stay finite, coefficients that do not
     growing = Learner(np.ones(2), list(zip(x, y)), squared_loss, SGD(0.1), np.arange(40) % 4)
-    with pytest.raises(
-        DomainError, match=r"step \d+ \(example \d\): gate \w+ at wire %\d+ gives .* order \d, direction 9"):
-        psi = np.zeros((10, 4), complex)
-        psi[9] = 1e100
+    psi = np.zeros((10, 4), complex)
+    psi[9] = 1e100
+    words = r"step \d+ \(example \d\): gate \w+ at wire %\d+ gives .* order \d, direction 9"
+    with pytest.raises(DomainError, match=words):
         precompute(growing, given(psi), 4)
 
 

@@ -17,7 +17,7 @@ from learners import contents, logistic, network, of_weights, tiny
 import microgpt
 from circuit import DomainError
 from deletion import SGD, Learner, LearnerError, Momentum, StoreError, given, load, merge, precompute, sphere
-from deletion.storage.blocks import packed, roots, unpacked
+from deletion.storage.blocks import from_storage, roots, to_storage
 from deletion.sketch.push import Plan, Task, push
 
 
@@ -39,9 +39,9 @@ def test_float32_is_half_as_large_and_nearly_the_same(learner, original, tmp_pat
 def test_float32_is_balanced_between_orders_and_refuses_what_it_cannot_hold(rng):
     size = roots(1000, 60)      # up to 1e51, far outside of single precision
     coefficients = rng.normal(size=(50, 60, 2, 8)) / size[:, None, None]
-    stored = packed(coefficients, "float32", 1000)
+    stored = to_storage(coefficients, "float32", 1000)
     assert stored.dtype == np.float32 and np.isfinite(stored).all()
-    np.testing.assert_allclose(unpacked(stored, 1000), coefficients, rtol=1e-7)
+    np.testing.assert_allclose(from_storage(stored, 1000), coefficients, rtol=1e-7)
     learner = tiny()
     for scale in (1e-20, 1e25):
         with pytest.raises(LearnerError, match="float32 cannot hold order 2 along direction 0: .* Store float64"):

@@ -16,8 +16,9 @@ import numpy as np
 import pytest
 from learners import contents, network, of_weights, tiny
 
-from circuit import CircuitError, DomainError
+from circuit import DomainError, InputError
 from deletion import Learner, LearnerError, Momentum, StoreError, given, load, precompute, sphere
+from deletion.sketch.push import Plan
 from deletion.storage.files import create, writing
 from deletion.storage.manifest import fingerprint
 from deletion.storage.store import Folder
@@ -181,16 +182,28 @@ def without_checksum(path):
     path.write_text(json.dumps(manifest))
 
 
+def cut(size):
+    return lambda path: os.truncate(path, size)
+
+
+def removed(path):
+    path.unlink()
+
+
+def another_program(path):
+    path.write_text("{}")
+
+
 DAMAGES = {
     "a flipped bit": ("block-00001.npy", flip, "block-00001.npy is damaged: its checksum"),
-    "a truncated block": ("block-00001.npy", lambda path: os.truncate(path, 1000), "block-00001.npy is damaged: 1000 bytes long"),
-    "an empty block": ("block-00002.npy", lambda path: os.truncate(path, 0), "block-00002.npy is damaged: 0 bytes"),
-    "a missing block": ("block-00000.npy", lambda path: path.unlink(), "block-00000.npy is missing"),
+    "a truncated block": ("block-00001.npy", cut(1000), "block-00001.npy is damaged: 1000 bytes long"),
+    "an empty block": ("block-00002.npy", cut(0), "block-00002.npy is damaged: 0 bytes"),
+    "a missing block": ("block-00000.npy", removed, "block-00000.npy is missing"),
     "damaged parameters": ("theta.npy", flip, "theta.npy is damaged"),
     "damaged directions": ("directions.npy", flip, "directions.npy is damaged"),
-    "a manifest that is no JSON": ("manifest.json", lambda path: os.truncate(path, 300), "manifest.json cannot be read"),
-    "no manifest": ("manifest.json", lambda path: path.unlink(), "holds no sketch"),
-    "another program's manifest": ("manifest.json", lambda path: path.write_text("{}"), "not the manifest of a sketch"),
+    "a manifest that is no JSON": ("manifest.json", cut(300), "manifest.json cannot be read"),
+    "no manifest": ("manifest.json", removed, "holds no sketch"),
+    "another program's manifest": ("manifest.json", another_program, "not the manifest of a sketch"),
     "a later format": ("manifest.json", edit(format=2), "format 2; this version reads format 1"),
     "an edited manifest": ("manifest.json", edit(facts={"degree": 3}), "damaged or was edited"),
     "a manifest with blocks of another size": ("manifest.json", with_lanes(16), "blocks of 16 directions"),
@@ -212,7 +225,7 @@ def test_precompute_makes_damaged_arrays_again_and_touches_nothing_else(learner,
     file, do, words = DAMAGES[damage]
     do(folder / file)
     if file == "manifest.json":
-        with pytest.raises(CircuitError, match=words if "size" not in damage
+        with pytest.raises(InputError, match=words if "size" not in damage
                            else "partition into blocks differs"):
             precompute(learner, 20, 2, seed=5, design="sphere", out=folder)
     else:
@@ -243,6 +256,32 @@ def test_what_is_no_sketch(learner, tmp_path):
     assert (tmp_path / "letter.txt").read_text() == "dear"
 
 
+# how often the learner is looked at -------------------------------------------------------------------------
+
+def test_a_folder_takes_one_plan_and_one_fingerprint(learner, tmp_path, monkeypatch):
+    """Hashing all data of a large training, and finding where each block begins, take long."""
+    calls = []
+
+    def counting(name, function):
+        def call(*arguments):
+            calls.append(name)
+            return function(*arguments)
+        return call
+
+    monkeypatch.setattr(Learner, "fingerprint_parts", counting("fingerprint", Learner.fingerprint_parts))
+    monkeypatch.setattr("deletion.sketch.sketch.Plan", counting("plan", Plan))
+    once = ["fingerprint", "plan"]
+    for options in ({"dry_run": True}, {}, {}):      # of a folder not yet begun, made, and complete
+        precompute(learner, 8, 2, seed=5, calibration=0, out=tmp_path / "new", **options)
+        assert sorted(calls) == once
+        calls.clear()
+    load(tmp_path / "new", learner)
+    assert calls == ["fingerprint"]
+    calls.clear()
+    precompute(learner, 8, 2, seed=5, calibration=0)
+    assert calls == ["plan"]
+
+
 # of another learner -----------------------------------------------------------------------------------------
 
 def test_another_learner_is_told_by_the_part_that_differs(learner, folder):
@@ -256,50 +295,57 @@ def test_another_learner_is_told_by_the_part_that_differs(learner, folder):
                        optimizer, schedule, **more)
 
     assert load(folder, rebuilt())
-    for other, words in ((rebuilt(optimizer=Momentum(0.05, 0.8)), "circuits differ"), (
-        rebuilt(examples=examples), "data differ"), (rebuilt(start), "initial state differ"),
-                         (rebuilt(schedule=learner.schedule[::-1]), "schedule differ"),
-                         (rebuilt(optimizer=Momentum(0.06)), "learning rates differ"),
-                         (rebuilt(units=[0, 1] * 10), "units differ"),
-                         (rebuilt(start, optimizer=Momentum(0.06)),
-                          "initial state and learning rates differ")):
+    others = {
+        "circuits differ": rebuilt(optimizer=Momentum(0.05, 0.8)),
+        "data differ": rebuilt(examples=examples),
+        "initial state differ": rebuilt(start),
+        "schedule differ": rebuilt(schedule=learner.schedule[::-1]),
+        "learning rates differ": rebuilt(optimizer=Momentum(0.06)),
+        "units differ": rebuilt(units=[0, 1] * 10),
+        "initial state and learning rates differ": rebuilt(start, optimizer=Momentum(0.06)),
+    }
+    for words, other in others.items():
         with pytest.raises(LearnerError, match=words):
             load(folder, other)
         with pytest.raises(LearnerError, match=words):
             precompute(other, 20, 2, seed=5, out=folder)
 
 
-def test_another_sketch_of_the_same_learner_is_refused(learner, original, folder):
+@pytest.mark.parametrize("change, words", [
+    (dict(degree=3), r"degree differs \(2, not 3\)"),
+    (dict(seed=6), r"seed differs \(5, not 6\)"),
+    (dict(directions=21), r"number of directions differs \(20, not 21\)"),
+    (dict(dtype="float32"), "number format differs"),
+    (dict(downweight=np.full(20, 0.1)), "downweight expanded around differs"),
+    (dict(directions=given(np.ones((20, 20)))), "design of the directions differs"),
+])
+def test_another_sketch_of_the_same_learner_is_refused(learner, original, folder, change, words):
     arguments = dict(directions=20, degree=2, seed=5, design="sphere", out=folder)
-    for change, words in ((dict(degree=3), r"degree differs \(2, not 3\)"),
-                          (dict(seed=6), r"seed differs \(5, not 6\)"),
-                          (dict(directions=21), r"number of directions differs \(20, not 21\)"),
-                          (dict(dtype="float32"), "number format differs"),
-                          (dict(downweight=np.full(20, 0.1)), "downweight expanded around differs"),
-                          (dict(directions=given(np.ones((20, 20)))), "design of the directions differs")):
+    for dry_run in (False, True):
         with pytest.raises(LearnerError, match=words):
-            precompute(learner, **(arguments | change))
-        with pytest.raises(LearnerError, match=words):
-            precompute(learner, **(arguments | change), dry_run=True)
+            precompute(learner, **(arguments | change), dry_run=dry_run)
     assert contents(folder) == contents(original)
 
 
 def test_directions_in_the_folder_count_whatever_numpy_draws(learner, original, folder, caplog, monkeypatch):
     (folder / "block-00001.npy").unlink()
-    monkeypatch.setattr("deletion.directions.directions.sphere", lambda count, units,
-                        seed: sphere(count, units, seed + 1))
+    monkeypatch.setattr("deletion.directions.directions.sphere",
+                        lambda count, units, seed: sphere(count, units, seed + 1))
     with caplog.at_level(logging.WARNING, "deletion"):
         precompute(learner, 20, 2, seed=5, design="sphere", out=folder)
     assert "NumPy draws other directions" in caplog.text and contents(folder) == contents(original)
 
 
-def test_seeds_and_designs_and_formats_that_make_no_sense(learner):
-    for arguments, words in ((dict(seed=-1), "seed: expected a whole number"), (
-        dict(seed=None), "seed: expected a whole number"), (dict(design="cube"), "no design 'cube'"),
-                             (dict(dtype="float16"), "float64 or float32, not float16"),
-                             (dict(executor=3), "an executor is a concurrent")):
-        with pytest.raises(CircuitError, match=words):
-            precompute(learner, 4, 1, **arguments)
+@pytest.mark.parametrize("arguments, words", [
+    (dict(seed=-1), "seed: expected a whole number"),
+    (dict(seed=None), "seed: expected a whole number"),
+    (dict(design="cube"), "no design 'cube'"),
+    (dict(dtype="float16"), "expected float64 or float32, got float16"),
+    (dict(executor=3), "an executor is a concurrent"),
+])
+def test_seeds_and_designs_and_formats_that_make_no_sense(learner, arguments, words):
+    with pytest.raises(LearnerError, match=words):
+        precompute(learner, 4, 1, **arguments)
 
 
 # full and read-only disks -----------------------------------------------------------------------------------

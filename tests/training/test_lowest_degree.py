@@ -33,7 +33,7 @@ def test_other_ways_to_ask(capsys, tmp_path):
 @pytest.mark.parametrize("decoder", ["auto", "least squares", "mean", "median of means"])
 def test_a_sketch_of_degree_0_made_before_predicts_no_change(decoder):
     whole = precompute(network(), 8, 1, design="sphere", calibration=8).measure(of_weights)
-    measured = replace(whole, coefficients=whole.coefficients[:, :0], _fitted={})
+    measured = replace(whole, coefficients=whole.coefficients[:, :0])
     for ask, *sets in ("predict_many", [[1], [2, 3]]), ("leave_one_out",), ("curve", 3):
         many = getattr(measured, ask)(*sets, decoder=decoder)
         assert not many.change.any() and (many.value == whole.value).all() and many.terms.shape[1] == 1

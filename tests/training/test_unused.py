@@ -223,7 +223,7 @@ def test_first_letters_that_no_name_of_the_training_has():
 def test_stability_draws_and_measures_the_used(made):
     found = stability(made, score, size=5, probes=2, progress=False)      # all five, twice
     assert found.size == 5.0
-    with pytest.raises(LearnerError, match="1 to 5 units, not 6"):
+    with pytest.raises(LearnerError, match="1 to 5 units, as steps use, got 6"):
         stability(made, score, size=6)
     with pytest.raises(LearnerError, match="delete something"):
         stability(made, score, sets=[[1], [3, 4]])

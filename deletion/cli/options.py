@@ -1,0 +1,139 @@
+"""The options of every command, and what --help says about them."""
+import argparse
+import json
+import os
+
+from circuit.errors import LearnerError
+
+from ..directions.directions import DESIGNS
+from .selection import SETS
+
+DEFAULT_LEARNER = "microgpt:names"
+"""The learner of a command line that names none."""
+
+
+def parser(functions):
+    """The parser of all commands.
+
+    functions   {command: function of its options, which returns an exit code}
+    """
+    top = argparse.ArgumentParser(prog="sketch", description="Make a sketch of a training, and predict what "
+                                  "its model would say without some of its examples.")
+    commands = top.add_subparsers(metavar="command", required=True)
+    parsers = {name: add_command(commands, name, function) for name, function in functions.items()}
+    add_directions(parsers["precompute"])
+    parsers["info"].add_argument(
+        "--check", action="store_true",
+        help="verify every checksum; exit code 1 if anything is damaged or unfinished")
+    parsers["measure"].add_argument(
+        "--save", metavar="FILE", help="save the coefficients along every direction as .npz")
+    parsers["predict"].add_argument(
+        "--weight", type=float, default=0.0,
+        help="the weight that the set keeps, from 0 to 1 (default %(default)s: deleted)")
+    add_random_sets(parsers["validate"])
+    for name in ("predict", "validate"):
+        add_sets(parsers[name], required=name == "predict")
+    for name in ("measure", "predict", "validate"):
+        add_measurements(parsers[name])
+    for name in ("info", "measure", "predict", "validate"):
+        parsers[name].add_argument("folder", help="the sketch's folder")
+    for name in ("precompute", "measure", "predict", "validate"):
+        add_learner(parsers[name], "the learner" if name == "precompute"
+                    else "the learner, if it differs from the one that the folder describes")
+    parsers["merge"].add_argument("folders", nargs="+", metavar="folder", help="the folder of a sketch")
+    parsers["merge"].add_argument("--out", metavar="FOLDER", required=True,
+                                  help="the folder of the merged sketch")
+    return top
+
+
+def add_command(commands, name, function):
+    """Add the parser of a command, whose help is its function's docstring."""
+    sub = commands.add_parser(name, help=function.__doc__.split("\n")[0], description=function.__doc__)
+    sub.set_defaults(command=function)
+    sub.add_argument("--json", action="store_true", help="print JSON")
+    sub.add_argument("--quiet", action="store_true", help="print results and errors only")
+    return sub
+
+
+def add_directions(sub):
+    """What is pushed, and where it is stored."""
+    sub.add_argument("--directions", type=positive, default=64,
+                     help="the number of directions (default %(default)s)")
+    sub.add_argument("--degree", type=int, default=3, help="the highest order kept (default %(default)s)")
+    sub.add_argument("--seed", type=int, default=0, help="the seed of the directions (default %(default)s)")
+    sub.add_argument("--design", default="auto", choices=DESIGNS,
+                     help="how directions are drawn (default %(default)s)")
+    sub.add_argument("--dtype", default="float64",
+                     help="the format of stored coefficients: float64 or float32 (default %(default)s)")
+    sub.add_argument("--out", metavar="FOLDER",
+                     help="the sketch's folder; what is finished there is not computed again")
+    sub.add_argument("--dry-run", action="store_true",
+                     help="only print the time, disk space and memory that it would take")
+
+
+def add_random_sets(sub):
+    """The random sets of a validation, and the checks that it must pass."""
+    sub.add_argument("--sets", type=positive,
+                     help="the number of random sets to retrain without (default 20, or none with --delete)")
+    sub.add_argument("--size", type=float, default=0.01,
+                     help="the size of each: a number of units, or, below 1, a share of all units "
+                          "(default %(default)s)")
+    sub.add_argument("--seed", type=int, default=0, help="the seed of the random sets (default %(default)s)")
+    sub.add_argument("--max-error", type=float, help="exit with code 1 if the error is larger")
+    sub.add_argument("--min-correlation", type=float, help="exit with code 1 if the correlation is smaller")
+
+
+def add_sets(sub, required):
+    """Which sets are deleted, and the decoder of their predictions."""
+    sub.epilog, sub.formatter_class = SETS, argparse.RawDescriptionHelpFormatter
+    sub.add_argument("--delete", metavar="SET", action="append", required=required,
+                     help="a set to delete, such as anna, 'ann*' or '#3': see below. Repeat it for more sets")
+    sub.add_argument("--decoder", help="the decoder, such as 'mean' or 'median of means'")
+
+
+def add_measurements(sub):
+    """What is measured, and whether it is drawn."""
+    sub.add_argument("--measure", metavar="WHAT", action="append", required=True,
+                     help="a measurement, such as 'loss:max', 'probability:max', or module:function of the "
+                          "parameters. Repeat it for more measurements")
+    sub.add_argument("--plot", metavar="FILE", help="draw a picture (needs matplotlib)")
+
+
+def add_learner(sub, title):
+    """How the learner is made."""
+    sub.add_argument("--threads", type=positive, help="the number of threads (default: the number of cores)")
+    group = sub.add_argument_group(title)
+    group.add_argument("--learner", metavar="MODULE:FUNCTION",
+                       help=f"a function that returns a Learner (default {DEFAULT_LEARNER})")
+    group.add_argument("--names", metavar="FILE",
+                       help="the names to train on, one a line (default: the included US Census names)")
+    group.add_argument("--steps", type=positive, help="the number of training steps")
+    group.add_argument("--units", metavar="FUNCTION",
+                       help="a function of a name that says which unit it belongs to, such as first_letter; "
+                            "units are what is deleted")
+    group.add_argument("--argument", metavar="NAME=VALUE", action="append",
+                       help="any other argument of the learner's function; the value is JSON or text")
+
+
+def positive(text):
+    """A whole number of at least 1, for argparse."""
+    number = int(text)
+    if number < 1:
+        raise ValueError
+    return number
+
+
+def factory_arguments(options):
+    """The arguments for the learner's function that the command line contains."""
+    arguments = {"path": options.names and os.path.abspath(options.names), "steps": options.steps,
+                 "units": options.units and {"function": options.units}}
+    arguments = {name: value for name, value in arguments.items() if value is not None}
+    for text in options.argument or ():
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise LearnerError(f"--argument {text}: expected name=value")
+        try:
+            arguments[name] = json.loads(value)
+        except ValueError:
+            arguments[name] = value
+    return arguments
