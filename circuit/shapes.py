@@ -1,20 +1,32 @@
 """Sums and shapes: the few functions that wires also offer as methods, and the checks of their axes and
-lengths.
-
-Axes may be counted from either end."""
+lengths. Axes may be counted from either end."""
 import math
+from typing import TYPE_CHECKING, Sequence, Union
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from .checks import is_whole
 from .errors import ShapeError
 from .gates.gate import plain_array
 from .gates.linear import permute, reshape_to, sum_axes
 
+if TYPE_CHECKING:
+    from .wire import Wire
+
+Tensor = Union["Wire", np.ndarray]
+"""What functions return: a wire if they were given one, else an array."""
+
+TensorLike = Union["Wire", ArrayLike]
+"""What functions take."""
+
+Axes = Union[int, Sequence[int], None]
+
 
 def whole(n, what):
     """n as an int. Nothing is rounded, and True is not 1."""
-    if isinstance(n, (bool, np.bool_)) or not isinstance(n, (int, np.integer)):
-        raise ShapeError(f"{what} is a whole number, not {n!r}")
+    if not is_whole(n):
+        raise ShapeError(f"{what}: expected a whole number, got {n!r}")
     return int(n)
 
 
@@ -27,10 +39,10 @@ def several(x):
 
 
 def lengths(shape):
-    """A shape given as a length or several, as a tuple."""
+    """A shape, given as one length or several, as a tuple."""
     shape = tuple(whole(n, "the length of an axis") for n in several(shape))
     if any(n < 0 for n in shape):
-        raise ShapeError(f"a shape is made of whole numbers >= 0, not {shape}")
+        raise ShapeError(f"a shape is made of whole numbers >= 0, got {shape}")
     return shape
 
 
@@ -55,14 +67,57 @@ def tensor(x):
     return x if hasattr(x, "recorder") else plain_array(x)
 
 
-def sum(x, axis=None):
-    """Sum over all axes, one, or several."""
+def sum(x: TensorLike, axis: Axes = None) -> Tensor:
+    """Sum over all axes, one, or several.
+
+    Parameters
+    ----------
+    x : Wire or array_like
+        The tensor.
+    axis : int, sequence of int or None
+        The axes; None for all.
+
+    Returns
+    -------
+    Wire or np.ndarray
+        The sums.
+
+    Examples
+    --------
+    >>> import circuit
+    >>> circuit.sum([[1.0, 2.0], [3.0, 4.0]], axis=0)
+    array([4., 6.])
+    """
     x = tensor(x)
     return sum_axes(x, axes=negative_axes(axis, x.ndim))
 
 
-def mean(x, axis=None):
-    """Mean over all axes, one, or several."""
+def mean(x: TensorLike, axis: Axes = None) -> Tensor:
+    """Average over all axes, one, or several.
+
+    Parameters
+    ----------
+    x : Wire or array_like
+        The tensor.
+    axis : int, sequence of int or None
+        The axes; None for all.
+
+    Returns
+    -------
+    Wire or np.ndarray
+        The means.
+
+    Raises
+    ------
+    ShapeError
+        If there is nothing to average.
+
+    Examples
+    --------
+    >>> import circuit
+    >>> circuit.mean([[1.0, 2.0], [3.0, 4.0]], axis=0)
+    array([2., 3.])
+    """
     x = tensor(x)
     count = math.prod(x.shape[a] for a in negative_axes(axis, x.ndim))
     if count == 0:
@@ -70,8 +125,33 @@ def mean(x, axis=None):
     return sum(x, axis) * (1.0 / count)
 
 
-def reshape(x, shape):
-    """The same elements in another shape; one length may be -1."""
+def reshape(x: TensorLike, shape: Union[int, Sequence[int]]) -> Tensor:
+    """Arrange the same elements in another shape.
+
+    Parameters
+    ----------
+    x : Wire or array_like
+        The tensor.
+    shape : int or sequence of int
+        The lengths of the new axes; one may be -1.
+
+    Returns
+    -------
+    Wire or np.ndarray
+        The elements in row-major order.
+
+    Raises
+    ------
+    ShapeError
+        If the number of elements does not fit.
+
+    Examples
+    --------
+    >>> import circuit
+    >>> circuit.reshape([1.0, 2.0, 3.0, 4.0], (2, -1))
+    array([[1., 2.],
+           [3., 4.]])
+    """
     x = tensor(x)
     shape = tuple(whole(n, "the length of an axis") for n in several(shape))
     if any(n < -1 for n in shape) or shape.count(-1) > 1:
@@ -85,8 +165,28 @@ def reshape(x, shape):
     return x if x.shape == shape else reshape_to(x, source=x.shape, shape=shape)
 
 
-def transpose(x, axes=None):
-    """Permute the axes; without axes, reverse them."""
+def transpose(x: TensorLike, axes: Union[Sequence[int], None] = None) -> Tensor:
+    """Permute the axes.
+
+    Parameters
+    ----------
+    x : Wire or array_like
+        The tensor.
+    axes : sequence of int or None
+        Which axis of x comes first, second, ...; None reverses them.
+
+    Returns
+    -------
+    Wire or np.ndarray
+        The tensor with its axes permuted.
+
+    Examples
+    --------
+    >>> import circuit
+    >>> circuit.transpose([[1.0, 2.0], [3.0, 4.0]])
+    array([[1., 3.],
+           [2., 4.]])
+    """
     x = tensor(x)
     axes = range(x.ndim)[::-1] if axes is None else several(axes)
     return permute(x, axes=tuple(one_axis(a, x.ndim) for a in axes))
