@@ -189,9 +189,9 @@ class Declared(Gate):
 
 
 @pytest.mark.parametrize("gates, operations, words", [
-    ([("sinh", 1, "sinh")], (), "gate sinh: .* operation 'sinh', which is missing from OPERATIONS"),
-    ([], ("sinh",), "operation 'sinh' of taylor/kernels.py belongs to no gate: the line `taylor='sinh'`"),
-    ([("sinh", 1, "sinh")], ("sinh",), "operation 'sinh' has no rule: .* missing from taylor/rules.py"),
+    ([("new", 1, "new")], (), "gate new: .* operation 'new', which is missing from OPERATIONS"),
+    ([], ("new",), "operation 'new' of taylor/kernels.py belongs to no gate: the line `taylor='new'`"),
+    ([("new", 1, "new")], ("new",), "operation 'new' has no rule: .* missing from taylor/rules.py"),
     ([("max2", 2, COMPOSED)], (), "gate max2: with `taylor='composed'` a line is missing from LOWERED"),
 ])
 def test_gates_without_an_operation_and_operations_without_a_rule_are_refused(gates, operations, words):
