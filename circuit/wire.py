@@ -18,7 +18,6 @@ from .gates.arithmetic import add, constant, multiply, power, scale, shift
 from .gates.bilinear import einsum_pair
 from .gates.gate import plain_array
 from .gates.linear import broadcast_to, reshape_to
-from .slicing import sliced
 
 if TYPE_CHECKING:
     from .recording import Recorder
@@ -124,7 +123,7 @@ class Wire(advice.Refusals):
         return matmul(other, self)
 
     def __getitem__(self, index):
-        return sliced(self, index)
+        return shapes.sliced(self, index)
 
     def __iter__(self):
         return (self[i] for i in range(len(self)))
