@@ -120,9 +120,9 @@ def test_outside_the_domain_raises_and_names_gate_and_value(name, parameters, x,
 def test_a_whole_power_passes_through_zero(degree):
     circuit = record(lambda x: x ** 3, real())      # of whole numbers, and so exact
     series = evaluate(circuit, [Polynomial(np.float64(0.0), np.array([[2.0 + 1.0j] + [0.0] * 5]))], degree)[0]
-    wanted = np.zeros(7, complex)
-    wanted[3] = (2.0 + 1.0j) ** 3
-    np.testing.assert_allclose(series.all_orders()[0], wanted[:degree + 1], rtol=1e-15)
+    expected = np.zeros(7, complex)
+    expected[3] = (2.0 + 1.0j) ** 3
+    np.testing.assert_allclose(series.all_orders()[0], expected[:degree + 1], rtol=1e-15)
 
 
 @pytest.mark.parametrize("name, whole, real_number",
@@ -226,17 +226,17 @@ def test_high_degrees_keep_every_order(degree):
     orders = np.arange(degree + 1)
     step = np.zeros((1, degree), complex)
     step[0, 0] = 1j
-    for function, start, wanted in ((lambda x: x ** -1, 1.0, (-1j) ** orders),
+    for function, start, expected in ((lambda x: x ** -1, 1.0, (-1j) ** orders),
                                     (lambda x: (1.0 - x).mean() ** -1, 0.0, 1j ** orders),
                                     (lambda x: x ** -0.5, 1.0, None)):
-        found = evaluate(record(function, real()), [Polynomial(np.float64(start), step)])[0].all_orders()[0]
-        if wanted is None:      # (1 + it)^(-1/2): binomial coefficients
-            wanted = np.cumprod(np.concatenate([[1.0], 1j * (-0.5 - orders[:-1]) / orders[1:]]))
-        np.testing.assert_allclose(found, wanted, rtol=1e-12)
-    found = evaluate(record(lambda x: find_gate("exp")(x), real()),
+        coefficients = evaluate(record(function, real()), [Polynomial(np.float64(start), step)])[0].all_orders()[0]
+        if expected is None:      # (1 + it)^(-1/2): binomial coefficients
+            expected = np.cumprod(np.concatenate([[1.0], 1j * (-0.5 - orders[:-1]) / orders[1:]]))
+        np.testing.assert_allclose(coefficients, expected, rtol=1e-12)
+    coefficients = evaluate(record(lambda x: find_gate("exp")(x), real()),
                      [Polynomial(np.float64(0.0), step * 30.0)])[0].all_orders()[0]
-    wanted = np.cumprod(np.concatenate([[1.0], 30.0j / orders[1:]]))
-    np.testing.assert_allclose(found, wanted, rtol=1e-12)
+    expected = np.cumprod(np.concatenate([[1.0], 30.0j / orders[1:]]))
+    np.testing.assert_allclose(coefficients, expected, rtol=1e-12)
 
 
 def test_errors_name_a_nan_with_gate_order_and_direction():
