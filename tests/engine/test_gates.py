@@ -226,17 +226,17 @@ def test_high_degrees_keep_every_order(degree):
     orders = np.arange(degree + 1)
     step = np.zeros((1, degree), complex)
     step[0, 0] = 1j
-    for function, start, expected in ((lambda x: x ** -1, 1.0, (-1j) ** orders),
-                                    (lambda x: (1.0 - x).mean() ** -1, 0.0, 1j ** orders),
-                                    (lambda x: x ** -0.5, 1.0, None)):
-        coefficients = evaluate(record(function, real()), [Polynomial(np.float64(start), step)])[0].all_orders()[0]
-        if expected is None:      # (1 + it)^(-1/2): binomial coefficients
-            expected = np.cumprod(np.concatenate([[1.0], 1j * (-0.5 - orders[:-1]) / orders[1:]]))
-        np.testing.assert_allclose(coefficients, expected, rtol=1e-12)
-    coefficients = evaluate(record(lambda x: find_gate("exp")(x), real()),
-                     [Polynomial(np.float64(0.0), step * 30.0)])[0].all_orders()[0]
-    expected = np.cumprod(np.concatenate([[1.0], 30.0j / orders[1:]]))
-    np.testing.assert_allclose(coefficients, expected, rtol=1e-12)
+
+    def coefficients(function, start, step):
+        return evaluate(record(function, real()), [Polynomial(np.float64(start), step)])[0].all_orders()[0]
+
+    halves = np.cumprod(np.concatenate([[1.0], 1j * (-0.5 - orders[:-1]) / orders[1:]]))
+    exponential = np.cumprod(np.concatenate([[1.0], 30.0j / orders[1:]]))
+    for function, start, rate, expected in ((lambda x: x ** -1, 1.0, 1.0, (-1j) ** orders),
+                                            (lambda x: (1.0 - x).mean() ** -1, 0.0, 1.0, 1j ** orders),
+                                            (lambda x: x ** -0.5, 1.0, 1.0, halves),
+                                            (find_gate("exp"), 0.0, 30.0, exponential)):
+        np.testing.assert_allclose(coefficients(function, start, step * rate), expected, rtol=1e-12)
 
 
 def test_errors_name_a_nan_with_gate_order_and_direction():
