@@ -1,23 +1,25 @@
 """Circuits: what a computation is.
 
 Record an ordinary function over wires, print it, differentiate it (the gradient is a circuit again), evaluate
-it on NumPy arrays. Reading order: gate, arithmetic, analytic, bilinear, linear, piecewise (the gates); wire
-(recording); ir (the circuit); reverse (gradients); evaluate; functions (sugar); analysis (what depends on
-what); advice (what to write instead); progress (lines on stderr during long calls) and blas (threads of
-linear algebra), which are here because every other room uses them.
+it on NumPy arrays. Reading order: gates/ (gate, arithmetic, analytic, bilinear, linear, piecewise); wire and
+recording; ir (the circuit); reverse (gradients); evaluate; functions and networks (what users call); analysis
+(what depends on what); advice (what to write instead). errors, checks, progress (lines on stderr during long
+calls) and blas (threads of linear algebra) are here because every other folder uses them.
 """
 from .gates.analytic import cos, erf, exp, gelu, log, sigmoid, sin, tanh
 from .evaluate import evaluate
-from .functions import (argmax, broadcast_to, concatenate, cross_entropy, einsum, gather, log_softmax, max,
-                        maximum, mean, minimum, reshape, rms_norm, scatter, softmax, softplus, sqrt, square,
-                        stack, sum, transpose)
+from .functions import (argmax, broadcast_to, concatenate, einsum, gather, max, maximum, minimum, scatter,
+                        sqrt, square, stack)
 from .errors import CircuitError, DomainError, InputError, ShapeError
 from .gates.gate import GATES, Gate, find_gate
 from .ir import Circuit, Entry, Input
 from .gates.linear import constant_part
 from .gates.piecewise import abs_value as abs, relu, step
+from .networks import cross_entropy, log_softmax, rms_norm, softmax, softplus
+from .recording import integer, real, record
 from .reverse import gradient
-from .wire import Wire, integer, real, record
+from .shapes import mean, reshape, sum, transpose
+from .wire import Wire
 
 __all__ = [
     "argmax", "broadcast_to", "Circuit", "CircuitError", "concatenate", "constant_part", "cos",

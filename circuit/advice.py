@@ -6,11 +6,11 @@ from .errors import CircuitError
 MASK = ("choose by a mask of zeros and ones from the data: mask * a + (1 - mask) * b; where the parameters "
         "choose, use maximum, minimum, relu or abs of circuit")
 CHOICE = "in place of an accuracy or argmax measure a loss, a log-probability, a logit or a margin"
-OWN = ("exp", "log", "tanh", "sin", "cos", "sqrt", "square", "erf", "maximum", "minimum", "max", "sum",
-       "mean", "einsum", "concatenate", "stack", "reshape", "transpose", "broadcast_to")
-"""What circuit calls as NumPy or SciPy do."""
+SAME = ("exp", "log", "tanh", "sin", "cos", "sqrt", "square", "erf", "maximum", "minimum", "max", "sum",
+        "mean", "einsum", "concatenate", "stack", "reshape", "transpose", "broadcast_to")
+"""Functions that have the same name in circuit as in NumPy or SciPy."""
 
-INSTEAD = {name: f"use circuit.{name}" for name in OWN} | {
+INSTEAD = {name: f"use circuit.{name}" for name in SAME} | {
     "absolute": "use circuit.abs", "fabs": "use circuit.abs", "expit": "use circuit.sigmoid",
     "heaviside": "use circuit.step", "sign": "write 2 * circuit.step(x) - 1", "where": MASK,
     "amax": "use circuit.max", "amin": "write -circuit.max(-x, axis)", "min": "write -circuit.max(-x, axis)",
@@ -35,15 +35,16 @@ INSTEAD = {name: f"use circuit.{name}" for name in OWN} | {
 COMPARISONS = {"equal": "==", "not_equal": "!=", "less": "<", "less_equal": "<=", "greater": ">",
                "greater_equal": ">="}
 CHOICES = ("argmax", "argmin", "argsort", "sort", "argpartition", "median", "round", "floor", "ceil", "rint")
+"""Functions that jump or choose: nothing replaces them."""
 
 
 def refused(function):
-    """The CircuitError for a function of NumPy or SciPy that is given a wire."""
+    """The CircuitError for a call of a function of NumPy or SciPy with a wire."""
     name = function.__name__
     if name in COMPARISONS:
         return comparison(COMPARISONS[name])
-    own = getattr(np, name, None) is function
-    module = "numpy" if own else getattr(function, "__module__", None) or "scipy.special"
+    numpys = getattr(np, name, None) is function
+    module = "numpy" if numpys else getattr(function, "__module__", None) or "scipy.special"
     what = f"{module}.{name} of a wire cannot be recorded"
     if name in CHOICES:
         return CircuitError(f"{what}: it jumps, or chooses; {CHOICE}")
@@ -52,7 +53,7 @@ def refused(function):
 
 def comparison(sign):
     """The CircuitError for wire == 1 and the like."""
-    return CircuitError(f"comparisons cannot be recorded ({sign} of a wire): compare before, in the data, "
+    return CircuitError(f"comparisons cannot be recorded ({sign} of a wire): compare the data beforehand "
                         f"and give the learner the result as an array, (y {sign} 1).astype(float); where the "
                         f"parameters choose, use maximum, minimum, relu or abs of circuit; {CHOICE}")
 
@@ -60,3 +61,56 @@ def comparison(sign):
 def number(use, advice):
     """The CircuitError for a wire used as a number."""
     return CircuitError(f"{use}: a wire has no number while its function is recorded; {advice}")
+
+
+class Refusals:
+    """What Python may ask of a number and cannot ask of a wire: each raises an error that says what to write.
+    The base class of Wire."""
+
+    def __bool__(self):
+        raise number("if, and, or, not, while, assert", MASK)
+
+    def __float__(self):
+        raise number("float(), or a function of math", "use circuit.exp for math.exp, and so on")
+
+    def __int__(self):
+        raise number("int(), range() or an index", "shapes are known: x.shape[0], len(x)")
+
+    def __array__(self, *arguments, **more):
+        raise number("numpy.array, or a function of numpy or scipy",
+                     "use the functions of circuit, which take wires and arrays alike")
+
+    def argmax(self, *arguments, **more):
+        raise number("argmax and argmin", CHOICE)
+
+    def __abs__(self):
+        raise CircuitError("abs() of a wire: use circuit.abs")
+
+    def __lt__(self, other):
+        raise comparison("<")
+
+    def __le__(self, other):
+        raise comparison("<=")
+
+    def __gt__(self, other):
+        raise comparison(">")
+
+    def __ge__(self, other):
+        raise comparison(">=")
+
+    def __eq__(self, other):
+        raise comparison("==")
+
+    def __ne__(self, other):
+        raise comparison("!=")
+
+    __index__, argmin = __int__, argmax
+    __hash__ = object.__hash__
+
+    def _no_gate(self, *arguments):
+        raise CircuitError("wires have + - * / @ and ** with a constant exponent; //, %, 2 ** x and "
+                           "x[i] = y are not among them. For 2 ** x write exp(x * np.log(2)); in place of an "
+                           "assignment concatenate or scatter")
+
+    __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = __divmod__ = __rdivmod__ = _no_gate
+    __rpow__ = __setitem__ = _no_gate

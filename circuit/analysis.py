@@ -1,17 +1,28 @@
-"""What a circuit's outputs can depend on, and where it branches: read off its gates without calculating
-anything."""
+"""What a circuit's outputs can depend on, and where it branches, read off its gates without calculating
+anything. How marks travel through a gate, and how it branches, is declared by the gate."""
 import numpy as np
 
-from .gates.gate import same_shape
+from .gates.gate import BY_VALUE, GATES
 
 
 def reached(circuit, marked, walls=()):
     """Which elements of each output may depend on marked elements of the inputs: a boolean array per output.
 
-    marked   an array per input, of its shape: nonzero where it is marked; None for an input without marks
-    walls    names of gates through which nothing is followed
+    Whatever depends on a mark is reached. What is reached need not depend on one, because numbers may cancel.
 
-    Whatever depends on a mark is reached. What is reached need not depend on one: numbers may cancel.
+    Parameters
+    ----------
+    circuit : Circuit
+        The circuit.
+    marked : sequence
+        An array per input, of its shape: nonzero where it is marked; None for an input without marks.
+    walls : collection of str
+        Names of gates through which no mark passes.
+
+    Returns
+    -------
+    list of np.ndarray
+        A boolean array per output.
     """
     marks = [None if m is None or not np.any(m) else np.asarray(m) != 0 for m in marked]
     ids, shapes = constant_ids(circuit), circuit.shapes
@@ -21,7 +32,7 @@ def reached(circuit, marked, walls=()):
             marks.append(None)
             continue
         inputs = [np.zeros(shapes[i], bool) if m is None else m for i, m in zip(entry.inputs, inputs)]
-        marks.append(_reach(entry, inputs, ids.get(entry.inputs[-1])))
+        marks.append(_written(entry, inputs, ids.get(entry.inputs[-1])))
     return [np.zeros(shapes[i], bool) if marks[i] is None else marks[i] for i in circuit.outputs]
 
 
@@ -34,77 +45,64 @@ def constant_ids(circuit):
     return known
 
 
-def _reach(entry, inputs, ids):
+def _written(entry, inputs, ids):
     """The marks of what an entry writes.   ids: those of a gather or scatter, where they are known."""
-    gate, parameters = entry.gate, entry.parameters
-    numbers = [x.astype(float) for x in inputs]
-    if gate.name == "einsum":
-        a, b = numbers
-        found = np.zeros(entry.shape)
-        if a.any():
-            found = found + gate.value(a, np.ones(b.shape), **parameters)
-        if b.any():
-            found = found + gate.value(np.ones(a.shape), b, **parameters)
-    elif gate.name in ("gather", "scatter"):
-        found = _rows(gate, numbers, ids, parameters)
-    elif gate.name == "one_hot_max":
-        found = np.broadcast_to(inputs[0].max(axis=parameters["axis"], keepdims=True), entry.shape)
-    elif gate.shape is same_shape:      # element by element
-        return np.logical_or.reduce(inputs)
-    else:      # sums, largest elements, and what only moves elements about
-        found = gate.value(*numbers, **parameters)
-    return found > 0
-
-
-def _rows(gate, numbers, ids, parameters):
-    """Marks of gathered or scattered rows. Where ids are not known, rows may come from, or go, anywhere."""
-    rows, of_ids = numbers
-    wide = of_ids.reshape(of_ids.shape + (1,) * (rows.ndim - 1))
-    if gate.name == "scatter":
-        rows = np.maximum(rows, wide)
-    if ids is not None:
-        return gate.value(rows, ids, **parameters)
-    count = parameters["count"] if gate.name == "scatter" else len(of_ids)
-    anywhere = np.repeat(rows.max(axis=0, keepdims=True, initial=0.0), count, axis=0)
-    return anywhere if gate.name == "scatter" else np.maximum(anywhere, wide)
+    gate, numbers = entry.gate, [x.astype(float) for x in inputs]
+    if gate.marks == BY_VALUE:
+        return gate.value(*numbers, **entry.parameters) > 0
+    return np.asarray(gate.marks(*numbers, ids=ids, **entry.parameters)) > 0
 
 
 # jumps and branches -------------------------------------------------------------------------------------
 
-JUMPS = ("step", "one_hot_max", "constant_part")
-"""Gates whose result has no derivative by what they read."""
-
-
 def only_jump(circuit):
-    """Of each element of the circuit's first output: whether its inputs reach it, but only through gates that
-    jump."""
-    every = [np.ones(x.shape) for x in circuit.inputs]
-    return reached(circuit, every)[0] & ~reached(circuit, every, JUMPS)[0]
+    """Which elements of the circuit's first output the inputs reach only through gates that jump.
 
+    Parameters
+    ----------
+    circuit : Circuit
+        The circuit.
 
-SIGN = {"relu", "abs", "step"}
-WINNER = {"max", "one_hot_max"}
+    Returns
+    -------
+    np.ndarray
+        Booleans of the output's shape. Where True, the derivative by every input is zero or does not exist.
+    """
+    everything = [np.ones(x.shape) for x in circuit.inputs]
+    jumping = [gate.name for gate in GATES.values() if gate.jumps]
+    return reached(circuit, everything)[0] & ~reached(circuit, everything, jumping)[0]
 
 
 def branch_points(circuit, moving):
-    """[(wire, axis or None)]: what decides a branch in a circuit: the sign of a wire, or its largest element
-    along an axis.
+    """What decides a branch in a circuit: the sign of a wire, or its largest element along an axis.
 
-    Only where it matters: gates that something moving enters, and whose result reaches an output other than
-    as a constant.
+    Only branches that matter are listed: those of gates that something moving enters, and whose result
+    reaches an output other than as a constant.
+
+    Parameters
+    ----------
+    circuit : Circuit
+        The circuit.
+    moving : collection of int
+        Numbers of the inputs that move.
+
+    Returns
+    -------
+    list of tuple
+        Pairs (wire, axis), where the axis is None if the sign of the wire decides.
     """
     first = len(circuit.inputs)
     moved = [i in moving for i in range(first)]
     for entry in circuit.entries:
-        moved.append(entry.gate.name != "constant_part" and any(moved[i] for i in entry.inputs))
+        moved.append(not entry.gate.frozen and any(moved[i] for i in entry.inputs))
     needed = set(circuit.outputs)
     for wire in range(first + len(circuit.entries) - 1, first - 1, -1):
         entry = circuit.entries[wire - first]
-        if wire in needed and entry.gate.name != "constant_part":
+        if wire in needed and not entry.gate.frozen:
             needed.update(entry.inputs)
-    points = []
+    points = set()
     for wire, entry in enumerate(circuit.entries, first):
-        if wire in needed and entry.gate.name in SIGN | WINNER and moved[entry.inputs[0]]:
-            points.append((entry.inputs[0], entry.parameters.get("axis") if entry.gate.name in WINNER
-                           else None))
-    return sorted(set(points), key=str)
+        if wire in needed and entry.gate.branch and moved[entry.inputs[0]]:
+            axis = entry.parameters["axis"] if entry.gate.branch == "winner" else None
+            points.add((entry.inputs[0], axis))
+    return sorted(points, key=str)

@@ -1,5 +1,5 @@
 """What users give, checked once and in one way: every function returns what it was given, ready for use, or
-raises LearnerError."""
+raises LearnerError. Only `is_whole`, `iterable` and `hashable` answer yes or no."""
 import inspect
 import os
 
@@ -46,9 +46,14 @@ def real_number(x, what, low=-np.inf, high=np.inf, below=np.inf, above=-np.inf):
     return float(number)
 
 
+def is_whole(x):
+    """Whether x is a whole number. True and False are not, nor is 1.0."""
+    return isinstance(x, (int, np.integer)) and not isinstance(x, bool)
+
+
 def whole_number(x, what, low):
     """x as an int >= low. Nothing is rounded, and True is not 1."""
-    if isinstance(x, (bool, np.bool_)) or not isinstance(x, (int, np.integer)) or x < low:
+    if not is_whole(x) or x < low:
         raise LearnerError(f"{what}: expected a whole number >= {low}, got {x!r:.60}")
     return int(x)
 

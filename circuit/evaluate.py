@@ -1,26 +1,54 @@
 """Plain evaluation on NumPy arrays: real or complex, one input at a time or a batch of them along a leading
 axis."""
 from functools import lru_cache
+from typing import TYPE_CHECKING, Sequence
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .errors import CircuitError, DomainError, ShapeError
 from .gates.gate import first_bad
 
+if TYPE_CHECKING:
+    from .ir import Circuit
 
-def evaluate(circuit, inputs):
-    """The outputs of a circuit, as a tuple of arrays.
 
-    inputs   one array per input: real (float64 or complex128) or whole numbers, of the recorded shape; any of
-             them may carry one leading batch axis, the same length for all that do. Outputs that depend on
-             those carry it too.
+def evaluate(circuit: "Circuit", inputs: Sequence[ArrayLike]) -> tuple:
+    """Evaluate a circuit on NumPy arrays.
 
-    Complex inputs are calculated with as they are; branches (relu, abs, max) and "constant part of" go by the
-    real part. Raises CircuitError for inputs that do not fit, and DomainError, naming the gate, wherever a
-    NaN or infinity appears.
+    Complex inputs are calculated with as they are; branches (relu, abs, max) and `constant_part` go by the
+    real part.
+
+    Parameters
+    ----------
+    circuit : Circuit
+        The circuit.
+    inputs : sequence of array_like
+        One array per input, of the recorded shape: real (float64), complex (complex128) or whole numbers. Any
+        of them may have one more leading axis, a batch of the same length for all that do.
+
+    Returns
+    -------
+    tuple of np.ndarray
+        The outputs. Those that depend on a batch have its axis.
+
+    Raises
+    ------
+    CircuitError
+        For inputs that do not fit.
+    DomainError
+        Where a NaN or infinity appears; the message names the gate.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from circuit import evaluate, real, record
+    >>> double = record(lambda x: 2.0 * x, real(2))
+    >>> evaluate(double, [np.array([1.0, 2.0])])
+    (array([2., 4.]),)
     """
-    arrays = [checked_input(x, want) for x, want in zip(listed_inputs(circuit, inputs), circuit.inputs)]
-    if len({len(x) for x, want in zip(arrays, circuit.inputs) if x.ndim > len(want.shape)}) > 1:
+    arrays = [checked_input(x, spec) for x, spec in zip(listed_inputs(circuit, inputs), circuit.inputs)]
+    if len({len(x) for x, spec in zip(arrays, circuit.inputs) if x.ndim > len(spec.shape)}) > 1:
         raise ShapeError(f"batches of different length: {[x.shape for x in arrays]}")
     try:
         with np.errstate(over="raise", divide="raise", invalid="raise", under="ignore"):
@@ -29,7 +57,7 @@ def evaluate(circuit, inputs):
             return outputs
     except (FloatingPointError, DomainError):
         pass
-    with np.errstate(all="ignore"):      # once more, looking: which gate was it?
+    with np.errstate(all="ignore"):      # once more, gate by gate, to name the one that went wrong
         return _run_carefully(circuit, arrays)
 
 
@@ -42,38 +70,38 @@ def listed_inputs(circuit, inputs):
         inputs = list(inputs)
     except TypeError:
         raise CircuitError(
-            f"the inputs are a sequence, one per input of the circuit, not {inputs!r:.60}") from None
+            f"the inputs are a sequence, one per input of the circuit; got {inputs!r:.60}") from None
     if len(inputs) != len(circuit.inputs):
         raise CircuitError(
             f"{len(inputs)} inputs given; the circuit takes {len(circuit.inputs)}: {circuit.signature()}")
     return inputs
 
 
-def checked_input(x, want):
-    """x as an array that fits an input, with at most one batch axis more."""
+def checked_input(x, spec):
+    """x as an array that fits an input, with at most one batch axis more.   spec: the Input"""
     try:
         array = np.asarray(x)
     except ValueError:
-        raise ShapeError(f"input {want.name}: rows of different lengths make no array: {x!r:.60}") from None
-    if want.kind == "integer":
+        raise ShapeError(f"input {spec.name}: rows of different lengths make no array: {x!r:.60}") from None
+    if spec.kind == "integer":
         if not np.issubdtype(array.dtype, np.integer):
-            raise ShapeError(f"input {want.name} takes whole numbers, not {array.dtype}")
+            raise ShapeError(f"input {spec.name} takes whole numbers, got {array.dtype}")
     elif array.dtype not in (np.float64, np.complex128):
         if array.dtype == bool or not np.issubdtype(array.dtype, np.number):
-            raise ShapeError(f"input {want.name} takes real numbers, not {array.dtype}")
+            raise ShapeError(f"input {spec.name} takes real numbers, got {array.dtype}")
         array = array.astype(np.complex128 if np.iscomplexobj(array) else np.float64)
-    lead = array.ndim - len(want.shape)
-    if not 0 <= lead <= 1 or array.shape[lead:] != want.shape:
-        raise ShapeError(f"input {want.name} has shape {want.shape} (one batch axis may come before it), "
-                         f"not {array.shape}")
+    lead = array.ndim - len(spec.shape)
+    if not 0 <= lead <= 1 or array.shape[lead:] != spec.shape:
+        raise ShapeError(f"input {spec.name} has shape {spec.shape} (one batch axis may come before it), "
+                         f"got {array.shape}")
     if not np.isfinite(array).all():
-        raise DomainError(f"input {want.name} holds {first_bad(array)}")
+        raise DomainError(f"input {spec.name} holds {first_bad(array)}")
     return array
 
 
 @lru_cache(maxsize=256)
 def _last_use(circuit):
-    """For each gate, the wires that nobody reads after it."""
+    """For each gate, the wires that no later gate reads."""
     first = len(circuit.inputs)
     last = {}
     for number, entry in enumerate(circuit.entries, first):
@@ -87,6 +115,7 @@ def _last_use(circuit):
 
 
 def _run(circuit, arrays):
+    """The outputs. Arrays that no later gate reads are dropped."""
     wires = arrays + [None] * len(circuit.entries)
     dead = _last_use(circuit)
     for number, entry in enumerate(circuit.entries):
@@ -97,6 +126,7 @@ def _run(circuit, arrays):
 
 
 def _run_carefully(circuit, arrays):
+    """The outputs, or a DomainError that names the first gate whose result is not finite."""
     wires = list(arrays)
     for entry in circuit.entries:
         inputs = [wires[i] for i in entry.inputs]

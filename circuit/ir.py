@@ -6,7 +6,6 @@ constant parameters, and writes one wire of known shape. Print a circuit to read
 from collections import Counter
 from dataclasses import dataclass
 from hashlib import sha256
-from math import prod
 
 import numpy as np
 
@@ -17,7 +16,23 @@ from .gates.gate import Gate, gate_result
 
 @dataclass(frozen=True)
 class Input:
-    """An input wire: its name, shape and kind ('real' or 'integer')."""
+    """An input of a circuit, as `real` and `integer` declare it.
+
+    Attributes
+    ----------
+    name : str
+        Its name in messages and in the printed circuit.
+    shape : tuple of int
+        The shape of the array it takes.
+    kind : {"real", "integer"}
+        What the array holds.
+
+    Examples
+    --------
+    >>> from circuit import real
+    >>> real(3, 4, name="x")
+    Input(name='x', shape=(3, 4), kind='real')
+    """
     name: str
     shape: tuple
     kind: str
@@ -25,8 +40,28 @@ class Input:
 
 @dataclass(frozen=True, eq=False)
 class Entry:
-    """One line of a circuit: a gate, the wires it reads, its constant parameters, and the shape and kind it
-    writes."""
+    """One line of a circuit: a gate and what it reads and writes.
+
+    Attributes
+    ----------
+    gate : Gate
+        The gate.
+    inputs : tuple of int
+        Numbers of the wires it reads.
+    parameters : dict
+        Its constant parameters.
+    shape : tuple of int
+        The shape it writes.
+    kind : {"real", "integer"}
+        What it writes.
+
+    Examples
+    --------
+    >>> from circuit import exp, real, record
+    >>> entry = record(exp, real(3)).entries[0]
+    >>> entry.gate, entry.inputs, entry.shape
+    (<gate exp>, (0,), (3,))
+    """
     gate: Gate
     inputs: tuple
     parameters: dict
@@ -36,10 +71,33 @@ class Entry:
 
 @dataclass(frozen=True, eq=False)
 class Circuit:
-    """A function as gates.   inputs: tuple of Input;   entries: tuple of Entry;   outputs: wire numbers.
+    """A function as a list of gates; `record` makes it.
 
-    Calling it on arrays evaluates it (see evaluate); calling it on wires records it into the circuit being
-    recorded. One output is returned as it is, several as a tuple.
+    Called on arrays it is evaluated (see `evaluate`); called on wires it becomes part of the circuit that is
+    being recorded. One output is returned as it is, several as a tuple. Printed, it is a table.
+
+    Attributes
+    ----------
+    inputs : tuple of Input
+        The inputs: wires 0, 1, ...
+    entries : tuple of Entry
+        The gates in the order of evaluation; each writes the next wire.
+    outputs : tuple of int
+        Numbers of the wires that are returned.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from circuit import real, record
+    >>> circuit = record(lambda x: (x * x).sum(), real(3))
+    >>> print(circuit)
+    wire  shape  gate      reads  parameters
+    %0    (3,)   input     real   x0
+    %1    (3,)   multiply  %0 %0
+    %2    ()     sum       %1     axes=(-1,)
+    outputs %2   2 gates   6 flops
+    >>> float(circuit(np.ones(3)))
+    3.0
     """
     inputs: tuple
     entries: tuple
@@ -58,18 +116,28 @@ class Circuit:
         return outputs[0] if len(outputs) == 1 else outputs
 
     @property
-    def shapes(self):
+    def shapes(self) -> list:
         """The shape of every wire."""
         return [x.shape for x in self.inputs] + [e.shape for e in self.entries]
 
     @property
-    def kinds(self):
+    def kinds(self) -> list:
         """The kind of every wire."""
         return [x.kind for x in self.inputs] + [e.kind for e in self.entries]
 
-    def check(self):
-        """Every gate reads wires written before it, and every shape is what the gate's own rule says. Returns
-        self."""
+    def check(self) -> "Circuit":
+        """Check that gates read wires written before them and write the shapes that their own rules say.
+
+        Returns
+        -------
+        Circuit
+            Itself.
+
+        Raises
+        ------
+        CircuitError
+            Naming the gate and wire; ShapeError for a wrong shape or kind.
+        """
         shapes, kinds, first = self.shapes, self.kinds, len(self.inputs)
         for number, entry in enumerate(self.entries, first):
             if any(not 0 <= i < number for i in entry.inputs):
@@ -84,20 +152,44 @@ class Circuit:
             raise CircuitError(f"outputs {self.outputs} of a circuit with {len(shapes)} wires")
         return self
 
-    def check_inputs(self, given):
-        """The (shape, kind) pairs given fit the inputs."""
+    def check_inputs(self, given: list) -> None:
+        """Check that shapes and kinds fit the inputs.
+
+        Parameters
+        ----------
+        given : list of tuple
+            A pair (shape, kind) per input.
+
+        Raises
+        ------
+        CircuitError
+            If their number differs; ShapeError, naming the input, if a shape or kind does.
+        """
         if len(given) != len(self.inputs):
             raise CircuitError(
                 f"{len(given)} inputs given; the circuit takes {len(self.inputs)}: {self.signature()}")
-        for want, (shape, kind) in zip(self.inputs, given):
-            if shape != want.shape or kind != want.kind:
-                raise ShapeError(f"input {want.name}: {kind} {shape} given, {want.kind} {want.shape} wanted")
+        for spec, (shape, kind) in zip(self.inputs, given):
+            if shape != spec.shape or kind != spec.kind:
+                raise ShapeError(f"input {spec.name}: expected {spec.kind} {spec.shape}, got {kind} {shape}")
 
-    def signature(self):
+    def signature(self) -> str:
+        """Describe the inputs in one line.
+
+        Returns
+        -------
+        str
+            Name, kind and shape of each input.
+        """
         return ", ".join(f"{x.name}: {x.kind} {x.shape}" for x in self.inputs)
 
-    def pruned(self):
-        """The same circuit without gates that no output needs. Inputs all stay."""
+    def pruned(self) -> "Circuit":
+        """Drop gates that no output needs.
+
+        Returns
+        -------
+        Circuit
+            A circuit with all inputs of this one and the same outputs.
+        """
         first = len(self.inputs)
         needed = set(self.outputs)
         for number in range(first + len(self.entries) - 1, first - 1, -1):
@@ -111,26 +203,50 @@ class Circuit:
                                      entry.shape, entry.kind))
         return Circuit(self.inputs, tuple(entries), tuple(place[i] for i in self.outputs))
 
-    def gate_counts(self):
-        """How often each gate stands in the circuit, most frequent first."""
+    def gate_counts(self) -> dict:
+        """Count the gates.
+
+        Returns
+        -------
+        dict
+            How often each gate is in the circuit, by name, the most frequent first.
+        """
         return dict(Counter(e.gate.name for e in self.entries).most_common())
 
-    def entry_flops(self, entry):
-        """Floating-point operations of one entry in a plain evaluation (a transcendental function counts
-        about 20)."""
-        shapes = self.shapes
-        if entry.gate.name == "einsum":
-            return 2 * multiply_adds(entry, shapes)
-        if entry.gate.name == "sum":
-            return prod(shapes[entry.inputs[0]])
-        return int(entry.gate.flops * prod(entry.shape))
+    def entry_flops(self, entry: Entry) -> int:
+        """Count the operations of one entry in a plain evaluation.
 
-    def flops(self):
-        """Floating-point operations of one plain evaluation."""
+        Parameters
+        ----------
+        entry : Entry
+            One of the circuit's entries.
+
+        Returns
+        -------
+        int
+            Floating-point operations; a transcendental function counts about 20.
+        """
+        shapes, gate = self.shapes, entry.gate
+        return int(gate.flops * gate.work(entry.shape, [shapes[i] for i in entry.inputs], entry.parameters))
+
+    def flops(self) -> int:
+        """Count the operations of one plain evaluation.
+
+        Returns
+        -------
+        int
+            Floating-point operations.
+        """
         return sum(self.entry_flops(e) for e in self.entries)
 
-    def fingerprint(self):
-        """A hash of what the circuit computes: gates, wires, parameters and inputs."""
+    def fingerprint(self) -> str:
+        """Hash what the circuit computes: gates, wires, parameters, and shapes and kinds of inputs.
+
+        Returns
+        -------
+        str
+            64 hexadecimal digits, the same in every process.
+        """
         digest = sha256(repr([(x.shape, x.kind) for x in self.inputs] + [self.outputs]).encode())
         for e in self.entries:
             digest.update(repr((e.gate.name, e.inputs, e.shape)).encode())
@@ -144,14 +260,6 @@ class Circuit:
 
     def __repr__(self):
         return f"<circuit ({self.signature()}) of {len(self.entries)} gates, {self.flops():,} flops>"
-
-
-def multiply_adds(entry, shapes):
-    """How many products an einsum entry adds up."""
-    a, b = (shapes[i] for i in entry.inputs)
-    letters = entry.parameters["spec"].split("->")[0].split(",")
-    sizes = dict(zip(letters[0], a)) | dict(zip(letters[1], b))
-    return prod(sizes.values())
 
 
 def table(circuit):

@@ -88,9 +88,9 @@ def working(label, shown=True):
     return Progress(None, label, shown)
 
 
-def silence(wanted=True):
-    """A context in which nothing is printed, if that is wanted."""
-    return Progress(None, "", shown=False) if wanted else nullcontext()
+def silence(quiet=True):
+    """A context in which nothing is printed; or, if not `quiet`, one that changes nothing."""
+    return Progress(None, "", shown=False) if quiet else nullcontext()
 
 
 def say(line):

@@ -4,33 +4,50 @@ One loop over the reversed list of gates calls each gate's vector-Jacobian produ
 so gradients of gradients need no further code, and a Hessian-vector product is the first Taylor coefficient
 of a gradient circuit.
 """
+from dataclasses import replace
+from typing import Sequence, Union
+
 from .errors import CircuitError
+from .ir import Circuit
+from .recording import Recorder, integer, real, record
 from .shapes import several, whole
-from .wire import Recorder, lifted, widened
+from .wire import lifted, widened
 
 
-def gradient(circuit, wrt=(0,), of=0):
-    """The circuit that computes, after the outputs of the given one, the gradient of a scalar output.
+def gradient(circuit: Circuit, wrt: Union[int, Sequence[int]] = (0,), of: int = 0) -> Circuit:
+    """Make the circuit that computes, after the outputs of the given one, the gradient of a scalar output.
 
-    wrt   numbers of the (real) inputs to differentiate by
-    of    number of the output to differentiate; its shape is ()
+    Piecewise gates contribute the branch in force; `constant_part` contributes nothing.
 
-    Same inputs; outputs: the circuit's own, then one gradient per entry of wrt, shaped like that input (zeros
-    where the output does not depend on it). Piecewise gates contribute the branch in force; "constant part
-    of" contributes nothing.
+    Parameters
+    ----------
+    circuit : Circuit
+        The circuit to differentiate.
+    wrt : int or sequence of int
+        Numbers of the (real) inputs to differentiate by.
+    of : int
+        Number of the output to differentiate; its shape is ().
+
+    Returns
+    -------
+    Circuit
+        A circuit with the same inputs. Its outputs are the circuit's own, then one gradient per entry of
+        `wrt`, of the shape of that input: zeros where the output does not depend on it.
+
+    Raises
+    ------
+    CircuitError
+        If the output is no scalar, or an input or output with that number does not exist or is not real.
+
+    Examples
+    --------
+    >>> from circuit import gradient, real, record
+    >>> cube = record(lambda x: x ** 3, real())
+    >>> value, slope = gradient(cube)(2.0)
+    >>> float(value), float(slope)
+    (8.0, 12.0)
     """
-    wrt = tuple(whole(i, "the number of an input") for i in several(wrt))
-    if not 0 <= whole(of, "the number of an output") < len(circuit.outputs):
-        raise CircuitError(
-            f"there is no output {of}: the circuit has outputs 0 to {len(circuit.outputs) - 1}")
-    shape = circuit.shapes[circuit.outputs[of]]
-    if shape != ():
-        raise CircuitError(f"the gradient is taken of a scalar, not of output {of} with shape {shape}; sum "
-                           "or weight it first")
-    for i in wrt:
-        if not 0 <= i < len(circuit.inputs) or circuit.inputs[i].kind != "real":
-            raise CircuitError(
-                f"no gradient by input {i}: it is not one of the real inputs of ({circuit.signature()})")
+    wrt = _checked(circuit, wrt, of)
     recorder = Recorder(circuit.inputs)
     wires = recorder.inline(circuit, recorder.wires[:len(circuit.inputs)])
     cotangents = {circuit.outputs[of]: lifted(1.0, recorder)}
@@ -48,6 +65,65 @@ def gradient(circuit, wrt=(0,), of=0):
                 cotangents[i] = cotangents[i] + part if i in cotangents else part
     gradients = [cotangents[i] if i in cotangents else _zeros(circuit.inputs[i].shape, recorder) for i in wrt]
     return recorder.circuit([wires[i] for i in circuit.outputs] + gradients).pruned()
+
+
+def vjp(circuit: Circuit, wrt: Sequence[int]) -> Circuit:
+    """Make the circuit of a vector-Jacobian product: (cotangents of the outputs..., inputs...) -> cotangents
+    of the inputs numbered in `wrt`.
+
+    Parameters
+    ----------
+    circuit : Circuit
+        A circuit with real outputs.
+    wrt : sequence of int
+        Numbers of the (real) inputs whose cotangents are the outputs.
+
+    Returns
+    -------
+    Circuit
+        Its inputs are one cotangent per output of the circuit, then the circuit's inputs.
+
+    Raises
+    ------
+    CircuitError
+        If an input with that number does not exist or is not real.
+
+    Examples
+    --------
+    >>> from circuit import real, record
+    >>> from circuit.reverse import vjp
+    >>> square = record(lambda x: x * x, real(2))
+    >>> vjp(square, [0])([1.0, 10.0], [3.0, 4.0])
+    array([ 6., 80.])
+    """
+    cotangents = [real(*circuit.shapes[i]) for i in circuit.outputs]
+    inputs = [(real if x.kind == "real" else integer)(*x.shape, name=x.name) for x in circuit.inputs]
+
+    def product(*wires):
+        outputs = circuit(*wires[len(cotangents):])
+        outputs = outputs if isinstance(outputs, tuple) else (outputs,)
+        return sum((a * y).sum() for a, y in zip(wires, outputs))
+
+    weighted = record(product, *cotangents, *inputs)
+    slope = gradient(weighted, wrt=[len(cotangents) + i for i in wrt])
+    return replace(slope, outputs=slope.outputs[1:]).pruned()
+
+
+def _checked(circuit, wrt, of):
+    """wrt as a tuple of ints: numbers of real inputs, if `of` is the number of a scalar output."""
+    wrt = tuple(whole(i, "the number of an input") for i in several(wrt))
+    if not 0 <= whole(of, "the number of an output") < len(circuit.outputs):
+        raise CircuitError(
+            f"there is no output {of}: the circuit has outputs 0 to {len(circuit.outputs) - 1}")
+    shape = circuit.shapes[circuit.outputs[of]]
+    if shape != ():
+        raise CircuitError(f"the gradient is taken of a scalar, and output {of} has shape {shape}; sum or "
+                           "weight it first")
+    for i in wrt:
+        if not 0 <= i < len(circuit.inputs) or circuit.inputs[i].kind != "real":
+            raise CircuitError(
+                f"no gradient by input {i}: it is not one of the real inputs of ({circuit.signature()})")
+    return wrt
 
 
 def _zeros(shape, recorder):

@@ -1,16 +1,18 @@
-"""Loops over elements: a rule applied to whole tensors. A program is a tape of such loops (see program.py,
+"""Loops over elements: a rule applied to whole tensors. A program is a tape of such loops (see program.py and
 machine.py).
 
 One instruction is a row of whole numbers, `word`. Every operand is addressed through a table: element e of
 operand a is number `word[A] + tables[word[A_TABLE] + e]` of the block's memory. So transposes, slices,
-broadcasts and concatenations cost nothing - they are only other tables - and equal tables are shared between
-instructions.
+broadcasts and concatenations cost nothing, since they are only other tables, and instructions share equal
+tables.
 """
 import math
 from typing import NamedTuple
 
 import numpy as np
 from numba import config
+
+from circuit.gates.gate import Domain
 
 from . import rules
 
@@ -38,30 +40,38 @@ class Memory(NamedTuple):
     numbers: np.ndarray
 
 
-# Columns of an instruction. ACTIVE: it has coefficients to write; SMOOTH: the operand has coefficients, so it
-# must not sit on a kink; Y, A, B: bases of the operands, each followed by its table.
-OPERATION, ACTIVE, SMOOTH, COUNT, Y, Y_TABLE, A, A_TABLE, B, B_TABLE = range(10)
+# Columns of an instruction. ACTIVE: it has coefficients to write; CONDITIONS: the bits of the Domain that
+# operand a must lie in, as the gate declares it; Y, A, B: bases of the operands, each followed by its table.
+OPERATION, ACTIVE, CONDITIONS, COUNT, Y, Y_TABLE, A, A_TABLE, B, B_TABLE = range(10)
 # einsum has no table per operand but one per role of axis and operand:
-BATCH, BATCH_Y, BATCH_A, BATCH_B, ROWS, ROWS_Y, ROWS_A, COLUMNS, COLUMNS_Y, COLUMNS_B, INNER, INNER_A, INNER_B = range(10, 23)
-# sum and max reduce LENGTH elements to one; gather and scatter move rows of LENGTH elements, of a table with
-# LIMIT rows.
-LENGTH, LIMIT = 10, 11
+(BATCH, BATCH_Y, BATCH_A, BATCH_B, ROWS, ROWS_Y, ROWS_A, COLUMNS, COLUMNS_Y, COLUMNS_B, INNER, INNER_A,
+ INNER_B) = range(10, 23)
+# sum, max and one_hot_max work on GROUPS groups of LENGTH elements; gather and scatter move rows of LENGTH
+# elements, of a table with LIMIT rows.
+LENGTH, LIMIT, GROUPS = 10, 11, 12
 # A strip runs the next LENGTH instructions together, CHUNK elements at a time.
 CHUNK = 11
 WIDTH = 23
 
-# Operations.
+# The operations, and their numbers: the same names in the same order, twice, because the compiler needs each
+# number as a name of its own. The order matters in one place only: operations before EINSUM work element by
+# element (`elementwise` below; storage.py may run them in strips), those from EINSUM on do not (`whole`).
 OPERATIONS = (
-    ("strip lift combine combine_constant multiply multiply_constant scale shift power power_whole "
-     "exp log tanh sigmoid "
-     "sin cos erf gelu relu abs step einsum einsum_constant sum max one_hot_max gather scatter").split())
-(STRIP, LIFT, COMBINE, COMBINE_CONSTANT, MULTIPLY, MULTIPLY_CONSTANT, SCALE, SHIFT, POWER, POWER_WHOLE, EXP,
- LOG, TANH, SIGMOID, SIN, COS, ERF, GELU, RELU, ABS, STEP, EINSUM, EINSUM_CONSTANT, SUM, MAX, ONE_HOT_MAX,
- GATHER, SCATTER) = range(len(OPERATIONS))
+    "strip", "lift", "combine", "combine_constant", "multiply", "multiply_constant", "scale", "shift",
+    "power", "power_whole", "exp", "log", "tanh", "sigmoid", "sin", "cos", "erf", "gelu",
+    "relu", "abs", "step",
+    "einsum", "einsum_constant", "sum", "max", "one_hot_max", "gather", "scatter")
+(STRIP, LIFT, COMBINE, COMBINE_CONSTANT, MULTIPLY, MULTIPLY_CONSTANT, SCALE, SHIFT,
+ POWER, POWER_WHOLE, EXP, LOG, TANH, SIGMOID, SIN, COS, ERF, GELU,
+ RELU, ABS, STEP,
+ EINSUM, EINSUM_CONSTANT, SUM, MAX, ONE_HOT_MAX, GATHER, SCATTER) = range(len(OPERATIONS))
 
-# What can be wrong: the second is a value outside the gate's domain, the third a row that a table does not
-# have.
-FINE, NOT_FINITE, OUTSIDE, NO_ROW = range(4)
+# What can be wrong: a NaN or infinity, a value outside the gate's domain, an id that is no row of its table,
+# or (a bug in this file) an operation without a branch below.
+FINE, NOT_FINITE, OUTSIDE, NO_ROW, NO_BRANCH = range(5)
+
+# The bits of CONDITIONS, as plain numbers for the compiler.
+NOT_NEGATIVE, NOT_ZERO, NO_TIE = int(Domain.NOT_NEGATIVE), int(Domain.NOT_ZERO), int(Domain.NO_TIE)
 
 
 @rule
@@ -159,7 +169,7 @@ def max_groups(form, memory, word):
 def one_hot_groups(form, memory, word):
     """1 at the first largest of LENGTH elements of a, else 0; a constant."""
     length = word[LENGTH]
-    for e in range(word[COUNT] // length):
+    for e in range(word[GROUPS]):
         for m in range(length):
             y = y_at(form, memory, word, e * length + m)
             y.constant = 1.0
@@ -199,13 +209,9 @@ def scatter(form, memory, word):
 # checks -----------------------------------------------------------------------------------------------------
 
 @rule
-def outside_domain(form, memory, word, numbers, begin, end):
-    """The first element whose value the gate cannot take, or -1. Kinks matter only where there are
-    coefficients."""
-    operation, smooth = word[OPERATION], word[SMOOTH] != 0
-    not_negative = operation == LOG or (operation == POWER and numbers[0] != math.floor(numbers[0]))
-    not_zero = operation == LOG or (operation == POWER and (smooth or numbers[0] < 0.0)) or (
-        smooth and (operation == RELU or operation == ABS or operation == STEP))
+def outside_domain(form, memory, word, begin, end):
+    """The first element of a, or group of elements, that does not meet the conditions; or -1."""
+    not_negative, not_zero = word[CONDITIONS] & NOT_NEGATIVE != 0, word[CONDITIONS] & NOT_ZERO != 0
     if not_negative or not_zero:
         each = 1 if form.shared else form.lanes
         for e in range(begin, end):
@@ -213,8 +219,8 @@ def outside_domain(form, memory, word, numbers, begin, end):
             for x in memory.constants[first:first + each]:
                 if (not_zero and x == 0.0) or (not_negative and x < 0.0):
                     return e
-    elif smooth and (operation == MAX or operation == ONE_HOT_MAX):
-        for e in range(word[COUNT] if operation == MAX else word[COUNT] // word[LENGTH]):
+    elif word[CONDITIONS] & NO_TIE != 0:
+        for e in range(word[GROUPS]):
             if winner(memory, word, e)[1]:
                 return e
     return -1
@@ -251,10 +257,13 @@ def not_finite(form, memory, word, begin, end, look_closely):
 
 
 # one instruction --------------------------------------------------------------------------------------------
+#
+# The choice of a rule is a chain of elif, not a table of functions: each rule must be a call by name, so that
+# the compiler can write it into the loop, with degree and lanes known.
 
 @rule
 def elementwise(form, memory, word, numbers, begin, end):
-    """Elements begin..end of an elementwise instruction."""
+    """Elements begin..end of an elementwise instruction. Returns FINE or NO_BRANCH."""
     operation = word[OPERATION]
     if operation == LIFT:
         for e in range(begin, end):
@@ -321,11 +330,14 @@ def elementwise(form, memory, word, numbers, begin, end):
     elif operation == STEP:
         for e in range(begin, end):
             rules.step(form, y_at(form, memory, word, e), a_at(form, memory, word, e))
+    else:
+        return NO_BRANCH
+    return FINE
 
 
 @rule
 def whole(form, memory, word):
-    """An instruction that is not elementwise, on all its elements."""
+    """An instruction that is not elementwise, on all its elements. Returns FINE or NO_BRANCH."""
     operation = word[OPERATION]
     if operation == EINSUM:
         einsum(rules.multiply_add, form, memory, word)
@@ -341,3 +353,6 @@ def whole(form, memory, word):
         gather(form, memory, word)
     elif operation == SCATTER:
         scatter(form, memory, word)
+    else:
+        return NO_BRANCH
+    return FINE

@@ -61,14 +61,16 @@ def instruction(form, memory, word, numbers, begin, end, look_closely):
     element = missing_row(memory, word)
     if element >= 0:
         return NO_ROW, element
-    element = outside_domain(form, memory, word, numbers, begin, end)
+    element = outside_domain(form, memory, word, begin, end)
     if element >= 0:
         return OUTSIDE, element
     if word[OPERATION] >= EINSUM:
-        whole(form, memory, word)
+        wrong = whole(form, memory, word)
         end = word[LIMIT] * word[LENGTH] if word[OPERATION] == SCATTER else word[COUNT]
     else:
-        elementwise(form, memory, word, numbers, begin, end)
+        wrong = elementwise(form, memory, word, numbers, begin, end)
+    if wrong:
+        return wrong, 0
     element = not_finite(form, memory, word, begin, end, look_closely)
     return (NOT_FINITE if element >= 0 else FINE), max(element, 0)
 

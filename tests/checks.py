@@ -33,15 +33,15 @@ def subject_of(row, degree):
                    lambda x, g: push(backward, [g, *x], degree)[1:])
 
 
-def assert_close(found, wanted, tolerance, what):
-    """found and wanted: (..., orders, elements...), the order on axis 1; each order relative to its own
-    largest coefficient, so an order that vanishes must vanish exactly."""
-    found, wanted = np.asarray(found), np.asarray(wanted)
-    assert found.shape == wanted.shape, f"{what}: shape {found.shape}, wanted {wanted.shape}"
-    assert np.isfinite(found).all(), f"{what}: not finite"
-    for order in range(wanted.shape[1]):
-        largest = np.abs(wanted[:, order]).max(initial=0.0)
-        error = np.abs(found[:, order] - wanted[:, order]).max(initial=0.0)
+def assert_close(actual, expected, tolerance, what):
+    """actual and expected: (..., orders, elements...), the order on axis 1. Each order is compared relative
+    to its own largest coefficient, so an order that vanishes must vanish exactly."""
+    actual, expected = np.asarray(actual), np.asarray(expected)
+    assert actual.shape == expected.shape, f"{what}: expected shape {expected.shape}, got {actual.shape}"
+    assert np.isfinite(actual).all(), f"{what}: not finite"
+    for order in range(expected.shape[1]):
+        largest = np.abs(expected[:, order]).max(initial=0.0)
+        error = np.abs(actual[:, order] - expected[:, order]).max(initial=0.0)
         assert error <= tolerance * largest, \
             f"{what}: order {order} is off by {error:.3g}, its largest coefficient being {largest:.3g}"
 
@@ -50,34 +50,34 @@ def contour(subject, inputs, degree, tolerance=1e-11, points=128):
     """Coefficients are the contour integral of the value on the unit circle: independent of every
     recurrence."""
     t = np.exp(2j * np.pi * np.arange(points) / points)
-    found = subject.taylor(inputs).all_orders()
-    for j in range(len(found)):
+    coefficients = subject.taylor(inputs).all_orders()
+    for j in range(len(coefficients)):
         along = [sum(c * t.reshape((-1,) + (1,) * len(x.shape)) ** r for r, c in enumerate(x.all_orders()[j]))
                  for x in inputs]
         values = subject.value(*along)
-        values = np.broadcast_to(values, (points,) + found.shape[2:])
-        wanted = np.fft.fft(values, axis=0)[:degree + 1] / points
-        wanted[np.abs(wanted).reshape(degree + 1, -1).max(axis=1, initial=0.0) < 1e-15 * np.abs(values).max(
-            initial=0.0)] = 0.0
-        assert_close(found[j:j + 1], wanted[None], tolerance, f"contour integral, direction {j}")
+        values = np.broadcast_to(values, (points,) + coefficients.shape[2:])
+        expected = np.fft.fft(values, axis=0)[:degree + 1] / points
+        largest = np.abs(expected).reshape(degree + 1, -1).max(axis=1, initial=0.0)
+        expected[largest < 1e-15 * np.abs(values).max(initial=0.0)] = 0.0      # rounding of the FFT
+        assert_close(coefficients[j:j + 1], expected[None], tolerance, f"contour integral, direction {j}")
 
 
 def naive(rule, subject, inputs, parameters, tolerance=1e-11):
     """Coefficients are those of the slow twin."""
-    found = subject.taylor(inputs).all_orders()
-    wanted = [rule(*[x.all_orders()[j] for x in inputs], **parameters) for j in range(len(found))]
-    assert_close(found, np.stack(wanted), tolerance, "naive twin")
+    coefficients = subject.taylor(inputs).all_orders()
+    expected = [rule(*[x.all_orders()[j] for x in inputs], **parameters) for j in range(len(coefficients))]
+    assert_close(coefficients, np.stack(expected), tolerance, "naive twin")
 
 
 def against_mpmath(function, subject, inputs, degree, tolerance=1e-11, elements=3):
     """Coefficients of a one-variable gate are mpmath's Taylor series, at fifty digits."""
     x = inputs[0].all_orders()[0].reshape(degree + 1, -1)
-    found = subject.taylor(inputs).all_orders()[0].reshape(degree + 1, -1)
+    coefficients = subject.taylor(inputs).all_orders()[0].reshape(degree + 1, -1)
     with mpmath.workdps(50):
         for i in range(min(elements, x.shape[1])):
             series = [mpmath.mpc(c) for c in x[:, i]]
-            wanted = mpmath.taylor(lambda t: function(horner(series, t)), 0, degree)
-            assert_close(found[:, i][None], np.array([complex(c) for c in wanted])[None], tolerance,
+            expected = mpmath.taylor(lambda t: function(horner(series, t)), 0, degree)
+            assert_close(coefficients[:, i][None], np.array([complex(c) for c in expected])[None], tolerance,
                          f"mpmath, element {i}")
 
 
@@ -122,6 +122,7 @@ def adjoint(subject, inputs, rng, tolerance=1e-11):
         assert_close(right[:, None], left[:, None], tolerance, "adjoint")
 
 
-def close(found, wanted, tolerance):
-    """Largest difference, relative to the largest wanted number."""
-    return found.shape == wanted.shape and np.abs(found - wanted).max() <= tolerance * np.abs(wanted).max()
+def close(actual, expected, tolerance):
+    """Whether the largest difference, relative to the largest expected number, is within the tolerance."""
+    return (actual.shape == expected.shape
+            and np.abs(actual - expected).max() <= tolerance * np.abs(expected).max())

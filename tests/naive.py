@@ -1,8 +1,8 @@
 """The slow twin of Taylor arithmetic: every gate on lists of coefficients, by definitions that share nothing
 with the kernels.
 
-A series is an array (p + 1,) + S of complex coefficients. Functions are composed, f(x_0 + u) = sum_k
-f^(k)(x_0)/k! u^k with the powers of u multiplied out, where the kernels solve differential equations.
+A series is an array (p + 1,) + S of complex coefficients. Functions are composed: f(x_0 + u) is the sum of
+f^(k)(x_0)/k! u^k with the powers of u multiplied out, whereas the kernels solve differential equations.
 """
 import math
 
@@ -62,6 +62,11 @@ def constant(number, like):
     y = np.zeros_like(like)
     y[0] = number
     return y
+
+
+def fixed(value, degree):
+    """The gate `constant`."""
+    return np.concatenate([value[None].astype(complex), np.zeros((degree,) + value.shape)])
 
 
 def tanh(x):
@@ -138,10 +143,10 @@ def concatenate(*tensors, axis):
 
 
 RULES = {
-    "constant": lambda value, degree: np.concatenate([value[None].astype(complex), np.zeros((degree,) + value.shape)]),
-    "add": add, "multiply": multiply, "scale": lambda x, by: by * x, "shift": lambda x, by: x + constant(by, x), "power": power,
-    "exp": exp, "log": log, "tanh": tanh, "sigmoid": sigmoid, "sin": sin, "cos": cos, "erf": erf, "gelu": gelu,
-    "einsum": einsum,
+    "constant": fixed, "add": add, "multiply": multiply, "power": power,
+    "scale": lambda x, by: by * x, "shift": lambda x, by: x + constant(by, x),
+    "exp": exp, "log": log, "tanh": tanh, "sigmoid": sigmoid, "sin": sin, "cos": cos, "erf": erf,
+    "gelu": gelu, "einsum": einsum,
     "sum": by_order(lambda c, axes: c.sum(axis=axes)),
     "broadcast": by_order(lambda c, shape: np.broadcast_to(c, shape)),
     "reshape": by_order(lambda c, source, shape: c.reshape(shape)),
@@ -151,7 +156,8 @@ RULES = {
     "gather": lambda x, ids, rank: x[:, ids],
     "scatter": scatter,
     "constant_part": frozen,
-    "relu": lambda x: x * (x[0].real > 0), "abs": lambda x: x * np.sign(x[0].real), "step": lambda x: constant(x[0].real > 0, x),
+    "relu": lambda x: x * (x[0].real > 0), "abs": lambda x: x * np.sign(x[0].real),
+    "step": lambda x: constant(x[0].real > 0, x),
     "max": max_axis, "one_hot_max": one_hot,
 }
 """The slow rule of every gate."""
@@ -162,14 +168,14 @@ def circuit(gates, inputs, degree):
     the outputs."""
     wires = list(inputs)
     for entry in gates.entries:
-        name, parameters = entry.gate.name, dict(entry.parameters)
+        gate, parameters = entry.gate, dict(entry.parameters)
         operands = [wires[i] for i in entry.inputs]
         if entry.kind == "integer":
-            wires.append(entry.gate.value(*operands, **parameters))
+            wires.append(gate.value(*operands, **parameters))
             continue
-        if name in ("gather", "scatter"):
+        if gate.kinds == ("real", "integer"):
             parameters["ids"] = operands.pop()
-        if name == "constant":
+        if gate.name == "constant":
             parameters["degree"] = degree
-        wires.append(RULES[name](*operands, **parameters))
+        wires.append(RULES[gate.name](*operands, **parameters))
     return [wires[i] for i in gates.outputs]

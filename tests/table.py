@@ -1,8 +1,7 @@
-"""The table of gates: one row per gate and set of parameters, with where to sample it. Every check of
+"""The table of gates: one row per gate and set of parameters, with the range to sample it in. Every check of
 checks.py runs on every row.
 
-The rows must cover the registry exactly. `mpmath` is the gate as a function of one mpmath number, or the
-reason why there is none.
+The rows must cover the registry exactly.
 """
 from dataclasses import dataclass, field
 from typing import Callable, Union
@@ -13,19 +12,24 @@ import numpy as np
 from circuit import find_gate
 from taylor import Polynomial
 
-MOVES = "moves or adds numbers, coefficient by coefficient: nothing for mpmath to know better"
+MOVES = "moves or adds numbers, coefficient by coefficient: mpmath would do the same"
 PRODUCTS = "a sum of products: mpmath's multiplication is the naive twin's"
 BRANCH = "a constant on each branch"
 
 
 @dataclass(frozen=True)
 class Row:
-    """gate, parameters;   shapes of the real inputs;   low, high: range of the constant parts;   ids:
-                           whole-number input;
-    mpmath: one-variable function, or the reason for having none;
-    contour: the reason for having no contour integral;   kink: a constant part at which degree >= 1 must
-    raise; span: how far a series moves from its constant part on the unit circle - about half the way to the
-    nearest singularity or kink, so that at t = 1 high orders count as much as low ones."""
+    """A gate with its parameters, and how to check it.
+
+    shapes     of the real inputs
+    low, high  range of the constant parts
+    ids        whole-number input
+    mpmath     the gate as a function of one mpmath number, or the reason why there is none
+    contour    the reason for having no contour integral
+    kink       a constant part at which degree >= 1 must raise
+    span       how far a series moves from its constant part on the unit circle: about half the way to the
+               nearest singularity or kink, so that at t = 1 high orders count as much as low ones
+    """
     gate: str
     parameters: dict = field(default_factory=dict)
     shapes: tuple = ((2, 3),)
@@ -39,8 +43,8 @@ class Row:
 
     @property
     def name(self):
-        return self.gate + "".join(f" {k}={v}" for k,
-                                   v in self.parameters.items() if not isinstance(v, np.ndarray))
+        return self.gate + "".join(f" {key}={value}" for key, value in self.parameters.items()
+                                   if not isinstance(value, np.ndarray))
 
     def function(self, *x):
         """The gate as a function of its real inputs, whole numbers filled in."""
@@ -52,17 +56,27 @@ class Row:
         inputs = []
         for shape in self.shapes:
             constant = rng.uniform(self.low, self.high, shape)
-            if self.gate in ("relu", "abs", "step"):      # away from the kink
+            branch = find_gate(self.gate).branch
+            if branch == "sign":      # away from the kink
                 constant += np.where(constant > 0, 0.3, -0.3)
-            if self.gate in ("max", "one_hot_max"):       # away from ties
+            if branch == "winner":      # away from ties
                 constant = rng.permuted(np.arange(np.prod(shape)).reshape(shape) * 0.5, axis=-1)
-            coefficients = rng.normal(size=(directions, degree)
-                                      + shape) + 1j * rng.normal(size=(directions, degree) + shape)
-            decay = 0.5 ** np.arange(1, degree + 1).reshape((degree,) + (1,) * len(shape))
-            size = np.abs(coefficients * decay).sum(axis=1, keepdims=True)
-            inputs.append(Polynomial(constant,
-                                     coefficients * decay * self.span / np.where(size > 0, size, 1.0)))
+            inputs.append(self.series(constant, rng, degree, directions))
         return inputs
+
+    def across(self, rng, degree, directions=2):
+        """A random Polynomial per real input, whose values on the unit circle lie on both sides of zero."""
+        return [self.series(rng.uniform(-0.15, 0.15, shape), rng, degree, directions)
+                for shape in self.shapes]
+
+    def series(self, constant, rng, degree, directions):
+        """A random Polynomial around a constant part, whose coefficients sum up to `span` at most."""
+        full = (directions, degree) + np.shape(constant)
+        coefficients = rng.normal(size=full) + 1j * rng.normal(size=full)
+        decay = 0.5 ** np.arange(1, degree + 1).reshape((degree,) + (1,) * np.ndim(constant))
+        size = np.abs(coefficients * decay).sum(axis=1, keepdims=True)
+        return Polynomial(constant, coefficients * decay * self.span / np.where(size > 0, size, 1.0))
+
 
 TABLE = [
     Row("constant", {"value": np.array([1.5, -2.0])}, shapes=(), mpmath="no input at all"),
@@ -107,7 +121,8 @@ TABLE = [
     Row("concatenate", {"axis": -2}, shapes=((2, 3), (1, 3), (3, 3))),
     Row("gather", {"rank": 2}, shapes=((4, 3),), ids=(2, 0, 2, 3, 1)),
     Row("scatter", {"count": 4, "rank": 2}, shapes=((5, 3),), ids=(2, 0, 2, 3, 1)),
-    Row("constant_part", contour="not analytic, on purpose: along a circle it is the constant part of each point"),
+    Row("constant_part",
+        contour="not analytic, on purpose: along a circle it is the constant part of each point"),
     Row("relu", mpmath=lambda x: x if x.real > 0 else 0 * x, kink=0.0, span=0.15),
     Row("abs", mpmath=lambda x: x if x.real > 0 else -x, kink=0.0, span=0.15),
     Row("step", mpmath=BRANCH, kink=0.0, span=0.15),

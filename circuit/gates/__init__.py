@@ -1,4 +1,5 @@
 """The gates, one file a family.
 
-Reading order: gate (what a gate is), arithmetic, analytic, bilinear, linear, piecewise.
+Reading order: gate (what a gate is), cost (how operations are counted), arithmetic, analytic, bilinear,
+linear, piecewise.
 """

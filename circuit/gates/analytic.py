@@ -1,10 +1,10 @@
-"""Elementwise gates that are analytic functions, each given by a differential equation.
+"""Elementwise gates that are analytic functions. Each is given by a differential equation.
 
-The equation is what makes higher orders cheap: from y' = s(t) x'(t), where s is the slope series,
+The equation makes higher orders cheap: from y' = s(t) x'(t), where s is the slope series,
 
     y_r = (1/r) sum_{j=1..r} j x_j s_{r-j}            (Griewank & Walther, Evaluating Derivatives, ch. 13)
 
-and each function only has to say how its slope s follows from x and y.
+and a function only has to say how its slope s follows from x and y.
 """
 import math
 
@@ -13,7 +13,8 @@ from scipy import special
 
 from .arithmetic import power, principal, scale, shift
 from ..errors import DomainError
-from .gate import elementwise, real_part
+from .cost import chain, product
+from .gate import Domain, elementwise
 
 
 def _sigmoid(x):
@@ -25,14 +26,10 @@ def _log(x):
 
 
 def _in_range(y):
-    """y, unless SciPy overflowed, which raises none of NumPy's flags."""
+    """y, unless SciPy overflowed, for which NumPy raises no flag."""
     if np.iscomplexobj(y) and not np.isfinite(y).all():
         raise DomainError("the function overflows: a complex number is too far from the real line")
     return y
-
-
-def _log_domain(x):
-    return real_part(x) > 0
 
 
 def _gaussian(x):
@@ -48,34 +45,44 @@ def _gelu_vjp(g, y, x):
 
 exp = elementwise(
     "exp", np.exp, lambda g, y, x: (g * y,),
-    """e^x; y' = y x'. Taylor: slope s = y.""", flops=20.0)
+    """e^x; y' = y x'. Taylor: slope s = y.""",
+    taylor="exp", cost=lambda p, moving: chain(p), flops=20.0)
 
 log = elementwise(
     "log", _log, lambda g, y, x: (g * power(x, exponent=-1),),
-    """Natural logarithm; x y' = x'. Taylor: x_0 y_r = x_r - (1/r) sum_{j=1..r-1} j y_j x_{r-j}. Analytic for x_0 > 0.""",
-    domain=_log_domain, outside="a logarithm needs a positive number", flops=20.0)
+    """Natural logarithm; x y' = x'. Analytic for x_0 > 0.
+    Taylor: x_0 y_r = x_r - (1/r) sum_{j=1..r-1} j y_j x_{r-j}.""",
+    taylor="log", cost=lambda p, moving: chain(p) + 4 * p, domain=Domain.POSITIVE,
+    outside="a logarithm needs a positive number", flops=20.0)
 
 tanh = elementwise(
     "tanh", np.tanh, lambda g, y, x: (g * shift(scale(y * y, by=-1.0), by=1.0),),
-    """Hyperbolic tangent; y' = (1 - y^2) x'. Taylor: slope s = 1 - y y.""", flops=20.0)
+    """Hyperbolic tangent; y' = (1 - y^2) x'. Taylor: slope s = 1 - y y.""",
+    taylor="tanh", cost=lambda p, moving: chain(p) + product(p), flops=20.0)
 
 sigmoid = elementwise(
     "sigmoid", _sigmoid, lambda g, y, x: (g * (y * shift(scale(y, by=-1.0), by=1.0)),),
-    """1 / (1 + e^-x); y' = y (1 - y) x'. Taylor: slope s = y - y y.""", flops=20.0)
+    """1 / (1 + e^-x); y' = y (1 - y) x'. Taylor: slope s = y - y y.""",
+    taylor="sigmoid", cost=lambda p, moving: chain(p) + product(p), flops=20.0)
 
 sin = elementwise(
     "sin", np.sin, lambda g, y, x: (g * cos(x),),
-    """Sine; y' = c x', c' = -y x'. Taylor: slope s = c, carried along.""", flops=20.0)
+    """Sine; y' = c x', c' = -y x'. Taylor: slope s = c, carried along.""",
+    taylor="sin", cost=lambda p, moving: 2 * chain(p), flops=20.0)
 
 cos = elementwise(
     "cos", np.cos, lambda g, y, x: (scale(g * sin(x), by=-1.0),),
-    """Cosine; y' = -s x', s' = y x'. Taylor: slope -sin, carried along.""", flops=20.0)
+    """Cosine; y' = -s x', s' = y x'. Taylor: slope -s, carried along.""",
+    taylor="cos", cost=lambda p, moving: 2 * chain(p), flops=20.0)
 
 erf = elementwise(
-    "erf", lambda x: _in_range(special.erf(x)), lambda g, y, x: (scale(g * _gaussian(x), by=2.0 / math.sqrt(math.pi)),),
-    """Error function; y' = (2 / sqrt(pi)) e^(-x^2) x'. Taylor: slope by squaring and exp.""", flops=20.0)
+    "erf", lambda x: _in_range(special.erf(x)),
+    lambda g, y, x: (scale(g * _gaussian(x), by=2.0 / math.sqrt(math.pi)),),
+    """Error function; y' = (2 / sqrt(pi)) e^(-x^2) x'. Taylor: slope by squaring and exp.""",
+    taylor="erf", cost=lambda p, moving: product(p) + 2 * chain(p), flops=20.0)
 
 gelu = elementwise(
     "gelu", lambda x: x * _in_range(special.ndtr(x)), _gelu_vjp,
-    """GELU, exact: x Phi(x) with the normal distribution function Phi; y' = (Phi + x phi) x'. Taylor: x times Phi, Phi by its
-    slope phi = e^(-x^2/2) / sqrt(2 pi).""", flops=25.0)
+    """GELU, exact: x Phi(x) with the normal distribution function Phi; y' = (Phi + x phi) x'.
+    Taylor: x times Phi, Phi by its slope phi = e^(-x^2/2) / sqrt(2 pi).""",
+    taylor="gelu", cost=lambda p, moving: 2 * product(p) + 2 * chain(p), flops=25.0)

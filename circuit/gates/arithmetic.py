@@ -1,9 +1,10 @@
-"""Arithmetic gates: constants, sums, products and constant powers. Everything else algebraic is sugar over
+"""Arithmetic gates: constants, sums, products and constant powers. Everything else algebraic is written with
 these."""
 import numpy as np
 
 from ..errors import DomainError, ShapeError
-from .gate import Gate, elementwise, real_part
+from .cost import chain, free, linear, product, whole_power
+from .gate import BY_VALUE, COMPOSED, Domain, Gate, elementwise
 
 
 def _integral(exponent):
@@ -15,10 +16,10 @@ _QUICK_POWERS = {2.0: np.square, -1.0: np.reciprocal, 0.5: np.sqrt, -0.5: lambda
 
 
 def principal(x, outside):
-    """x, refused where complex numbers leave the right half-plane: a root or logarithm would choose a branch
-    there.
+    """x, or DomainError where a complex number is outside the right half-plane: a root or logarithm would
+    have to choose a branch there.
 
-    Real numbers need no look: outside the domain NumPy gives NaN."""
+    Real numbers need no check: outside the domain NumPy gives NaN."""
     if np.iscomplexobj(x) and not np.all(np.real(x) > 0):
         raise DomainError(
             f"the complex number {np.extract(np.real(x) <= 0, x)[0]} has no positive real part; {outside}")
@@ -42,10 +43,21 @@ def _power_vjp(g, y, x, exponent):
     return (scale(g * (x if exponent == 2 else power(x, exponent=exponent - 1)), by=float(exponent)),)
 
 
-def _power_domain(x, exponent):
+def _power_domain(exponent):
+    """Where x^a has a value: 0^0.5 is a plain number."""
+    domain = Domain.EVERYWHERE if _integral(exponent) else Domain.NOT_NEGATIVE
+    return domain | Domain.NOT_ZERO if exponent < 0 else domain
+
+
+def _power_analytic(exponent):
+    """Where x^a has a Taylor series: a whole a >= 0 multiplies repeatedly, and may pass through 0."""
     if not _integral(exponent):
-        return real_part(x) > 0
-    return real_part(x) != 0 if exponent < 0 else np.ones(np.shape(x), bool)
+        return Domain.POSITIVE
+    return Domain.NOT_ZERO if exponent < 0 else Domain.EVERYWHERE
+
+
+def _power_cost(p, moving, exponent):
+    return whole_power(p, exponent) if _integral(exponent) and exponent >= 0 else chain(p) + 4 * p
 
 
 def _constant_shape(*, value):
@@ -57,28 +69,34 @@ def _constant_shape(*, value):
 constant = Gate(
     "constant", 0, _constant_shape, lambda *, value: value, lambda g, y, *, value: (),
     """A fixed array. Derivative 0; a polynomial of degree 0. Integer arrays give integer wires.""",
-    kinds="constant", flops=0.0)
+    marks=BY_VALUE, taylor=COMPOSED, cost=free, kinds="constant", flops=0.0)
 
 add = elementwise(
     "add", lambda a, b: a + b, lambda g, y, a, b: (g, g),
-    """a + b. Taylor: y_r = a_r + b_r.""", arity=2)
+    """a + b. Taylor: y_r = a_r + b_r.""",
+    arity=2, taylor=("combine", "combine_constant"), cost=lambda p, a, b: 2 * p if a and b else 0)
 
 multiply = elementwise(
     "multiply", lambda a, b: a * b, lambda g, y, a, b: (g * b, g * a),
-    """a b, element by element; dy = b da + a db. Taylor: y_r = sum_{j=0..r} a_j b_{r-j}.""", arity=2)
+    """a b, element by element; dy = b da + a db. Taylor: y_r = sum_{j=0..r} a_j b_{r-j}.""",
+    arity=2, taylor=("multiply", "multiply_constant"), cost=lambda p, a, b: product(p) if a and b else 2 * p)
 
 scale = elementwise(
     "scale", lambda x, by: x * by, lambda g, y, x, by: (scale(g, by=by),),
-    """c x for a constant real c. Taylor: y_r = c x_r.""")
+    """c x for a constant real c. Taylor: y_r = c x_r.""",
+    taylor="scale", cost=linear)
 
 shift = elementwise(
     "shift", lambda x, by: x + by, lambda g, y, x, by: (g,),
-    """x + c for a constant real c. Taylor: y_0 = x_0 + c, y_r = x_r.""")
+    """x + c for a constant real c. Taylor: y_0 = x_0 + c, y_r = x_r.""",
+    taylor="shift", cost=free)
 
 power = elementwise(
     "power", _power_value, _power_vjp,
     """x^a for a constant a, integer or real; dy = a x^(a-1) dx.
-    Taylor, from x y' = a x' y:  r x_0 y_r = sum_{j=1..r} (a j - (r - j)) x_j y_{r-j};  a whole a >= 0 multiplies repeatedly
-    instead, so that it may pass through 0. Otherwise analytic for x_0 > 0 (whole a < 0: for x_0 != 0).""",
-    domain=_power_domain, flops=4.0,
-    outside="a real power needs a positive base (a negative whole power: a base other than zero); shift the base, as Adam's eps does")
+    Taylor, from x y' = a x' y:  r x_0 y_r = sum_{j=1..r} (a j - (r - j)) x_j y_{r-j};  a whole a >= 0
+    multiplies repeatedly instead, so that it may pass through 0. Otherwise analytic for x_0 > 0 (whole a < 0:
+    for x_0 != 0).""",
+    taylor=("power", "power_whole"), cost=_power_cost, domain=_power_domain, analytic=_power_analytic,
+    outside="a real power needs a positive base (a negative whole power: a base other than zero); shift the "
+            "base, as Adam's eps does", flops=4.0)

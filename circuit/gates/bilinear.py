@@ -1,18 +1,19 @@
-"""The bilinear gate: einsum, every product of two tensors - matrix products, inner, outer and batched
-ones."""
+"""The bilinear gate: einsum, which is every product of two tensors (matrix, inner, outer and batched
+products)."""
 from functools import lru_cache
 from math import prod
 
 import numpy as np
 
 from ..errors import ShapeError
+from .cost import product
 from .gate import Gate
 
 
 @lru_cache(maxsize=None)
 def einsum_letters(spec):
-    """The axes of 'ab,bc->ac' by role: (batch: in all three, row: a and output, column: b and output, inner:
-    a and b)."""
+    """The axes of 'ab,bc->ac' by role: (batch: in all three, row: in a and the output, column: in b and the
+    output, inner: in a and b)."""
     try:
         inputs, output = spec.split("->")
         a, b = inputs.split(",")
@@ -26,8 +27,8 @@ def einsum_letters(spec):
     lone = set(a) ^ set(b)
     if not set(output) <= set(a) | set(b) or not lone <= set(output):
         raise ShapeError(
-            f"einsum {spec!r}: each letter must stand in at least two of the operands and the output; "
-                         "sum or broadcast the others first")
+            f"einsum {spec!r}: each letter must be in at least two of the operands and the output; sum or "
+            "broadcast the others first")
     both = [c for c in a if c in b]
     return ([c for c in output if c in both], [c for c in output if c not in b],
             [c for c in output if c not in a], [c for c in both if c not in output])
@@ -91,7 +92,24 @@ def _einsum_vjp(g, y, a, b, spec):
             einsum_pair(a, g, spec=f"{letters_a},{output}->{letters_b}"))
 
 
+def _einsum_marks(a, b, ids, spec):
+    """A marked element of one operand reaches every product it is in, whatever the other operand holds."""
+    marks = 0.0
+    if a.any():
+        marks = marks + _einsum_value(a, np.ones(b.shape), spec)
+    if b.any():
+        marks = marks + _einsum_value(np.ones(a.shape), b, spec)
+    return marks
+
+
+def _einsum_cost(p, a, b, spec):
+    """Of one product, and of adding it to a sum."""
+    return product(p) + 2 * p if a and b else 4 * p
+
+
 einsum_pair = Gate(
     "einsum", 2, _einsum_shape, _einsum_value, _einsum_vjp,
-    """Sum of products of two tensors, as in 'ij,jk->ik': matrix products, outer and inner products, batched or not.
-    Taylor: as multiply, y_r = sum_{j=0..r} einsum(a_j, b_{r-j}).""")
+    """Sum of products of two tensors, as in 'ij,jk->ik': matrix products, outer and inner products, batched
+    or not. Taylor: as multiply, y_r = sum_{j=0..r} einsum(a_j, b_{r-j}).""",
+    marks=_einsum_marks, taylor=("einsum", "einsum_constant"), cost=_einsum_cost, flops=2.0,
+    count=lambda a, b, spec: prod(einsum_sizes(spec, a, b).values()))

@@ -1,8 +1,8 @@
-"""Linear gates: sum and broadcast, the structural gates, which only move elements about, and gather with its
+"""Linear gates: sum and broadcast, the structural gates, which only move elements, and gather with its
 adjoint.
 
-Axes are negative (counted from the end), so that a leading batch axis passes through. The public functions
-that accept any axis stand in functions.py; here parameters are already in normal form.
+Axes are negative (counted from the end), so that a leading batch axis passes through. The public functions,
+which accept any axis, are in functions.py; here parameters are already in normal form.
 """
 from math import prod
 
@@ -10,7 +10,8 @@ import numpy as np
 
 from .bilinear import permuted
 from ..errors import DomainError, ShapeError
-from .gate import Gate
+from .cost import free, linear
+from .gate import BY_VALUE, COMPOSED, MOVES, Gate
 
 
 # sum and broadcast, each the other's adjoint ----------------------------------------------------------------
@@ -42,11 +43,14 @@ def _broadcast_vjp(g, y, x, shape):
 
 
 sum_axes = Gate("sum", 1, _sum_shape, lambda x, axes: np.sum(x, axis=axes) if axes else x, _sum_vjp,
-                """Sum over axes. Linear: acts on every coefficient alike.""")
+                """Sum over axes. Linear: acts on every coefficient alike.""",
+                marks=BY_VALUE, taylor="sum", cost=linear, count=lambda x, axes: prod(x))
 
 broadcast_to = Gate(
-    "broadcast", 1, _broadcast_shape, lambda x, shape: np.broadcast_to(x, _lead(x, len(shape)) + shape), _broadcast_vjp,
-    """Repeat along axes of length 1. Linear; its adjoint is sum.""", kinds="moves", flops=0.0)
+    "broadcast", 1, _broadcast_shape, lambda x, shape: np.broadcast_to(x, _lead(x, len(shape)) + shape),
+    _broadcast_vjp,
+    """Repeat along axes of length 1. Linear; its adjoint is sum.""",
+    marks=BY_VALUE, taylor=MOVES, cost=free, kinds="moves", flops=0.0)
 
 
 # structure: elements move, values do not change -------------------------------------------------------------
@@ -124,25 +128,30 @@ def _concatenate_vjp(g, y, *inputs, axis):
 reshape_to = Gate(
     "reshape", 1, _reshape_shape, lambda x, source, shape: np.reshape(x, _lead(x, len(source)) + shape),
     lambda g, y, x, source, shape: (reshape_to(g, source=shape, shape=source),),
-    """The same elements in row-major order in another shape. Linear.""", kinds="moves", flops=0.0)
+    """The same elements in row-major order in another shape. Linear.""",
+    marks=BY_VALUE, taylor=MOVES, cost=free, kinds="moves", flops=0.0)
 
 permute = Gate(
     "transpose", 1, _transpose_shape, lambda x, axes: permuted(np.asarray(x), axes),
     lambda g, y, x, axes: (permute(g, axes=_inverse(axes)),),
-    """Permute the axes. Linear.""", kinds="moves", flops=0.0)
+    """Permute the axes. Linear.""",
+    marks=BY_VALUE, taylor=MOVES, cost=free, kinds="moves", flops=0.0)
 
 cut = Gate(
     "slice", 1, _slice_shape, lambda x, index: np.asarray(x)[slices(index)],
     lambda g, y, x, index: (place(g, index=index, shape=x.shape),),
-    """A regular part of every axis. Linear; its adjoint is place.""", kinds="moves", flops=0.0)
+    """A regular part of every axis. Linear; its adjoint is place.""",
+    marks=BY_VALUE, taylor=MOVES, cost=free, kinds="moves", flops=0.0)
 
 place = Gate(
     "place", 1, _place_shape, _place_value, lambda g, y, x, index, shape: (cut(g, index=index),),
-    """Zeros with x put into a slice of them. Linear; the adjoint of slice.""", flops=0.0)
+    """Zeros with x put into a slice of them. Linear; the adjoint of slice.""",
+    marks=BY_VALUE, taylor=COMPOSED, cost=free, flops=0.0)
 
 join = Gate(
     "concatenate", None, _concatenate_shape, _concatenate_value, _concatenate_vjp,
-    """Tensors one behind the other along an axis. Linear.""", kinds="moves", flops=0.0)
+    """Join tensors along an axis. Linear.""",
+    marks=BY_VALUE, taylor=MOVES, cost=free, kinds="moves", flops=0.0)
 
 
 # gather rows and its adjoint --------------------------------------------------------------------------------
@@ -184,16 +193,42 @@ def _scatter_value(rows, ids, count, rank):
     return y
 
 
+def _of_rows(of_ids, rows):
+    """Marks of ids, one per row, in a shape that fits the rows."""
+    return of_ids.reshape(of_ids.shape + (1,) * (rows.ndim - 1))
+
+
+def _gather_marks(table, of_ids, ids, rank):
+    """Where the ids are not known, any row may come to any place."""
+    if ids is not None:
+        return _gather_value(table, ids, rank)
+    anywhere = np.repeat(table.max(axis=0, keepdims=True, initial=0.0), len(of_ids), axis=0)
+    return np.maximum(anywhere, _of_rows(of_ids, table))
+
+
+def _scatter_marks(rows, of_ids, ids, count, rank):
+    """Where the ids are not known, any row may go to any place."""
+    rows = np.maximum(rows, _of_rows(of_ids, rows))
+    if ids is not None:
+        return _scatter_value(rows, ids, count, rank)
+    return np.repeat(rows.max(axis=0, keepdims=True, initial=0.0), count, axis=0)
+
+
 gather_rows = Gate(
     "gather", 2, _gather_shape, _gather_value,
     lambda g, y, table, ids, rank: (scatter_rows(g, ids, count=table.shape[0], rank=rank), None),
-    """Rows of a table by integer ids. Linear in the table; its adjoint is scatter.""", kinds=("real", "integer"), flops=0.0)
+    """Rows of a table by integer ids. Linear in the table; its adjoint is scatter.""",
+    marks=_gather_marks, taylor="gather", cost=free, kinds=("real", "integer"), flops=0.0)
 
 scatter_rows = Gate(
     "scatter", 2, _scatter_shape, _scatter_value,
     lambda g, y, rows, ids, count, rank: (gather_rows(g, ids, rank=rank), None),
-    """Zeros with each row added at its id. Linear in the rows; the adjoint of gather.""", kinds=("real", "integer"), flops=0.0)
+    """Zeros with each row added at its id. Linear in the rows; the adjoint of gather.""",
+    marks=_scatter_marks, taylor="scatter", cost=linear, kinds=("real", "integer"), flops=0.0,
+    count=lambda rows, ids, count, rank: prod(rows))
 
 constant_part = Gate(
     "constant_part", 1, lambda shape: shape, lambda x: np.real(x), lambda g, y, x: (None,),
-    """The constant part of x as a constant: what softmax subtracts. Derivative 0. Taylor: y_0 = x_0, y_r = 0.""", flops=0.0)
+    """The constant part of x as a constant: what softmax subtracts. Derivative 0.
+    Taylor: y_0 = x_0, y_r = 0.""",
+    marks=BY_VALUE, taylor=COMPOSED, cost=free, jumps=True, flops=0.0)

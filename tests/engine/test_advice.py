@@ -1,4 +1,5 @@
-"""What cannot be recorded says what to write instead, and what it says to write computes the same."""
+"""What cannot be recorded: the error says what to write instead, and what it says computes the same."""
+import inspect
 import math
 import pydoc
 
@@ -8,7 +9,7 @@ from learners import data, logistic, network, tiny
 from scipy import special
 
 import circuit as C
-from circuit import GATES, CircuitError, ShapeError, integer, real, record
+from circuit import GATES, CircuitError, ShapeError, find_gate, integer, real, record
 from circuit.advice import INSTEAD
 from deletion import SGD, Learner, LearnerError, LeaveOneOuts, Retraining, Sketched
 from deletion.influence import Influence
@@ -62,8 +63,8 @@ def test_what_it_says_to_write_computes_the_same(name, rng):
     more = {"eps": 0.0, "axis": -1, "np": np, "circuit": C} | ({"a": 1.7} if "power" in name else {})
     recorded = record(lambda x, a, b: eval(WRITTEN[name], {"x": x, "a": a, "b": b} | more), *[real(3)] * 3)
     arguments = ARGUMENTS.get(name, "a, b" if name in BINARY else "x")
-    wanted = eval(f"f({arguments})", given | more | {"f": function})
-    np.testing.assert_allclose(recorded(*given.values()), wanted, rtol=1e-13, atol=1e-15)
+    expected = eval(f"f({arguments})", given | more | {"f": function})
+    np.testing.assert_allclose(recorded(*given.values()), expected, rtol=1e-13, atol=1e-15)
 
 
 @pytest.mark.parametrize("text", [text for text in INSTEAD.values() if text.startswith("use ")])
@@ -109,6 +110,13 @@ def test_columns_in_place_of_examples(examples, words):
 def test_help_of_a_gate_is_its_own(name):
     text = " ".join(pydoc.plain(pydoc.render_doc(GATES[name])).split())
     assert " ".join(GATES[name].doc.split()) in text and "One operation of the circuit language" not in text
+    assert f"{name}(" in text
+
+
+def test_help_of_a_gate_shows_how_it_is_called():
+    assert C.exp.__doc__.startswith("exp(x)\n")
+    assert find_gate("power").__doc__.startswith("power(x, exponent)\n")
+    assert str(inspect.signature(find_gate("concatenate"))) == "(*inputs, axis)"
 
 
 def test_learners_say_what_they_are():
@@ -128,10 +136,10 @@ def test_methods_say_what_they_are():
 
 def test_parameters_as_trained_have_the_form_they_were_given_in():
     made = network()
-    found = made.parameters()
-    assert {name: x.shape for name, x in found.items()} == {"w1": (3, 4), "b1": (4,), "w2": (4,)}
-    assert np.array_equal(np.concatenate([x.ravel() for x in found.values()]), made.trained)
+    trained = made.parameters()
+    assert {name: x.shape for name, x in trained.items()} == {"w1": (3, 4), "b1": (4,), "w2": (4,)}
+    assert np.array_equal(np.concatenate([x.ravel() for x in trained.values()]), made.trained)
     np.testing.assert_allclose(made.trained, made.train()[0], rtol=1e-12)
     with pytest.raises(ValueError, match="read-only"):
-        found["b1"][0] = 1.0
+        trained["b1"][0] = 1.0
     assert np.array_equal(tiny().parameters(), tiny().trained)

@@ -1,18 +1,18 @@
-"""What outputs can depend on, read off the gates: whatever moves with an input was said to be reached."""
+"""What outputs can depend on, read off the gates: what moves with an input is among what is reached."""
 import numpy as np
 import pytest
 from table import TABLE
 
 import circuit as C
-from circuit import find_gate, integer, real, record
-from circuit.analysis import reached
+from circuit import GATES, find_gate, integer, real, record
+from circuit.analysis import branch_points, only_jump, reached
 
 
 def marks(shapes, which, at):
     """A mark on one element of one input."""
-    found = [np.zeros(shape) for shape in shapes]
-    found[which][at] = 1.0
-    return found
+    marked = [np.zeros(shape) for shape in shapes]
+    marked[which][at] = 1.0
+    return marked
 
 
 @pytest.mark.parametrize("row", [row for row in TABLE if row.shapes], ids=lambda row: row.name)
@@ -24,9 +24,9 @@ def test_what_moves_is_reached(row, rng):
             for at in np.ndindex(shape):
                 after = [x.copy() for x in before]
                 after[which][at] = rng.uniform(row.low, row.high)
-                found, = reached(circuit, marks(row.shapes, which, at))
+                arrived, = reached(circuit, marks(row.shapes, which, at))
                 moved = circuit(*after) != circuit(*before)
-                assert found.shape == circuit.shapes[circuit.outputs[0]] and not (~found & moved).any()
+                assert arrived.shape == circuit.shapes[circuit.outputs[0]] and not (~arrived & moved).any()
 
 
 @pytest.mark.parametrize("row", [row for row in TABLE if row.ids is not None], ids=lambda row: row.name)
@@ -42,9 +42,9 @@ def test_what_moves_with_ids_is_reached(row, rng):
     for at in np.ndindex(rows.shape):      # unknown ids: wherever a row might go
         after = rows.copy()
         after[at] += 1.0
-        found, = reached(circuit, marks(shapes, 0, at))
+        arrived, = reached(circuit, marks(shapes, 0, at))
         for ids in rng.integers(0, 4, (20, count)):
-            assert not (~found & (circuit(after, ids) != circuit(rows, ids))).any()
+            assert not (~arrived & (circuit(after, ids) != circuit(rows, ids))).any()
 
 
 EYE, ALL = np.eye(3), np.ones((3, 3))
@@ -71,3 +71,18 @@ def test_walls_are_not_passed():
     circuit, ones = record(lambda x: C.constant_part(x) + C.stack([x[0], 0.0, 0.0]), real(3)), [np.ones(3)]
     assert reached(circuit, ones)[0].all() and not reached(circuit, [None])[0].any()
     assert reached(circuit, ones, ("constant_part",))[0].tolist() == [True, False, False]
+
+
+@pytest.mark.parametrize("row", [row for row in TABLE if row.shapes], ids=lambda row: row.name)
+def test_branches_and_jumps_are_those_that_the_gate_declares(row):
+    gate, circuit = find_gate(row.gate), record(row.function, *[real(*shape) for shape in row.shapes])
+    point = (0, -1 if gate.branch == "winner" else None)
+    assert branch_points(circuit, range(len(row.shapes))) == ([point] if gate.branch else [])
+    assert only_jump(circuit).all() == gate.jumps and only_jump(circuit).any() == gate.jumps
+
+
+def test_gates_that_jump_have_no_cotangents():
+    jumping = {name for name, gate in GATES.items() if gate.jumps}
+    assert jumping == {"step", "one_hot_max", "constant_part"}
+    for name in jumping - {"one_hot_max"}:
+        assert GATES[name].vjp(None, None, None) == (None,)

@@ -112,7 +112,7 @@ def test_where_matrices_are_small_there_is_one_thread(monkeypatch, name):
 
     monkeypatch.setattr(module, function, watched)
     call()
-    assert seen and all(found == {1} for found in seen)
+    assert seen and all(numbers == {1} for numbers in seen)
 
 
 # without threadpoolctl --------------------------------------------------------------------------------------

@@ -64,6 +64,14 @@ def test_a_value_that_is_not_analytic_fails(wrong, rng):
         contour(replace(right, value=lambda x: right.value(wrong(x))), row.sample(rng, DEGREE), DEGREE)
 
 
+@pytest.mark.parametrize("gate", ["relu", "abs", "step", "max", "one_hot_max"])
+def test_a_branch_that_is_not_declared_fails(gate, rng):
+    """The check that gates without a branch pass, by one that has one."""
+    row = BY_GATE[gate]
+    with pytest.raises(AssertionError):
+        contour(subject_of(row, DEGREE), row.across(rng, DEGREE), DEGREE)
+
+
 def scaled(polynomial, factor):
     return Polynomial(polynomial.constant * factor, polynomial.coefficients * factor)
 
