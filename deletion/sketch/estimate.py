@@ -13,7 +13,7 @@ import numpy as np
 from circuit.progress import duration
 from taylor import LANES, TRAININGS
 
-from .push import run
+from ..learner.replay import advance
 
 SAMPLE = 40
 """Steps measured, spread over the training: batches and documents differ."""
@@ -93,10 +93,10 @@ def estimate(plan, wanted, dtype, out, threads=None):
 
 def seconds_of_a_step(learner, block, chosen):
     """How long the chosen steps take on average."""
-    run(learner, block, 0, 1)      # brings everything into the caches
+    advance(learner, block, 0, 1)      # brings everything into the caches
     start = time.perf_counter()
     for step in chosen:
-        run(learner, block, step, step + 1)
+        advance(learner, block, step, step + 1)
     return (time.perf_counter() - start) / len(chosen)
 
 

@@ -11,7 +11,7 @@ from ..trust.calibration import Calibration
 from circuit.checks import real_array, real_number, whole_number
 from ..directions.decoders import DECODERS, FirstOrder, LeastSquares, MedianOfMeans
 from ..directions.directions import UNITARILY_INVARIANT
-from ..trust.error_model import ErrorModel, typical_change
+from ..trust.error_model import fit_error_model, typical_change
 from .identity import differing
 from ..learner.learner import LearnerError
 from ..learner.units import Sets
@@ -279,9 +279,9 @@ class Measured:
         fitted = self.decoder(decoder, groups)
         if (fitted, "errors") not in self._fitted:
             found, squares = fitted(self.calibration.sets), self.calibration.sets.squares()
-            self._fitted[fitted, "errors"] = ErrorModel(found.change - self.calibration_changes,
-                                                        self.calibration_changes, found.error, squares,
-                                                        self._excess(found.change, squares))
+            self._fitted[fitted, "errors"] = fit_error_model(found.change - self.calibration_changes,
+                                                             self.calibration_changes, found.error, squares,
+                                                             self._excess(found.change, squares))
         return self._fitted[fitted, "errors"]
 
     @cached_property

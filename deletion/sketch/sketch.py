@@ -21,7 +21,7 @@ from circuit.progress import Progress, working
 from taylor import LANES, Evaluator, checked_degree
 
 from ..storage.blocks import Blocks, Filed, block_name, checked_dtype, packed
-from ..trust.calibration import ARRAYS, SETS, Calibration, calibrate, random_sets
+from ..trust.calibration import ARRAYS, SETS, Calibration, calibrate, calibration_sets
 from circuit.checks import checked_learner, checked_threads, real_array
 from ..directions.directions import Directions, draw, fitting, given
 from .estimate import estimate
@@ -224,7 +224,7 @@ def precompute(learner, directions=64, degree=3, seed=0, *, design="auto", calib
             f"a downweight of {base.max():g} leaves a negative weight: it is at most 1, which deletes")
     if calibration is None:
         calibration = 0 if base.any() else SETS
-    sets = learner.over_units(random_sets(np.count_nonzero(learner.used), calibration, seed or 0))
+    sets = learner.over_units(calibration_sets(np.count_nonzero(learner.used), calibration, seed or 0))
     plan = Plan(learner, chosen, degree, base, sets)
     with working("precompute", progress):
         if out is None:

@@ -112,7 +112,7 @@ def test_threads_and_processes_of_the_user(learner, original, tmp_path):
         precompute(learner, 20, 2, seed=5, design="sphere", out=tmp_path / "processes", executor=pool)
         with pytest.raises(DomainError, match="step .* direction 0"):
             precompute(learner, np.full((1, 20), 1e200), 2, executor=pool)
-        with pytest.raises(LearnerError, match="cannot be sent to other processes"):
+        with pytest.raises(LearnerError, match="cannot be pickled, so it cannot be sent"):
             precompute(Learner(np.ones(1), [np.ones(1)], lambda w, x: (w * x).sum(), SGD(0.1), [0]), 4, 1, executor=pool)
     assert contents(tmp_path / "threads") == contents(tmp_path / "processes") == contents(original)
 
@@ -181,10 +181,10 @@ def test_a_dry_run_adds_up_what_its_steps_take(learner, monkeypatch):
     machine counts."""
     module, clock = sys.modules["deletion.sketch.estimate"], [0.0]
 
-    def run(learner, block, begin, end):
+    def advance(learner, block, begin, end):
         clock[0] += (end - begin) * (2e-3 if block.recurrence.form.shared else 0.25e-3)
 
-    monkeypatch.setattr(module, "run", run)
+    monkeypatch.setattr(module, "advance", advance)
     monkeypatch.setattr(module, "time", SimpleNamespace(perf_counter=lambda: clock[0]))
     estimate = precompute(learner, 20, 2, seed=5, design="sphere", threads=1, dry_run=True)
     assert estimate.seconds_per_step == pytest.approx(2e-3) and estimate.steps == 3 * 30

@@ -82,7 +82,7 @@ def test_deleting_them_is_predicted_to_change_nothing_exactly(design, decoder):
         assert many.change[k] == 0.0 and not many.terms[k, 1:].any() and many.standard_error[k] == 0.0
         assert many.value[k] == many.interval[0][k] == many.interval[1][k] == measured.value
         assert many.verdict[k] == "trust" and "no step of the training uses these" in many.reasons[k][0]
-    assert many.change[6] != 0.0 and many.reasons[8] == ("nothing is deleted",)
+    assert many.change[6] != 0.0 and many.reasons[8] == ("Nothing is deleted.",)
     for field in ("value", "standard_error", "sampling", "truncation"):      # beside used ones they count 0
         assert getattr(many, field)[6] == getattr(many, field)[7]
 
