@@ -138,36 +138,36 @@ def metagradient(learner: Learner, measurement: Callable, *, weights: ArrayLike 
     >>> metagradient(learner, lambda w: w[0], progress=False).gradient.round(3)
     array([-0.667, -0.333,  1.   ])
     """
+    measured = checked_measurement(learner, measurement)
+    weights, length = checked_weights(learner, weights), steps_between(learner, checkpoints)
+    forward = PlainTraining(learner, learner.example_weights(1.0 - weights))
+    with Progress(2 * len(learner.steps), "metagradient", progress) as report, one_blas_thread():
+        kept = [forward.state]
+        for first, last in replay(learner, forward, at_once=length):
+            kept.append(forward.state)
+            report(last - first)
+        value, cotangents = at_the_end(measured, kept.pop())
+        gradient, stored = back_from(forward, kept, length, cotangents, report)
+    shape = (learner.unit_count,) + value.shape
+    return Metagradient(learner, value, gradient.T.reshape(shape), weights, stored)
+
+
+def checked_measurement(learner, measurement):
+    """Return the circuit of a measurement that has a derivative to take."""
     measured = checked_learner(learner).measurement(measurement)
     if only_jump(measured).any():
         raise LearnerError("this measurement, or an element of it, moves only by jumps (an accuracy, a "
                            "step), so its derivative says nothing. Measure a loss, a log-probability, a "
                            "logit or a margin")
-    weights, count = checked_weights(learner, weights), len(learner.steps)
+    return measured
+
+
+def steps_between(learner, checkpoints):
+    """Return how many steps lie between two of so many checkpoints."""
+    count = len(learner.steps)
     if checkpoints is None:
         checkpoints = math.isqrt(count - 1) + 1
-    checkpoints = whole_number(checkpoints, "the number of checkpoints", 1)
-    length = -(-count // min(checkpoints, count))      # how many steps lie between two checkpoints
-    forward = PlainTraining(learner, learner.example_weights(1.0 - weights))
-    with Progress(2 * count, "metagradient", progress) as report, one_blas_thread():
-        kept, stored = [forward.state], 0
-        for first, last in replay(learner, forward, at_once=length):
-            kept.append(forward.state)
-            report(last - first)
-        value, cotangents = at_the_end(measured, kept.pop())
-        backward = Backward(forward, cotangents)
-        while kept:
-            first = (len(kept) - 1) * length
-            last = min(first + length, count)
-            forward.state = kept.pop()
-            backward.states = [forward.state]
-            for _ in replay(learner, forward, first, last - 1):
-                backward.states.append(forward.state)
-            stored = max(stored, len(kept) + len(backward.states))
-            for _ in replay(learner, backward, first, last, backwards=True):
-                report(1)
-    shape = (learner.unit_count,) + value.shape
-    return Metagradient(learner, value, backward.gradient.T.reshape(shape), weights, stored)
+    return -(-count // min(whole_number(checkpoints, "the number of checkpoints", 1), count))
 
 
 def checked_weights(learner, weights):
@@ -184,10 +184,29 @@ def at_the_end(measured, state):
     try:
         value, = evaluate(measured, state[:1])
         rows = np.eye(value.size).reshape((value.size,) + value.shape)
-        by_theta = row_products(transposed(measured, [0]), [rows], state[:1])
+        by_theta = row_products(vjp(measured, [0]), [rows], state[:1])
     except DomainError as error:
         raise DomainError(f"the measurement of the trained parameters: {error}") from None
     return value, by_theta + [np.zeros((value.size,) + x.shape) for x in state[1:]]
+
+
+def back_from(forward, kept, length, cotangents, report):
+    """Go back through a training whose states before every `length` steps were kept.
+
+    Returns the gradient (elements, units) and how many states were held at once.
+    """
+    learner, backward, stored = forward.learner, Backward(forward, cotangents), 0
+    while kept:
+        first = (len(kept) - 1) * length
+        last = min(first + length, len(learner.steps))
+        forward.state = kept.pop()
+        backward.states = [forward.state]
+        for _ in replay(learner, forward, first, last - 1):
+            backward.states.append(forward.state)
+        stored = max(stored, len(kept) + len(backward.states))
+        for _ in replay(learner, backward, first, last, backwards=True):
+            report(1)
+    return backward.gradient, stored
 
 
 class Backward:
@@ -212,7 +231,7 @@ class Backward:
         self.forward, self.cotangents, self.states = forward, cotangents, []
         learner = forward.learner
         moving = range(len(learner.states) + 1)
-        self.circuits = [transposed(circuit, moving) for circuit in learner.circuits]
+        self.circuits = [vjp(circuit, moving) for circuit in learner.circuits]
         self.gradient = np.zeros((len(cotangents[0]), learner.unit_count))
 
     def run(self, first, last):
@@ -231,7 +250,7 @@ class Backward:
             np.add.at(self.gradient, (slice(None), learner.unit_of[step.weights]), by_weights)
 
 
-def transposed(circuit, wrt):
+def vjp(circuit, wrt):
     """Return the circuit (cotangents of outputs..., inputs...) -> cotangents of the inputs in wrt."""
     outputs = [real(*circuit.shapes[i]) for i in circuit.outputs]
     inputs = [(real if x.kind == "real" else integer)(*x.shape, name=x.name) for x in circuit.inputs]
@@ -245,10 +264,10 @@ def transposed(circuit, wrt):
     return replace(slope, outputs=slope.outputs[1:]).pruned()
 
 
-def row_products(transposed, cotangents, inputs):
-    """Evaluate a transposed circuit for rows of cotangents, TOGETHER at a time; results have those rows."""
-    count, shapes = len(cotangents[0]), [transposed.shapes[i] for i in transposed.outputs]
-    parts = [evaluate(transposed, [*(a[at:at + TOGETHER] for a in cotangents), *inputs])
+def row_products(backward, cotangents, inputs):
+    """Evaluate a vjp for rows of cotangents, TOGETHER of them at a time; each result has those rows."""
+    count, shapes = len(cotangents[0]), [backward.shapes[i] for i in backward.outputs]
+    parts = [evaluate(backward, [*(a[at:at + TOGETHER] for a in cotangents), *inputs])
              for at in range(0, count, TOGETHER)]
     sizes = [min(TOGETHER, count - at) for at in range(0, count, TOGETHER)]
     return [np.concatenate([np.broadcast_to(part[k], (size,) + shape) for part, size in zip(parts, sizes)])

@@ -16,7 +16,6 @@ back to their whole state and replay: the natural generalisation, without a boun
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Sequence
 
 import numpy as np
 
@@ -26,7 +25,6 @@ from taylor import TRAININGS, Recurrence
 from circuit.errors import DoesNotApply, LearnerError
 from circuit.checks import iterable, real_number, whole_number
 from ..methods.base import Answer, Method, change_at, remaining
-from ..learner.learner import Learner
 from ..learner.optimizers import SGD, rate_at
 from ..learner.replay import advance
 from .constants import checked_constants
@@ -50,51 +48,23 @@ class Trajectory:
         return self.states[step]
 
 
-def trajectory(learner: Learner, every: int | None = None, at: Sequence = ()) -> Trajectory:
-    """Train as usual, and keep the state before some of the steps.
-
-    Parameters
-    ----------
-    learner : Learner
-        What to train.
-    every : int, optional
-        How many steps lie between two states that are kept.
-    at : sequence of int
-        Steps before which to keep the state too; the initial state, before step 0, is always kept.
-
-    Returns
-    -------
-    Trajectory
-
-    Raises
-    ------
-    LearnerError
-        For a step that the training does not have.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from deletion import SGD, Learner
-    >>> from deletion.unlearning import trajectory
-    >>> learner = Learner(np.zeros(1), np.array([1.0, 2.0, 6.0]), lambda w, x: (w[0] - x) ** 2, SGD(0.3),
-    ...                   np.tile(np.arange(3), (40, 1)))
-    >>> sorted(trajectory(learner, every=20, at=[39]).states)
-    [0, 20, 39]
-    """
+def trajectory(learner, every=None, at=()):
+    """Train as usual and keep the state every so many steps, and before the steps in `at`; before step 0 it
+    is always kept."""
     steps = len(learner.steps)
     if not iterable(at):
-        raise LearnerError(f"at: expected a sequence of steps before which to keep the state, such as "
-                           f"[{at!r:.60}], got {at!r:.60}")
-    chosen = {0} | {whole_number(step, "a step to keep", 0) for step in at}
-    if every is not None:
-        chosen |= set(range(0, steps, whole_number(every, "steps between checkpoints", 1)))
-    if max(chosen) > steps:
-        raise LearnerError(f"no checkpoint before step {max(chosen)} of a training of {steps} steps")
+        raise LearnerError(
+            f"at: a sequence of steps before which to keep the state, such as [{at!r:.60}], not {at!r:.60}")
+    wanted = {0} | {whole_number(step, "a step to keep", 0) for step in at}
+    wanted |= set() if every is None else set(range(0, steps,
+                                                    whole_number(every, "steps between checkpoints", 1)))
+    if max(wanted) > steps:
+        raise LearnerError(f"no checkpoint before step {max(wanted)} of a training of {steps} steps")
     block = learner.recurrence(None).block(learner.states, np.ones((1, learner.example_count)))
-    states, taken = {}, 0
-    for step in sorted(chosen):
-        advance(learner, block, taken, step)
-        states[step], taken = tuple(block.constant(i)[0] for i in range(len(learner.states))), step
+    states, here = {}, 0
+    for step in sorted(wanted):
+        run(learner, block, here, step)
+        states[step], here = tuple(block.constant(i)[0] for i in range(len(learner.states))), step
     return Trajectory(learner.fingerprint(), states)
 
 
@@ -210,10 +180,15 @@ def replayed(learner, state, keep, begin, rows):
 
     def together(first):
         block = recurrence.block(state, weights[first:first + TRAININGS], first=first)
-        advance(learner, block, begin - skipped, skipped=skipped)
+        run(learner, block, begin - skipped, len(learner.steps) - skipped, skipped)
         return block.constant(0)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         return np.concatenate(list(pool.map(together, range(0, len(keep), TRAININGS))))
+
+
+def run(learner, block, begin, end, skipped=0):
+    """A block's steps, errors telling which.   skipped: the learner's steps that the block does not have."""
+    advance(learner, block, begin, end, skipped=skipped)
 
 
 # what is promised -------------------------------------------------------------------------------------------

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from learners import data, least_squares, logistic, network, network_loss, of_weights, relu_loss, ridge, squared_loss, tiny
+from learners import (
+    data, least_squares, logistic, network, network_loss, of_weights, relu_loss, ridge, squared_loss, tiny)
 
 import circuit as C
 from benchmarks.truth import Several, error
@@ -259,14 +260,17 @@ def test_gradients_of_something_else_are_refused(joined):
     refused("a Metagradient", lambda: alone.with_gradient(gradient.gradient))
 
 
-@pytest.mark.parametrize("options, words", [({"weights": np.ones(11)}, "one number >= 0 per unit"),
-                                            ({"weights": np.ones((2, 12))}, "one number >= 0 per unit"),
-                                            ({"weights": -np.ones(12)}, "one number >= 0 per unit.*-1"),
-                                            ({"weights": [np.nan]
-                                              * 12}, "finite numbers"), ({"weights": "ones"}, "real numbers"),
-                          ({"weights": []}, "one number >= 0 per unit"),
-                          ({"checkpoints": 0}, "whole number >= 1"), ({"checkpoints": True}, "whole number"),
-                          ({"checkpoints": 2.5}, "whole number")])
+@pytest.mark.parametrize("options, words", [
+    ({"weights": np.ones(11)}, "one number >= 0 per unit"),
+    ({"weights": np.ones((2, 12))}, "one number >= 0 per unit"),
+    ({"weights": -np.ones(12)}, "one number >= 0 per unit.*-1"),
+    ({"weights": [np.nan] * 12}, "finite numbers"),
+    ({"weights": "ones"}, "real numbers"),
+    ({"weights": []}, "one number >= 0 per unit"),
+    ({"checkpoints": 0}, "whole number >= 1"),
+    ({"checkpoints": True}, "whole number"),
+    ({"checkpoints": 2.5}, "whole number"),
+])
 def test_options_that_make_no_sense(options, words):
     refused(words, lambda: metagradient(logistic(n=12, steps=3), first_and_all, **options))
 
@@ -294,7 +298,7 @@ def test_what_is_no_number_on_the_way_back_names_step_and_example():
     learner = Learner(np.ones(1), [(np.array([x]), 1.0) for x in (2.0, 3.0, 1.0)], three_halves_loss,
                       SGD(0.0), np.arange(3), labels=["anna", "bob", "carl"])
     learner.train()
-    with pytest.raises(DomainError, match=r"step 2 \(example 2, 'carl'\): on the way back, gate power .* inf"):
+    with pytest.raises(DomainError, match=r"step 2 \(example 2, 'carl'\): on the way back, gate power .*inf"):
         metagradient(learner, lambda w: w)
     with pytest.raises(DomainError, match="the measurement of the trained parameters: gate power"):
         metagradient(tiny(), lambda w: (w - w) ** 0.5)

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from checks import close
-from learners import least_squares, logistic, network, tiny
+from learners import least_squares, logistic, network
 
 import circuit as C
 from benchmarks import parity
@@ -57,19 +57,6 @@ def test_microgpt_is_a_contour_integral_of_whole_trainings(golden):
     assert errors.max() < 1e-9
     filed = np.abs(data["params"] - parameters).max(axis=0) / np.abs(parameters).max(axis=0)
     assert filed[:6].max() < 1e-9 and filed[6] > 1e-8
-
-
-@pytest.mark.parametrize("learner, radius", [(logistic(steps=10), 4.0), (network(steps=10), 1.5),
-                                             (tiny(), 0.5)], ids=["logistic", "network", "adam"])
-def test_any_learner_is_a_contour_integral(learner, radius, rng):
-    """The radius makes high orders count as much as low ones."""
-    psi = rng.normal(size=learner.unit_count) + 1j * rng.normal(size=learner.unit_count)
-    psi *= radius / np.linalg.norm(psi)
-    t = np.exp(2j * np.pi * np.arange(64) / 64)
-    theta = learner.train(learner.example_weights(t[:, None] * psi))[0]
-    wanted = np.fft.fft(theta, axis=0)[:6].T / 64
-    found = series(precompute(learner, given(psi), 5))
-    assert (np.abs(found - wanted).max(axis=0) / np.abs(wanted).max(axis=0)).max() < 1e-10
 
 
 def test_first_and_second_order_are_finite_differences_of_retraining():
