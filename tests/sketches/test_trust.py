@@ -118,8 +118,8 @@ def test_error_that_neither_the_decoder_nor_the_series_explains_is_of_sampling()
     model = model_of(np.ones((50, 1)) * 2.0, np.ones(50), stated=np.ones((50, 1)))
     total = np.hypot(*model.deviations(np.ones((1, 1)), np.ones(1), np.zeros((1, 1))))[0, 0]
     for rest, sampling in ((0.5, np.sqrt(total ** 2 - 0.25)), (9.0, 1.0), (0.0, total)):
-        found = model.deviations(np.ones((1, 1)), np.ones(1), np.zeros((1, 1)), np.full((1, 1), rest))
-        assert found[0][0, 0] == pytest.approx(sampling) and np.hypot(*found)[0, 0] == pytest.approx(total)
+        parts = model.deviations(np.ones((1, 1)), np.ones(1), np.zeros((1, 1)), np.full((1, 1), rest))
+        assert parts[0][0, 0] == pytest.approx(sampling) and np.hypot(*parts)[0, 0] == pytest.approx(total)
 
 
 # the error beside the change --------------------------------------------------------------------------------
@@ -132,15 +132,15 @@ def test_the_relative_error_and_its_standard_error(rng):
     alarms are below 1 in 10,000).
     """
     squares = np.geomspace(1.0, 60.0, 96)
-    found = []
+    calibrations = []
     for _ in range(400):
         changes = rng.normal(size=(96, 1)) * np.sqrt(squares)[:, None]
         errors = 0.3 * rng.normal(size=(96, 1)) * np.sqrt(squares)[:, None]
         error, spread, worst = model_of(errors, squares,
                                         changes=changes).relative_error(np.array([8.0, 8.0, 60.0]))
         assert error[0] == error[1] and (worst == error).all()
-        found.append([error[0], spread[0]])
-    error, spread = np.array(found).T
+        calibrations.append([error[0], spread[0]])
+    error, spread = np.array(calibrations).T
     # 0.01: a ratio of sums is biased by about 1 / (sets near)
     assert abs(error.mean() - 0.3) < 4.0 * error.std() / 20.0 + 0.01
     assert np.sqrt((spread ** 2).mean()) == pytest.approx(error.std(), rel=0.15)
@@ -289,9 +289,9 @@ def test_the_benchmark_counts_what_it_says():
     assert cell.error == pytest.approx((11 * 0.5 + 2.0) / 24)
     assert cell.trusted_error == pytest.approx((7 * 0.5 + 2.0) / 16)
     assert cell.outside == pytest.approx(1 / 12) and cell.verdicts == {TRUST: 4, NOT: 1, MORE: 1}
-    said = summary([cell] * 3)
-    assert said["outside"] == pytest.approx(1 / 8) and said["count"] == 3
-    assert said["held"] == said["good"] == 0
+    counts = summary([cell] * 3)
+    assert counts["outside"] == pytest.approx(1 / 8) and counts["count"] == 3
+    assert counts["held"] == counts["good"] == 0
 
 
 def test_the_front_picture_is_drawn(tmp_path):
