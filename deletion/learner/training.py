@@ -5,9 +5,12 @@ regularizer that no weight rescales, and gives it to an optimizer.
 """
 from functools import cached_property
 from hashlib import sha256
+from typing import Any, Callable, Sequence
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from circuit import Circuit
 from circuit.blas import one_blas_thread
 from circuit.checks import checked_function, real_array
 from circuit.errors import LearnerError
@@ -58,25 +61,25 @@ class Training:
     def __getstate__(self):
         return self.__dict__ | {"_kept": {}}      # quicker to derive again than to send
 
-    def named(self, i):
+    def named(self, i: int) -> str:
         """Name an example: 'example 12, 'anna''."""
         return name_of(i, self.labels)
 
-    def where(self, step):
+    def where(self, step: int) -> str:
         """Name a step and its examples: 'step 7 (example 12, 'anna')'."""
         names = [self.named(i).removeprefix("example ") for i in self.steps[step].weights[:4]]
         more = ", ..." if len(self.steps[step].weights) > 4 else ""
         return f"step {step} (example {'; '.join(names)}{more})"
 
-    def penalty(self, parameters):
+    def penalty(self, parameters: Any) -> Any:
         """Return the regularizer of parameters in the form they were given in."""
         return checked_penalty(self.regularizer(parameters))
 
-    def check_loss(self, losses, shape, data):
+    def check_loss(self, losses: Any, shape: tuple, data: Sequence) -> None:
         """Raise LearnerError unless losses are those of one example, or of a batch, each of its own data."""
         check_loss(self, losses, shape, data)
 
-    def measurement(self, measure):
+    def measurement(self, measure: Callable) -> Circuit:
         """Return the circuit of a measurement, as a function of the flat parameters.
 
         Parameters
@@ -96,7 +99,7 @@ class Training:
         """
         return recorded_measurement(self.layout, measure)
 
-    def train(self, weights=None, progress=True):
+    def train(self, weights: ArrayLike | None = None, progress: bool = True) -> list:
         """Train in plain NumPy and return the trained state.
 
         Parameters
@@ -137,21 +140,41 @@ class Training:
         theta.flags.writeable = False
         return theta
 
-    def parameters(self):
-        """Return the parameters as trained, in the form they were given in: an array or a dict of arrays."""
+    def parameters(self) -> np.ndarray | dict:
+        """Return the parameters as trained, in the form they were given in.
+
+        Returns
+        -------
+        np.ndarray or dict of np.ndarray
+        """
         return self.layout.split(self.trained)
 
-    def recurrence(self, degree):
-        """Return the training made ready for polynomials of a degree; None stands for plain numbers."""
+    def recurrence(self, degree: int | None) -> Recurrence:
+        """Return the training made ready, and compiled, for polynomials of a degree.
+
+        Parameters
+        ----------
+        degree : int or None
+            The highest power kept; None stands for trainings in plain numbers.
+
+        Returns
+        -------
+        taylor.Recurrence
+            It is made once and kept.
+        """
         if ("recurrence", degree) not in self._kept:
             self._kept["recurrence", degree] = Recurrence(self.circuits, self.steps, len(self.states), degree)
         return self._kept["recurrence", degree]
 
-    def fingerprint_parts(self):
+    def fingerprint_parts(self) -> dict:
         """Return a hash of each part that decides the result, by name.
 
         The parts are the circuits (model, loss, regularizer and optimizer), the data, the initial state, the
         schedule, and the learning rates (all constants of the steps).
+
+        Returns
+        -------
+        dict of str
         """
         # a step's data are the optimizer's constants, then the arrays of its examples
         constants = [len(step.data) - len(self.examples[step.weights[0]]) for step in self.steps]
@@ -170,8 +193,13 @@ class Training:
                 "learning rates": digest(np.float64(x).tobytes() for step, n in zip(self.steps, constants)
                                          for x in step.data[:n])}
 
-    def fingerprint(self):
-        """Return one hash of everything that decides the result."""
+    def fingerprint(self) -> str:
+        """Return one hash of everything that decides the result.
+
+        Returns
+        -------
+        str
+        """
         return sha256("".join(self.fingerprint_parts().values()).encode()).hexdigest()
 
 
