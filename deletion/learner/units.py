@@ -13,8 +13,14 @@ from circuit.checks import checked_labels, hashable, in_order, iterable, real_nu
 class Sets(NamedTuple):
     """Deletion sets as a sparse matrix of downweights.
 
-    starts   (sets + 1,) int64: set k has the units number starts[k] to starts[k + 1]
-    units    which they are;   values: their downweights h
+    Attributes
+    ----------
+    starts : np.ndarray of int64, (sets + 1,)
+        Set k has the entries number starts[k] to starts[k + 1] of the other two arrays.
+    units : np.ndarray of int
+        The numbers of the units.
+    values : np.ndarray
+        Their downweights h.
     """
     starts: np.ndarray
     units: np.ndarray
@@ -25,29 +31,29 @@ class Sets(NamedTuple):
 
     @classmethod
     def of(cls, downweights):
-        """From downweights (sets, units)."""
+        """Return the Sets of downweights (sets, units)."""
         downweights = np.atleast_2d(downweights)
         rows, units = np.nonzero(downweights)
         starts = np.searchsorted(rows, np.arange(len(downweights) + 1))
         return cls(starts, np.ascontiguousarray(units), downweights[rows, units])
 
     def dense(self, count):
-        """Downweights (sets, count)."""
+        """Return downweights (sets, count)."""
         out = np.zeros((len(self), count))
         out[np.repeat(np.arange(len(self)), np.diff(self.starts)), self.units] = self.values
         return out
 
     def sparse(self, count):
-        """Downweights (sets, count), as a sparse matrix."""
+        """Return downweights (sets, count) as a sparse matrix."""
         return csr_array((self.values, self.units, self.starts), shape=(len(self), count))
 
     def squares(self, order=1):
-        """(sets,): the sum of h_i^(2 order) over each set's units."""
+        """Return (sets,): the sum of h_i^(2 order) over each set's units."""
         total = np.concatenate([[0.0], np.cumsum(self.values ** (2 * order))])
         return total[self.starts[1:]] - total[self.starts[:-1]]
 
     def among(self, kept):
-        """The same sets without the units that are not kept (units,)."""
+        """Return the same sets without the units that are not kept (units,)."""
         inside = kept[self.units]
         if inside.all():
             return self
@@ -55,7 +61,7 @@ class Sets(NamedTuple):
         return Sets(counts[self.starts], self.units[inside], self.values[inside])
 
     def some(self, first, last):
-        """Sets first..last."""
+        """Return the sets first..last."""
         begin, end = self.starts[first], self.starts[last]
         return Sets(self.starts[first:last + 1] - begin, self.units[begin:end], self.values[begin:end])
 
@@ -63,10 +69,23 @@ class Sets(NamedTuple):
 class Units:
     """The units of a learner.
 
-    labels     one per unit, in order
-    of         (examples,): the number of each example's unit
-    examples   whether every example is its own unit; a name that no other example has then stands for it too
-    names      of the examples, or None
+    Parameters
+    ----------
+    count : int
+        The number of examples.
+    units, all_units : sequence, optional
+        A label per example, and every label that there is.
+    names : sequence of str, optional
+        Names of the examples.
+
+    Attributes
+    ----------
+    labels : list
+        One per unit, in order.
+    of : np.ndarray of int, (examples,)
+        The number of each example's unit.
+    examples : bool
+        Whether every example is its own unit; a name that no other example has then stands for it too.
     """
 
     def __init__(self, count, units=None, all_units=None, names=None):
@@ -75,7 +94,8 @@ class Units:
             if all_units is not None:
                 raise LearnerError("all_units lists the units that examples may have: it needs units, "
                                    "a label per example")
-            self.labels, self.of, often = list(range(count)), np.arange(count), Counter(names or ())
+            self.labels, self.of = list(range(count)), np.arange(count)
+            often = Counter(names or ())
             self._place = {name: i for i, name in enumerate(names or ()) if often[name] == 1}
         else:
             (self.labels, self.of), self._place = labelled(count, units, all_units), {}
@@ -85,11 +105,10 @@ class Units:
         return len(self.labels)
 
     def sets(self, deletion_sets, weight=0.0):
-        """Many deletion sets as Sets: a sequence of sequences of labels, or an array (sets, size).
+        """Return many deletion sets as Sets.
 
-        weight   what is left of the units' weight
-
-        Raises LearnerError for unknown units, and for repeated ones in a set.
+        `deletion_sets` is a sequence of sequences of labels, or an array (sets, size); `weight` is what is
+        left of the units' weight. Raises LearnerError for unknown units, and for repeated ones in a set.
         """
         weight = real_number(weight, "a deleted unit keeps a weight from 0 to 1", 0.0, 1.0)
         deletion_sets = list(deletion_sets) if iterable(deletion_sets) else deletion_sets
@@ -111,19 +130,19 @@ class Units:
         return Sets(starts, units, np.full(len(units), 1.0 - weight))
 
     def listed(self, deletion_set):
-        """A deletion set as a sequence of labels; a label that is itself a tuple stands for one unit."""
+        """Return a deletion set as a sequence of labels; a label that is a tuple stands for one unit."""
         one = not iterable(deletion_set) or isinstance(deletion_set, tuple) and self.number(deletion_set) >= 0
         return [deletion_set] if one else deletion_set
 
     def number(self, label):
-        """A unit's number by its label, -1 if there is none."""
+        """Return a unit's number by its label, -1 if there is none."""
         label = label.item() if isinstance(label, np.generic) else label
         if isinstance(label, bool) and not isinstance(self.labels[0], bool) or not hashable(label):
             return -1      # True is not unit 1
         return self._place.get(label, -1)
 
     def unknown(self, label):
-        """The error for what is no label."""
+        """Return the error for something that is not a label."""
         if self.examples and self.names and label in self.names:
             called = [i for i, name in enumerate(self.names) if name == label]
             numbers = ", ".join(map(str, called[:5])) + ", ..." * (len(called) > 5)
@@ -136,10 +155,11 @@ class Units:
 
 
 def labelled(count, units, all_units):
-    """(labels of the units, the number of each example's unit), from a label per example."""
+    """Return (labels of the units, the number of each example's unit), from a label per example."""
     units = checked_labels(units, "units")
     if len(units) != count:
-        raise LearnerError(f"{len(units)} unit labels for {count} examples")
+        raise LearnerError("expected one unit label for each example, got "
+                           f"{len(units)} unit labels for {count} examples")
     labels = in_order(units) if all_units is None else checked_labels(all_units, "all_units")
     place = {label: i for i, label in enumerate(labels)}
     missing = [unit for unit in units if unit not in place]

@@ -13,7 +13,7 @@ import numpy as np
 from circuit.progress import duration
 from taylor import LANES, TRAININGS
 
-from .push import run
+from ..learner.replay import advance
 
 SAMPLE = 40
 """Steps measured, spread over the training: batches and documents differ."""
@@ -103,10 +103,10 @@ def size_of_folder(plan, stored):
 
 def seconds_of_a_step(learner, block, sample):
     """The mean time of a sample of steps, in seconds."""
-    run(learner, block, 0, 1)      # brings everything into the caches
+    advance(learner, block, 0, 1)      # brings everything into the caches
     start = time.perf_counter()
     for step in sample:
-        run(learner, block, step, step + 1)
+        advance(learner, block, step, step + 1)
     return (time.perf_counter() - start) / len(sample)
 
 

@@ -10,7 +10,7 @@ from circuit.errors import LearnerError
 
 from ..directions.decoders import DECODERS, FirstOrder, LeastSquares, MedianOfMeans
 from ..directions.directions import UNITARILY_INVARIANT
-from ..trust.error_model import ErrorModel, typical_change
+from ..trust.error_model import fit_error_model, typical_change
 from ..trust.verdict import NOT, TRUST, judge, remainder
 
 MAX_DENSE = 1000
@@ -185,7 +185,7 @@ class Fits:
         """The ErrorModel of a fitted decoder."""
         if decoder not in self._error_models:
             estimates, squares = decoder(self.calibration.sets), self.calibration.sets.squares()
-            self._error_models[decoder] = ErrorModel(
+            self._error_models[decoder] = fit_error_model(
                 estimates.change - self.calibration_changes, self.calibration_changes, estimates.error,
                 squares, self.excess(estimates.change, squares))
         return self._error_models[decoder]

@@ -1,16 +1,17 @@
-"""Pushing directions through a training: a plan, a task per block of directions, and whoever works them off.
+"""Pushing directions through a training: a plan, a task for each block of directions, and who does the work.
 
-A task depends on nothing but its block, so tasks may run in threads, processes or on other machines, in any
-order and again.
+A task depends on nothing but its block, so tasks may run in threads, in processes or on other machines, in
+any order, and repeatedly.
 
 Sparse directions start late: until the first step that uses an example with a nonzero entry, the training
-along them is the ordinary one, bit for bit. So it is done once, with polynomials of degree 0, and every block
-starts from where it leaves it.
+along them is the ordinary one, bit for bit. So that part is done once, with polynomials of degree 0, and
+every block starts from where it ends.
 """
 import os
 import pickle
 import time
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Executor, ThreadPoolExecutor, wait
+from concurrent.futures import (
+    FIRST_COMPLETED, BrokenExecutor, CancelledError, Executor, ThreadPoolExecutor, wait)
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
@@ -19,16 +20,15 @@ from typing import Optional
 
 import numpy as np
 
-from circuit import DomainError
+from circuit.errors import LearnerError
 from circuit.progress import Progress, silence
 from taylor import LANES
 
 from ..directions.directions import Directions
-from ..learner.learner import Learner, LearnerError
+from ..learner.learner import Learner
+from ..learner.recording import pickled
+from ..learner.replay import AT_ONCE, advance, replay
 from ..storage.store import StoreError
-
-CHECKED = 100
-"""Steps between two looks at whether every coefficient is still a number."""
 
 AHEAD = 256
 """Tasks handed to an executor before the first is done: enough for a large cluster, and memory for their data
@@ -37,8 +37,18 @@ stays bounded."""
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be pushed.   downweight: (units,), where to expand;   sets: downweights (k, units) of the
-                               calibration sets."""
+    """What is to be pushed.
+
+    Attributes
+    ----------
+    learner : Learner
+    directions : Directions
+    degree : int
+    downweight : np.ndarray, (units,)
+        Where to expand.
+    sets : np.ndarray, (k, units)
+        The downweights of the calibration sets.
+    """
     learner: Learner
     directions: Directions
     degree: int
@@ -46,37 +56,34 @@ class Plan:
     sets: np.ndarray
 
     def __len__(self):
-        """The number of blocks."""
+        """Return the number of blocks."""
         return -(-len(self.directions) // LANES)
 
     def psi(self, b):
-        """The directions of block b, (at most `lanes`, units)."""
+        """Return the directions of block b, (at most LANES, units)."""
         return self.directions.psi[b * LANES:(b + 1) * LANES]
 
     @cached_property
     def begins(self):
-        """For every block, the first step that uses an example with a nonzero entry; the number of steps if
-        none does."""
+        """The first step of each block that uses an example with a nonzero entry, or the number of steps."""
         used = self.learner.first_steps()
         return [int(used[self.psi(b).any(axis=0)].min(initial=len(self.learner.steps)))
                 for b in range(len(self))]
 
-    def steps(self, wanted):
-        """How many steps the wanted blocks take together."""
-        return sum(len(self.learner.steps) - self.begins[b] for b in wanted)
+    def steps(self, chosen):
+        """Return how many steps the chosen blocks take together."""
+        return sum(len(self.learner.steps) - self.begins[b] for b in chosen)
 
-    def ready(self, wanted):
-        """Prepare and compile the recurrences of the wanted blocks: once, before threads ask for them."""
+    def ready(self, chosen):
+        """Prepare and compile the recurrences of the chosen blocks, once, before threads ask for them."""
         self.learner.recurrence(self.degree)
-        if any(self.begins[b] for b in wanted):
+        if any(self.begins[b] for b in chosen):
             self.learner.recurrence(0)
 
-    def tasks(self, wanted):
-        """A Task for each wanted block, the longest first; the ordinary training goes on just as far as they
-        ask for it."""
-        wanted = sorted(wanted, key=lambda b: (self.begins[b], b))
+    def tasks(self, chosen):
+        """Yield a Task for each chosen block, the longest first; the ordinary training goes on as needed."""
         base = None
-        for b in wanted:
+        for b in sorted(chosen, key=lambda b: (self.begins[b], b)):
             if base is None and self.begins[b]:
                 base = Base(self.learner, self.downweight)
             yield Task(b, self.psi(b), self.degree, self.downweight, self.begins[b],
@@ -85,8 +92,21 @@ class Plan:
 
 @dataclass(frozen=True)
 class Task:
-    """One block of directions to push.   begin: the first step;   state: arrays at that step, None for the
-    initial ones."""
+    """One block of directions to push.
+
+    Attributes
+    ----------
+    block : int
+        The block's number.
+    psi : np.ndarray, (directions, units)
+    degree : int
+    downweight : np.ndarray, (units,)
+        Where to expand.
+    begin : int
+        The first step to take.
+    state : list of np.ndarray, optional
+        The state before that step; by default the learner's initial one.
+    """
     block: int
     psi: np.ndarray
     degree: int
@@ -96,8 +116,10 @@ class Task:
 
 
 class Base:
-    """The ordinary training on its way: polynomials of degree 0, whose constant parts are those of any degree
-    to the bit."""
+    """The ordinary training on its way, in polynomials of degree 0.
+
+    Its numbers are the constant parts of polynomials of any degree, to the bit.
+    """
 
     def __init__(self, learner, downweight):
         nothing = np.zeros((1, learner.example_count))
@@ -105,82 +127,80 @@ class Base:
         self.block = learner.recurrence(0).block(learner.states, learner.example_weights(downweight), nothing)
 
     def state(self, step):
-        """The state before a step, none earlier than the last one asked for."""
-        run(self.learner, self.block, self.at, step)
+        """Return the state before a step, which must not be earlier than the last one asked for."""
+        advance(self.learner, self.block, self.at, step)
         self.at = step
         return [self.block.constant(i).copy() for i in range(len(self.learner.states))]
 
 
-def run(learner, block, begin, end, look_closely=False):
-    """Steps begin..end; a DomainError says which examples the step used."""
-    try:
-        block.run(begin, end, look_closely)
-    except DomainError as error:
-        raise DomainError(f"{learner.where(error.step)}: {error}") from None
-
-
 def push(learner, task, report=lambda steps: None):
-    """Push a block of at most `lanes` directions through the training: every example's weight is 1 - h_0 - t
-    psi.
+    """Push a block of directions through the training: every example's weight is 1 - h_0 - t psi.
 
-    Returns (theta_0, coefficients): (parameters,) and (parameters, degree, 2, lanes).
+    Parameters
+    ----------
+    learner : Learner
+    task : Task
+    report : callable
+        It is called with the number of steps taken since the last call.
+
+    Returns
+    -------
+    (theta_0, coefficients) : (np.ndarray, np.ndarray)
+        Of shapes (parameters,) and (parameters, degree, 2, LANES).
+
+    Raises
+    ------
+    DomainError
+        Where anything is not a number or a gate stands on a kink; it names step, example, gate and direction.
     """
     def start():
         return learner.recurrence(task.degree).block(learner.states if task.state is None else task.state,
                                                      learner.example_weights(task.downweight),
                                                      -task.psi[:, learner.unit_of], task.block * LANES)
 
-    block, count = start(), len(learner.steps)
-    for begin in range(task.begin, count, CHECKED):
-        end = min(begin + CHECKED, count)
-        run(learner, block, begin, end)
-        if not block.finite():      # somewhere in these steps: go there again and look at every gate
-            block = start()
-            run(learner, block, task.begin, begin)
-            run(learner, block, begin, end, look_closely=True)
-        report(end - begin)
+    block = start()
+    for first, last in replay(learner, block, task.begin, at_once=AT_ONCE):
+        if not block.finite():      # somewhere in these steps: take them again and look at every gate
+            again = start()
+            advance(learner, again, task.begin, first)
+            advance(learner, again, first, last, look_closely=True)
+        report(last - first)
     return block.constant(0).copy(), block.coefficients(0).copy()
 
 
-# who works them off -----------------------------------------------------------------------------------------
+# who does the work ------------------------------------------------------------------------------------------
 
 class Parcel:
-    """A learner on its way to workers: pickled once, and unpickled once in every process that gets tasks for
-    it."""
+    """A learner on its way to workers: pickled once, and unpickled once in each process that gets tasks."""
 
     def __init__(self, learner):
         self.learner, self.content = learner, None
 
     def packed(self):
+        """Return (the learner's fingerprint, the learner as bytes)."""
         if self.content is None:
-            try:
-                self.content = self.learner.fingerprint(), pickle.dumps(self.learner)
-            except (pickle.PicklingError, AttributeError, TypeError) as error:
-                raise LearnerError(f"the learner cannot be sent to other processes ({error}); write "
-                                   "loss, " "regulariser and learning " "rate " "as "
-                                   "functions at the top of a module, not as lambdas or inside "
-                                   "other functions") from None
+            self.content = self.learner.fingerprint(), pickled(self.learner)
         return self.content
 
     def __reduce__(self):
-        return unpacked, self.packed()
+        return opened_parcel, self.packed()
 
 
-_unpacked = {}
+_opened = {}
 
 
-def unpacked(fingerprint, content):
-    """The parcel of a learner, unpacked the first time only, so that its circuits are made ready once."""
-    parcel = _unpacked.get(fingerprint)
+def opened_parcel(fingerprint, content):
+    """Return the parcel of a learner, opened the first time only, so that its circuits are compiled once."""
+    parcel = _opened.get(fingerprint)
     if parcel is None:
         parcel = Parcel(pickle.loads(content))
-        _unpacked.clear()      # a worker that serves many learners keeps the last
-        _unpacked[fingerprint] = parcel
+        _opened.clear()      # a worker that serves many learners keeps the last
+        _opened[fingerprint] = parcel
     return parcel
 
 
 def work(parcel, task, report=lambda steps: None):
-    """What a worker does: (theta_0, coefficients, seconds) of a task."""
+    """Do a task, as a worker: return (theta_0, coefficients, seconds)."""
     with silence():      # many workers would print the same
         parcel.learner.recurrence(task.degree)
     start = time.perf_counter()
@@ -188,28 +208,41 @@ def work(parcel, task, report=lambda steps: None):
     return theta, coefficients, time.perf_counter() - start
 
 
-def push_all(plan, wanted, keep, executor=None, threads=None):
-    """Push the wanted blocks of a plan, and call keep(b, theta_0, coefficients, seconds) with each as soon as
-    it is done.
+def push_all(plan, chosen, keep, executor=None, threads=None):
+    """Push the chosen blocks of a plan, and keep each result as soon as it is there.
 
-    executor   any concurrent.futures.Executor; default: as many threads as the machine has cores, or
-               `threads`
+    Parameters
+    ----------
+    plan : Plan
+    chosen : sequence of int
+        The numbers of the blocks.
+    keep : callable
+        keep(b, theta_0, coefficients, seconds) is called with each result.
+    executor : concurrent.futures.Executor, optional
+        By default as many threads as the machine has cores.
+    threads : int, optional
+        How many threads to use in their place.
 
-    Raises DomainError, naming step, example, gate and direction, as soon as anything is not a number.
+    Raises
+    ------
+    DomainError
+        As soon as anything is not a number; it names step, example, gate and direction.
+    LearnerError
+        For an executor that is none, and for a learner that cannot be sent to other processes.
     """
     if executor is not None and not isinstance(executor, Executor):
-        raise LearnerError(f"an executor is a concurrent.futures.Executor; {type(executor).__name__} is none "
-                           "(of a dask client, give client.get_executor())")
-    if not wanted:
+        raise LearnerError("an executor is a concurrent.futures.Executor, got "
+                           f"{type(executor).__name__} (of a dask client, give client.get_executor())")
+    if not chosen:
         return
     learner, parcel = plan.learner, Parcel(plan.learner)
-    with Progress(plan.steps(wanted), "push") as report:
+    with Progress(plan.steps(chosen), "push") as report:
         if executor is not None and not isinstance(executor, ThreadPoolExecutor):
-            parcel.packed()      # whatever cannot be sent is told here
-        plan.ready(wanted)      # other processes of this machine find the results on disk
+            parcel.packed()      # raises here if the learner cannot be sent
+        plan.ready(chosen)      # other processes of this machine find the results on disk
         report.begin()
         if executor is not None:
-            gather(plan.tasks(wanted), lambda task: executor.submit(work, parcel, task), keep,
+            gather(plan.tasks(chosen), lambda task: executor.submit(work, parcel, task), keep,
                    lambda task, seconds: report(len(learner.steps) - task.begin, seconds))
             return
         stopped = Event()
@@ -221,15 +254,14 @@ def push_all(plan, wanted, keep, executor=None, threads=None):
 
         with ThreadPoolExecutor(threads or os.cpu_count()) as pool:
             try:
-                gather(plan.tasks(wanted), lambda task: pool.submit(work, parcel, task, watched), keep)
+                gather(plan.tasks(chosen), lambda task: pool.submit(work, parcel, task, watched), keep)
             except BaseException:
                 stopped.set()
                 raise
 
 
 def gather(tasks, submit, keep, done=lambda task, seconds: None):
-    """Have tasks worked off, some ahead of others, and keep each result; whatever goes wrong, nothing more is
-    begun."""
+    """Submit tasks, at most AHEAD at a time, and keep each result; after an error submit nothing more."""
     tasks, waiting = iter(tasks), {}
     try:
         while True:
@@ -246,10 +278,9 @@ def gather(tasks, submit, keep, done=lambda task, seconds: None):
                 done(task, seconds)
     except BrokenExecutor as error:
         raise StoreError("a worker process died (was it killed, was there too little memory, or has the "
-                         "script that " "made the executor no `if " "__name__ " "== " "'__main__':`?): "
-                         f"{error} " "Blocks " "finished so far are kept "
-                         "if the sketch is made in a folder (out=...): the same call with a new "
-                         "executor goes on from there") from None
+                         f"script that made the executor no `if __name__ == '__main__':`?): {error} Blocks "
+                         "finished so far are kept if the sketch is made in a folder (out=...): the same "
+                         "call with a new executor goes on from there") from None
     finally:
         for future in waiting:
             future.cancel()

@@ -25,7 +25,7 @@ from ..learner.learner import Learner
 from ..storage.blocks import Blocks, FolderBlocks, block_name, checked_dtype, to_storage
 from ..storage.files import writing
 from ..storage.store import Folder
-from ..trust.calibration import ARRAYS, SETS, Calibration, calibrate, random_sets
+from ..trust.calibration import ARRAYS, SETS, Calibration, calibrate, calibration_sets
 from .estimate import Estimate, estimate
 from .identity import Identity, begun, reopened, require_finished, same_learner
 from .measured import Measured, coefficients_of, measured_calibration, measured_coordinates, parameters_at
@@ -289,7 +289,7 @@ def planned(learner, directions, degree, seed, downweight, calibration):
                            "which leaves a negative weight")
     if calibration is None:
         calibration = 0 if base.any() else SETS
-    sets = learner.over_units(random_sets(np.count_nonzero(learner.used), calibration, seed or 0))
+    sets = learner.over_units(calibration_sets(np.count_nonzero(learner.used), calibration, seed or 0))
     return Plan(learner, directions, degree, base, sets)
 
 

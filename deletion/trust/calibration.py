@@ -1,10 +1,9 @@
-"""Random sets that were really retrained: the evidence from which error_model.py learns how far predictions
-are from truth.
+"""Random sets that were really retrained: from them error_model.py learns how far predictions are from truth.
 
 A sketch keeps the parameters of a few dozen exact retrainings, of random sets of many sizes. For each
 measurement the errors of its predictions there tell how wide an interval must be, which predictions to trust,
-and which decoder is best: evidence, where a bound would be vacuous. Nothing about later questions enters, so
-they may be asked freely.
+and which decoder is best. This is evidence, where a bound would be vacuous. Nothing about later questions
+enters, so they may be asked freely.
 """
 import logging
 from dataclasses import dataclass
@@ -12,11 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from circuit import DomainError
+from circuit.checks import whole_number
 
-from .crossings import crossings
-from ..learner.learner import LearnerError
 from ..learner.retrain import retrain
 from ..learner.units import Sets
+from .crossings import crossings
 
 log = logging.getLogger("deletion")
 
@@ -26,15 +25,14 @@ SETS = 96
 ARRAYS = ("downweights", "values", "crossings")
 """A calibration's arrays, as they are called in a sketch's folder."""
 
-LARGEST = 0.3
+MAX_SHARE = 0.3
 """The largest calibration sets' share of the units."""
 
 
-def random_sets(units, count, seed):
-    """Downweights (count, units) of random sets, their sizes from 1 to 0.3 of the units in equal ratios."""
-    if isinstance(count, bool) or not isinstance(count, (int, np.integer)) or count < 0:
-        raise LearnerError(f"the number of calibration sets is a whole number >= 0, not {count!r}")
-    sizes = np.rint(np.geomspace(1.0, max(LARGEST * units, 1.0), count)).astype(int)
+def calibration_sets(units, count, seed):
+    """Return downweights (count, units) of random sets, their sizes from 1 to MAX_SHARE in equal ratios."""
+    count = whole_number(count, "the number of calibration sets", 0)
+    sizes = np.rint(np.geomspace(1.0, max(MAX_SHARE * units, 1.0), count)).astype(int)
     downweights = np.zeros((count, units))
     for k, size in enumerate(sizes):
         generator = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(k, 1)))
@@ -46,41 +44,50 @@ def random_sets(units, count, seed):
 class Calibration:
     """Exact retrainings.
 
-    downweights   (k, units)
-    values        (k, ...): the parameters there, or a measurement of them
-    crossings     (k,): how many kinks each crossed, see kinks.py
+    Attributes
+    ----------
+    downweights : np.ndarray, (k, units)
+        What was retrained.
+    values : np.ndarray, (k, ...)
+        The parameters there, or a measurement of them.
+    crossings : np.ndarray of int, (k,)
+        How many kinks each retraining crossed; see crossings.py.
     """
     downweights: np.ndarray
     values: np.ndarray
     crossings: np.ndarray
 
     def write(self, folder):
-        """Into a sketch's folder; all of it, as another version may have drawn the sets of what is there."""
+        """Write everything into a sketch's folder: another version may have drawn what is there."""
         for name in ARRAYS:
             folder.write(f"calibration-{name}", getattr(self, name))
 
     @classmethod
     def read(cls, folder):
+        """Return the Calibration in a sketch's folder."""
         return cls(*(np.asarray(folder.read(f"calibration-{name}")) for name in ARRAYS))
 
     @property
     def sets(self):
+        """The sets that were retrained, as Sets."""
         return Sets.of(self.downweights)
 
     @property
     def finite(self):
-        """Whether all of it is numbers: otherwise nothing can be learned from it."""
+        """Whether every value is a number; otherwise nothing can be learned from them."""
         return bool(np.isfinite(self.values).all())
 
     @property
     def reach(self):
-        """The largest |h|^2 there is: the size of the largest set."""
+        """The largest |h|^2 of the sets: the size of the largest one."""
         return float(np.square(self.downweights).sum(axis=1).max())
 
 
 def calibrate(learner, downweights, progress=True):
-    """The Calibration of a learner, by exact retraining; None without sets. All NaN if one of the trainings
-    leaves its domain."""
+    """Return the Calibration of a learner, by exact retraining; None without sets.
+
+    Its values are all NaN if one of the trainings leaves the domain of a gate.
+    """
     if not len(downweights):
         return None
     try:

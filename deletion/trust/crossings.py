@@ -1,35 +1,49 @@
-"""Kinks that retraining crosses: ReLU, |x| and max have branches, and a Taylor series describes the one it
-was made on."""
+"""Kinks that retraining crosses: ReLU, |x| and max have branches, and a Taylor series describes only the one
+on which it was expanded."""
 from dataclasses import replace
 
 import numpy as np
 
-from circuit import evaluate
 from circuit.analysis import branch_points
 from circuit.blas import one_blas_thread
 from circuit.progress import Progress
 
-def crossings(learner, weights):
-    """(trainings,): how many branches, over all steps, training at other example weights takes otherwise than
-    as trained.
+from ..learner.replay import PlainTraining, replay
 
-    weights   (trainings, examples) real. Costs nothing where no circuit has kinks.
+
+def crossings(learner, weights):
+    """Count the branches, over all steps, on which trainings with other weights differ from the ordinary one.
+
+    Parameters
+    ----------
+    learner : Learner
+    weights : np.ndarray, (trainings, examples)
+        Real example weights. The count costs nothing where no circuit has kinks.
+
+    Returns
+    -------
+    np.ndarray of int, (trainings,)
+
+    Raises
+    ------
+    DomainError
+        Where a training leaves the domain of a gate; it names step, examples and gate.
     """
-    moving = range(len(learner.states) + 1)
-    points = [branch_points(circuit, moving) for circuit in learner.circuits]
-    found = np.zeros(len(weights), int)
+    states = len(learner.states)
+    points = [branch_points(circuit, range(states + 1)) for circuit in learner.circuits]
+    crossed = np.zeros(len(weights), int)
     if not any(points):
-        return found
-    weights = np.concatenate([np.ones((1, weights.shape[1])), weights])
-    watched = [replace(circuit, outputs=circuit.outputs + tuple(wire for wire, _ in at)) for circuit,
-               at in zip(learner.circuits, points)]
-    state = [np.broadcast_to(x, (len(weights),) + x.shape) for x in learner.states]
+        return crossed
+    weights = np.concatenate([np.ones((1, weights.shape[1])), weights])      # the ordinary training first
+    watched = [replace(circuit, outputs=circuit.outputs + tuple(wire for wire, _ in branches))
+               for circuit, branches in zip(learner.circuits, points)]
+    together = [np.broadcast_to(x, (len(weights),) + x.shape) for x in learner.states]
+    training = PlainTraining(learner, weights, together, watched)
     with Progress(len(learner.steps), "look for kinks") as report, one_blas_thread():
-        for step in learner.steps:
-            outputs = evaluate(watched[step.circuit], [*state, weights[:, step.weights], *step.data])
-            state = outputs[:len(learner.states)]
-            for x, (_, axis) in zip(outputs[len(learner.states):], points[step.circuit]):
+        for number, _ in replay(learner, training):
+            branches = points[learner.steps[number].circuit]
+            for x, (_, axis) in zip(training.outputs[states:], branches):
                 branch = np.reshape(x > 0 if axis is None else x.argmax(axis=axis), (len(weights), -1))
-                found += (branch[1:] != branch[:1]).sum(axis=1)
+                crossed += (branch[1:] != branch[:1]).sum(axis=1)
             report(1)
-    return found
+    return crossed

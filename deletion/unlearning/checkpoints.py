@@ -4,12 +4,13 @@ from typing import Iterable, Optional
 
 import numpy as np
 
-from circuit import DomainError, evaluate
+from circuit import evaluate
 
 from circuit.errors import DoesNotApply, LearnerError
 from circuit.checks import iterable, real_number, whole_number
 from ..learner.learner import Learner
 from ..learner.optimizers import SGD, rate_at
+from ..learner.replay import advance
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ def trajectory(learner: Learner, every: Optional[int] = None, at: Iterable[int] 
     block = learner.recurrence(None).block(learner.states, np.ones((1, learner.example_count)))
     states, here = {}, 0
     for step in sorted(numbers):
-        run_steps(learner, block, here, step)
+        advance(learner, block, here, step)
         states[step], here = tuple(block.constant(i)[0] for i in range(len(learner.states))), step
     return Trajectory(learner.fingerprint(), states)
 
@@ -172,13 +173,6 @@ def undone(learner, number, after, contraction, tolerance):
 
 
 # of a learner's steps ---------------------------------------------------------------------------------------
-
-def run_steps(learner, block, begin, end, skipped=0):
-    """Run a block's steps; errors name the step.   skipped: the learner's steps that the block lacks."""
-    try:
-        block.run(begin, end)
-    except DomainError as error:
-        raise DomainError(f"{learner.where(error.step + skipped)}: {error}") from None
 
 
 def start_of(learner, steps):

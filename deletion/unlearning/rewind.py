@@ -25,8 +25,9 @@ from taylor import TRAININGS, Recurrence
 from circuit.errors import DoesNotApply, LearnerError
 from circuit.checks import real_number, whole_number
 from ..learner.learner import Learner
+from ..learner.replay import advance
 from ..methods.base import Answer, Method, change_at, remaining
-from .checkpoints import Trajectory, run_steps, sgd_rates, start_of, trajectory
+from .checkpoints import Trajectory, sgd_rates, start_of, trajectory
 from .constants import Constants, checked_constants
 from .noise import Privacy, checked_privacy
 
@@ -170,7 +171,7 @@ def replayed(learner, state, kept, begin, rows):
 
     def together(first):
         block = recurrence.block(state, weights[first:first + TRAININGS], first=first)
-        run_steps(learner, block, begin - skipped, len(learner.steps) - skipped, skipped)
+        advance(learner, block, begin - skipped, len(learner.steps) - skipped, skipped=skipped)
         return block.constant(0)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         return np.concatenate(list(pool.map(together, range(0, len(kept), TRAININGS))))

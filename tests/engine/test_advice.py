@@ -120,10 +120,10 @@ def test_help_of_a_gate_shows_how_it_is_called():
 
 
 def test_learners_say_what_they_are():
-    assert repr(logistic()) == "<learner: 30 examples, 3 parameters, 40 steps of 30 by SGD(rate=1.0)>"
+    assert repr(logistic()) == "<Learner: 30 examples, 3 parameters, 40 steps of 30 by SGD(rate=1.0)>"
     assert repr(network(units=np.arange(20) % 3, optimizer=SGD(0.1))) == (
-        "<learner: 20 examples in 3 units, 20 parameters, 30 steps of 4 by SGD(rate=0.1)>")
-    assert repr(tiny()).startswith("<learner: 6 examples, 2 parameters, 12 steps by Adam(rate=0.3,")
+        "<Learner: 20 examples in 3 units, 20 parameters, 30 steps of 4 by SGD(rate=0.1)>")
+    assert repr(tiny()).startswith("<Learner: 6 examples, 2 parameters, 12 steps by Adam(rate=0.3,")
     assert "4,192 parameters" in repr(names(steps=5))
 
 

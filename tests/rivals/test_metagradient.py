@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from learners import data, least_squares, logistic, network, network_loss, of_weights, relu_loss, ridge, squared_loss, tiny
+from learners import (
+    data, least_squares, logistic, network, network_loss, of_weights, relu_loss, ridge, squared_loss, tiny)
 
 import circuit as C
 from benchmarks.truth import Several, error
@@ -26,8 +27,9 @@ def gradient_exact(learner, measure, weights=None):
     return evaluate(learner.measurement(measure), [theta])[0].imag / 1e-30
 
 
-def close(found, wanted, tolerance):
-    return found.shape == wanted.shape and np.abs(found - wanted).max() <= tolerance * np.abs(wanted).max()
+def close(result, expected, tolerance):
+    assert result.shape == expected.shape
+    return np.abs(result - expected).max() <= tolerance * np.abs(expected).max()
 
 
 def tokens_loss(w, x, y):
@@ -68,10 +70,10 @@ LEARNERS = {"logistic": (logistic, first_and_all), "adam": (tiny, first_and_all)
 def test_it_is_the_derivative_by_complex_steps(name, rng):
     make, measure = LEARNERS[name]
     learner = make()
-    found = metagradient(learner, measure)
-    wanted = gradient_exact(learner, measure)
-    assert close(found.gradient, wanted, 1e-11)
-    assert close(found.value, evaluate(learner.measurement(measure), [learner.train()[0]])[0], 1e-13)
+    result = metagradient(learner, measure)
+    expected = gradient_exact(learner, measure)
+    assert close(result.gradient, expected, 1e-11)
+    assert close(result.value, evaluate(learner.measurement(measure), [learner.train()[0]])[0], 1e-13)
     weights = rng.uniform(0.2, 1.5, learner.unit_count)
     assert close(metagradient(learner, measure, weights=weights).gradient,
                  gradient_exact(learner, measure, weights), 1e-11)
@@ -81,9 +83,9 @@ def test_it_is_central_differences_of_retraining():
     learner, step = three_kinds(), 1e-4
     moved = np.eye(5) * step
     high, low = (retrain(learner, weights=1.0 + way, measurement=first_and_all) for way in (moved, -moved))
-    found = metagradient(learner, first_and_all).gradient
-    assert close(found, (high - low) / (2 * step), 1e-7)
-    assert not found[4].any()      # the user without examples
+    gradient = metagradient(learner, first_and_all).gradient
+    assert close(gradient, (high - low) / (2 * step), 1e-7)
+    assert not gradient[4].any()      # the user without examples
 
 
 def test_three_routes_to_the_first_order_of_microgpt():
@@ -105,15 +107,15 @@ def test_converged_ridge_regression_has_a_closed_form():
     x, y = (np.array(column) for column in zip(*learner.examples))
     hessian = x.T @ x / len(x) + 0.1 * np.eye(3)
     theta = np.linalg.solve(hessian, x.T @ y / len(x))
-    wanted = np.linalg.solve(hessian, (x * (y - x @ theta)[:, None]).T).T / len(x)
-    assert close(metagradient(learner, lambda w: w).gradient, wanted, 1e-10)
+    expected = np.linalg.solve(hessian, (x * (y - x @ theta)[:, None]).T).T / len(x)
+    assert close(metagradient(learner, lambda w: w).gradient, expected, 1e-10)
 
 
 def test_more_elements_than_go_together():
     learner = network()
-    found = metagradient(learner, lambda p: C.concatenate([p["w1"].reshape(-1)] * 3)).gradient
-    assert found.shape == (20, 36) and close(found[:, :12], found[:, 24:], 1e-13)
-    assert close(found[:, :12], gradient_exact(learner, lambda p: p["w1"].reshape(-1)), 1e-11)
+    gradient = metagradient(learner, lambda p: C.concatenate([p["w1"].reshape(-1)] * 3)).gradient
+    assert gradient.shape == (20, 36) and close(gradient[:, :12], gradient[:, 24:], 1e-13)
+    assert close(gradient[:, :12], gradient_exact(learner, lambda p: p["w1"].reshape(-1)), 1e-11)
 
 
 @pytest.mark.parametrize("steps, checkpoints, most", [(1000, None, 64), (997, None, 64), (50, 1, 50),
@@ -123,8 +125,8 @@ def test_few_states_are_held(steps, checkpoints, most, monkeypatch):
     step that is taken again gives the same bits, being the same calls of NumPy with arrays of the same
     shapes."""
     learner = tiny(steps=steps)
-    wanted = metagradient(learner, first_and_all, checkpoints=steps).gradient
-    module, watched, counts = sys.modules["deletion.gradients.metagradient"], [], []
+    expected = metagradient(learner, first_and_all, checkpoints=steps).gradient
+    module, watched, counts = sys.modules["deletion.learner.replay"], [], []
 
     def counting(circuit, inputs):
         outputs = evaluate(circuit, inputs)
@@ -134,22 +136,22 @@ def test_few_states_are_held(steps, checkpoints, most, monkeypatch):
         return outputs
 
     monkeypatch.setattr(module, "evaluate", counting)
-    found = metagradient(learner, first_and_all, checkpoints=checkpoints)
-    assert np.array_equal(found.gradient, wanted)
+    result = metagradient(learner, first_and_all, checkpoints=checkpoints)
+    assert np.array_equal(result.gradient, expected)
     # and the one a step is being taken from
-    assert found.stored <= most and max(counts) <= found.stored + 1
+    assert result.stored <= most and max(counts) <= result.stored + 1
     assert len(counts) < 2 * steps      # no step is taken more than twice
 
 
 def test_changes_take_sets_as_retraining_does():
     learner = three_kinds()
-    found = metagradient(learner, first_and_all)
+    result = metagradient(learner, first_and_all)
     sets = [["user 1", "user 3"], "user 0", []]
-    first = -found.gradient
-    np.testing.assert_allclose(found.changes(sets), [first[1] + first[3], first[0], 0.0 * first[0]],
+    first = -result.gradient
+    np.testing.assert_allclose(result.changes(sets), [first[1] + first[3], first[0], 0.0 * first[0]],
                                rtol=1e-13)
-    np.testing.assert_allclose(found.changes(sets, weight=0.25), 0.75 * found.changes(sets), rtol=1e-13)
-    assert found.changes([]).shape == (0,) + found.value.shape and not found.changes([[]]).any()
+    np.testing.assert_allclose(result.changes(sets, weight=0.25), 0.75 * result.changes(sets), rtol=1e-13)
+    assert result.changes([]).shape == (0,) + result.value.shape and not result.changes([[]]).any()
 
 
 def test_a_scalar_measurement_and_a_constant_one():
@@ -185,12 +187,12 @@ def test_degree_one_is_exact_and_the_others_are_the_sketchs(joined, decoder):
     learner, alone, gradient = joined
     sets = [[3], [1, 2, 30], list(range(10))]
     rest = replace(alone, coefficients=alone.coefficients * np.array([0.0, 1.0, 1.0])[:, None])
-    found, others = (m.predict_many(sets, decoder=decoder) for m in (alone.with_gradient(gradient), rest))
-    np.testing.assert_allclose(found.terms[:, 1], gradient.changes(sets), rtol=1e-12)
-    wanted = alone.predict_many(sets, decoder=decoder).terms[:, 2:]
-    np.testing.assert_allclose(found.terms[:, 2:], wanted, rtol=1e-12)
-    np.testing.assert_allclose(found.change, gradient.changes(sets) + others.change, rtol=1e-12)
-    np.testing.assert_allclose(found.standard_error, others.standard_error, rtol=1e-12)
+    both, others = (m.predict_many(sets, decoder=decoder) for m in (alone.with_gradient(gradient), rest))
+    np.testing.assert_allclose(both.terms[:, 1], gradient.changes(sets), rtol=1e-12)
+    expected = alone.predict_many(sets, decoder=decoder).terms[:, 2:]
+    np.testing.assert_allclose(both.terms[:, 2:], expected, rtol=1e-12)
+    np.testing.assert_allclose(both.change, gradient.changes(sets) + others.change, rtol=1e-12)
+    np.testing.assert_allclose(both.standard_error, others.standard_error, rtol=1e-12)
     assert not alone.with_gradient(gradient).predict([], decoder=decoder).change.any()
 
 
@@ -259,26 +261,29 @@ def test_gradients_of_something_else_are_refused(joined):
     refused("a Metagradient", lambda: alone.with_gradient(gradient.gradient))
 
 
-@pytest.mark.parametrize("options, words", [({"weights": np.ones(11)}, "one number >= 0 per unit"),
-                                            ({"weights": np.ones((2, 12))}, "one number >= 0 per unit"),
-                                            ({"weights": -np.ones(12)}, "one number >= 0 per unit.*-1"),
-                                            ({"weights": [np.nan]
-                                              * 12}, "finite numbers"), ({"weights": "ones"}, "real numbers"),
-                          ({"weights": []}, "one number >= 0 per unit"),
-                          ({"checkpoints": 0}, "whole number >= 1"), ({"checkpoints": True}, "whole number"),
-                          ({"checkpoints": 2.5}, "whole number")])
+@pytest.mark.parametrize("options, words", [
+    ({"weights": np.ones(11)}, "one number >= 0 per unit"),
+    ({"weights": np.ones((2, 12))}, "one number >= 0 per unit"),
+    ({"weights": -np.ones(12)}, "one number >= 0 per unit.*-1"),
+    ({"weights": [np.nan] * 12}, "finite numbers"),
+    ({"weights": "ones"}, "real numbers"),
+    ({"weights": []}, "one number >= 0 per unit"),
+    ({"checkpoints": 0}, "whole number >= 1"),
+    ({"checkpoints": True}, "whole number"),
+    ({"checkpoints": 2.5}, "whole number"),
+])
 def test_options_that_make_no_sense(options, words):
     refused(words, lambda: metagradient(logistic(n=12, steps=3), first_and_all, **options))
 
 
 def test_questions_that_make_no_sense():
     learner = logistic(n=12, steps=3)
-    found = metagradient(learner, first_and_all)
-    refused("no unit 12", lambda: found.changes([[12]]))
-    refused("more than once", lambda: found.changes([[1, 1]]))
-    refused("sequence of sets", lambda: found.changes(1))
-    refused("sequence of sets", lambda: found.changes("12"))
-    refused("weight from 0 to 1", lambda: found.changes([[1]], weight=2.0))
+    result = metagradient(learner, first_and_all)
+    refused("no unit 12", lambda: result.changes([[12]]))
+    refused("more than once", lambda: result.changes([[1, 1]]))
+    refused("sequence of sets", lambda: result.changes(1))
+    refused("sequence of sets", lambda: result.changes("12"))
+    refused("weight from 0 to 1", lambda: result.changes([[1]], weight=2.0))
     refused("weights of its own",
             lambda: metagradient(learner, first_and_all, weights=np.full(12, 0.5)).changes([[1]]))
     refused("a function", lambda: metagradient(learner, 3.0))
@@ -294,7 +299,7 @@ def test_what_is_no_number_on_the_way_back_names_step_and_example():
     learner = Learner(np.ones(1), [(np.array([x]), 1.0) for x in (2.0, 3.0, 1.0)], three_halves_loss,
                       SGD(0.0), np.arange(3), labels=["anna", "bob", "carl"])
     learner.train()
-    with pytest.raises(DomainError, match=r"step 2 \(example 2, 'carl'\), backwards: gate power .* inf"):
+    with pytest.raises(DomainError, match=r"step 2 \(example 2, 'carl'\): on the way back, gate power .*inf"):
         metagradient(learner, lambda w: w)
     with pytest.raises(DomainError, match="the measurement of the trained parameters: gate power"):
         metagradient(tiny(), lambda w: (w - w) ** 0.5)
@@ -305,11 +310,11 @@ def test_what_is_no_number_on_the_way_back_names_step_and_example():
 
 def test_the_benchmark_tells_cost_and_accuracy(tmp_path):
     command = ["benchmarks.metagradient", "--quick", "--designs", "pairs", "--bank", tmp_path / "bank",
-               "--json", tmp_path / "found.json"]
+               "--json", tmp_path / "report.json"]
     result = subprocess.run([sys.executable, "-m", *map(str, command)], capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
     assert "at most 14 states held at once" in result.stdout and "plain trainings" in result.stdout
-    found = json.loads((tmp_path / "found.json").read_text())
-    assert len(found["agreement"]) == 2 and max(float(row[1]) for row in found["agreement"]) < 1e-9
-    scores = found["accuracy"]      # {name: {size: [LDS, error]}}
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert len(report["agreement"]) == 2 and max(float(row[1]) for row in report["agreement"]) < 1e-9
+    scores = report["accuracy"]      # {name: {size: [LDS, error]}}
     assert scores["pairs and metagradient"]["7"][1] < scores["metagradient"]["7"][1] < scores["pairs"]["7"][1]

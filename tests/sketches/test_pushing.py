@@ -24,8 +24,10 @@ from deletion.sketch.push import Plan, Task, push
 # single precision -------------------------------------------------------------------------------------------
 
 def test_float32_is_half_as_large_and_nearly_the_same(learner, original, tmp_path):
-    exact, single = load(original, learner), precompute(learner, 20, 2, seed=5, design="sphere", out=tmp_path, dtype="float32")
-    assert (tmp_path / "block-00000.npy").stat().st_size < 0.52 * (original / "block-00000.npy").stat().st_size
+    exact = load(original, learner)
+    single = precompute(learner, 20, 2, seed=5, design="sphere", out=tmp_path, dtype="float32")
+    sizes = [(folder / "block-00000.npy").stat().st_size for folder in (tmp_path, original)]
+    assert sizes[0] < 0.52 * sizes[1]
     for a, b in zip(exact.blocks, single.blocks):
         assert b.dtype == float
         for r in range(2):
@@ -33,7 +35,8 @@ def test_float32_is_half_as_large_and_nearly_the_same(learner, original, tmp_pat
     a, b = exact.measure(of_weights).predict([3]), single.measure(of_weights).predict([3])
     np.testing.assert_allclose(b.terms, a.terms, rtol=1e-5)
     memory = precompute(learner, 20, 2, seed=5, design="sphere", dtype=np.float32)
-    assert memory.dtype == single.dtype == "float32" and all(np.array_equal(a, b) for a, b in zip(memory.blocks, single.blocks))
+    assert memory.dtype == single.dtype == "float32"
+    assert all(np.array_equal(a, b) for a, b in zip(memory.blocks, single.blocks))
 
 
 def test_float32_is_balanced_between_orders_and_refuses_what_it_cannot_hold(rng):
@@ -44,7 +47,7 @@ def test_float32_is_balanced_between_orders_and_refuses_what_it_cannot_hold(rng)
     np.testing.assert_allclose(from_storage(stored, 1000), coefficients, rtol=1e-7)
     learner = tiny()
     for scale in (1e-20, 1e25):
-        with pytest.raises(LearnerError, match="float32 cannot hold order 2 along direction 0: .* Store float64"):
+        with pytest.raises(LearnerError, match="float32 cannot hold order 2 along direction 0: .*float64"):
             precompute(learner, given(sphere(8, 6, 0).psi * scale), 2, dtype="float32")
 
 
@@ -56,9 +59,11 @@ def test_merged_sketches_are_one_precomputed_along_all_directions(learner, origi
     whole = precompute(learner, given(psi), 2)
     memory, disk = merge([load(original, learner), other]), merge([original, other], out=tmp_path / "merged")
     for merged in (memory, disk):
-        assert merged.directions.design == "sphere" and np.array_equal(merged.directions.psi, psi) and merged.learner is not None
-        assert all(np.array_equal(a, b) for a, b in zip(whole.blocks, merged.blocks)) and len(merged.blocks) == 5
-    assert disk.measure(of_weights).predict([3]).value == memory.measure(of_weights).predict([3]).value
+        assert merged.directions.design == "sphere" and np.array_equal(merged.directions.psi, psi)
+        assert merged.learner is not None and len(merged.blocks) == 5
+        assert all(np.array_equal(a, b) for a, b in zip(whole.blocks, merged.blocks))
+    one, two = (merged.measure(of_weights).predict([3]) for merged in (disk, memory))
+    assert one.value == two.value
     before = contents(tmp_path / "merged")
     merge([original, other], out=tmp_path / "merged")
     assert contents(tmp_path / "merged") == before
@@ -67,13 +72,16 @@ def test_merged_sketches_are_one_precomputed_along_all_directions(learner, origi
 
 def test_merging_what_does_not_belong_together(learner, original, tmp_path):
     with pytest.raises(LearnerError, match="of different learners: learning rates differ"):
-        merge([original, precompute(network(optimizer=Momentum(0.06)), 8, 2, seed=6, design="sphere")], out=tmp_path)
+        faster = network(optimizer=Momentum(0.06))
+        merge([original, precompute(faster, 8, 2, seed=6, design="sphere")], out=tmp_path)
     with pytest.raises(LearnerError, match="differ in degree: 1 and 2"):
         merge([original, precompute(learner, 8, 1, seed=6, design="sphere")], out=tmp_path)
-    with pytest.raises(LearnerError, match="direction 0 of sketch 2 is direction 0 of sketch 1.* again: .*different seeds"):
+    again = "direction 0 of sketch 2 is direction 0 of sketch 1.* again: .*different seeds"
+    with pytest.raises(LearnerError, match=again):
         merge([original, precompute(learner, 8, 2, seed=5, design="sphere")], out=tmp_path)
     with pytest.raises(LearnerError, match="different downweights"):
-        merge([original, precompute(learner, 8, 2, seed=6, design="sphere", downweight=np.full(20, 0.1))], out=tmp_path)
+        there = precompute(learner, 8, 2, seed=6, design="sphere", downweight=np.full(20, 0.1))
+        merge([original, there], out=tmp_path)
     with pytest.raises(LearnerError, match="two sketches"):
         merge([original], out=tmp_path)
     with pytest.raises(LearnerError, match="give out="):
@@ -87,7 +95,8 @@ def test_a_sketch_without_its_learner_cannot_be_measured(original):
 
 # late starts ------------------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("learner", [microgpt.names(steps=30), logistic(), tiny()], ids=["microgpt", "full batches", "epochs"])
+@pytest.mark.parametrize("learner", [microgpt.names(steps=30), logistic(), tiny()],
+                         ids=["microgpt", "full batches", "epochs"])
 def test_a_late_start_changes_no_bit(learner, rng):
     """The same compiled steps: a direction's coefficients are 0 until its first example, and constant parts
     do not look at them."""
@@ -112,26 +121,28 @@ def test_threads_and_processes_of_the_user(learner, original, tmp_path):
         precompute(learner, 20, 2, seed=5, design="sphere", out=tmp_path / "processes", executor=pool)
         with pytest.raises(DomainError, match="step .* direction 0"):
             precompute(learner, np.full((1, 20), 1e200), 2, executor=pool)
-        with pytest.raises(LearnerError, match="cannot be sent to other processes"):
-            precompute(Learner(np.ones(1), [np.ones(1)], lambda w, x: (w * x).sum(), SGD(0.1), [0]), 4, 1, executor=pool)
+        with pytest.raises(LearnerError, match="cannot be pickled, so it cannot be sent"):
+            unnamed = Learner(np.ones(1), [np.ones(1)], lambda w, x: (w * x).sum(), SGD(0.1), [0])
+            precompute(unnamed, 4, 1, executor=pool)
     assert contents(tmp_path / "threads") == contents(tmp_path / "processes") == contents(original)
 
 
-def kill_after_first_block(folder, pid, found):
-    """Kill a process as soon as a folder holds a block; notes how many there were."""
+def kill_after_first_block(folder, pid, finished):
+    """Kill a process as soon as a folder holds a block; append how many there were to `finished`."""
     while not (blocks := list(Path(folder).glob("block-*.npy"))):
         time.sleep(0.002)
     os.kill(pid, signal.SIGKILL)
-    found.append(len(blocks))
+    finished.append(len(blocks))
 
 
 def test_a_killed_process_of_a_pool_loses_nothing_that_is_finished(tmp_path):
-    learner, found = microgpt.names(steps=250), []
+    learner, finished = microgpt.names(steps=250), []
     with ProcessPoolExecutor(2, get_context("spawn")) as pool:
         list(pool.map(abs, range(10)))      # starts both
-        killer = threading.Thread(target=kill_after_first_block, args=(tmp_path / "killed", next(iter(pool._processes)), found))
+        facts = (tmp_path / "killed", next(iter(pool._processes)), finished)
+        killer = threading.Thread(target=kill_after_first_block, args=facts)
         killer.start()
-        with pytest.raises(StoreError, match="a worker process died .*the same call with a new executor goes on"):
+        with pytest.raises(StoreError, match="a worker process died .*same call with a new executor goes on"):
             precompute(learner, 64, 2, seed=5, design="sphere", out=tmp_path / "killed", executor=pool)
         killer.join()
     kept = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "killed").glob("block-*.npy")}
@@ -144,17 +155,19 @@ def test_a_killed_process_of_a_pool_loses_nothing_that_is_finished(tmp_path):
 
 def test_a_cluster_loses_a_worker_in_the_middle_and_nothing_else(tmp_path):
     distributed = pytest.importorskip("distributed", reason="the extra `distributed` is not installed")
-    learner, found = microgpt.names(steps=250), []
-    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster, \
-            distributed.Client(cluster) as client:
+    learner, finished = microgpt.names(steps=250), []
+    machine = dict(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None)
+    with distributed.LocalCluster(**machine) as cluster, distributed.Client(cluster) as client:
         workers = list(client.run(os.getpid).values())
         assert len(set(workers) - {os.getpid()}) == 2
-        killer = threading.Thread(target=kill_after_first_block, args=(tmp_path / "cluster", workers[0], found))
+        facts = (tmp_path / "cluster", workers[0], finished)
+        killer = threading.Thread(target=kill_after_first_block, args=facts)
         killer.start()
-        precompute(learner, 64, 2, seed=5, design="sphere", out=tmp_path / "cluster", executor=client.get_executor())
+        precompute(learner, 64, 2, seed=5, design="sphere", out=tmp_path / "cluster",
+                   executor=client.get_executor())
         killer.join()
         # it was in the middle, and one is new
-        assert found[0] < 7 and set(client.run(os.getpid).values()) != set(workers)
+        assert finished[0] < 7 and set(client.run(os.getpid).values()) != set(workers)
     precompute(learner, 64, 2, seed=5, design="sphere", out=tmp_path / "straight")
     assert contents(tmp_path / "cluster") == contents(tmp_path / "straight")
 
@@ -166,7 +179,8 @@ def test_a_dry_run_tells_what_it_will_take_and_makes_nothing(learner, original, 
     assert not (tmp_path / "none").exists()
     taken = sum(path.stat().st_size for path in original.iterdir())
     assert abs(estimate.disk - taken) < 0.1 * taken + 1000
-    assert (estimate.blocks, estimate.finished, estimate.steps) == (3, 0, 90) and estimate.free > estimate.disk
+    assert (estimate.blocks, estimate.finished, estimate.steps) == (3, 0, 90)
+    assert estimate.free > estimate.disk
     assert 0 < estimate.seconds <= estimate.core_seconds and estimate.memory > 1e7
     for word in ("time", "disk", "memory", "3 blocks"):
         assert word in str(estimate)
@@ -181,10 +195,10 @@ def test_a_dry_run_adds_up_what_its_steps_take(learner, monkeypatch):
     machine counts."""
     module, clock = sys.modules["deletion.sketch.estimate"], [0.0]
 
-    def run(learner, block, begin, end):
+    def advance(learner, block, begin, end):
         clock[0] += (end - begin) * (2e-3 if block.recurrence.form.shared else 0.25e-3)
 
-    monkeypatch.setattr(module, "run", run)
+    monkeypatch.setattr(module, "advance", advance)
     monkeypatch.setattr(module, "time", SimpleNamespace(perf_counter=lambda: clock[0]))
     estimate = precompute(learner, 20, 2, seed=5, design="sphere", threads=1, dry_run=True)
     assert estimate.seconds_per_step == pytest.approx(2e-3) and estimate.steps == 3 * 30

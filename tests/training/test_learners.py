@@ -28,9 +28,9 @@ def minimiser(learner, weights, penalty=0.0):
     return np.linalg.solve((x.T * weights) @ x + len(x) * penalty * np.eye(x.shape[1]), x.T @ (weights * y))
 
 
-def close(found, wanted, tolerance):
-    """Largest difference, relative to the largest wanted number."""
-    return np.abs(found - wanted).max() <= tolerance * np.abs(wanted).max()
+def close(result, expected, tolerance):
+    """Largest difference, relative to the largest expected number."""
+    return np.abs(result - expected).max() <= tolerance * np.abs(expected).max()
 
 
 # least squares: everything has a closed form ----------------------------------------------------------------
@@ -48,8 +48,8 @@ def test_leave_one_out_is_the_leverage_formula(penalty):
     theta = inverse @ x.T @ y
     leverage, residual = np.einsum("ij,jk,ik->i", x, inverse, x), y - x @ theta
     assert close(learner.train()[0], theta, 1e-12) and learner.gradient_norm(learner.train()[0]) < 1e-14
-    found = learner.train()[0] - retrain(learner, np.arange(len(x))[:, None])
-    assert close(found, (x @ inverse) * (residual / (1.0 - leverage))[:, None], 1e-10)
+    moved = learner.train()[0] - retrain(learner, np.arange(len(x))[:, None])
+    assert close(moved, (x @ inverse) * (residual / (1.0 - leverage))[:, None], 1e-10)
 
 
 @PENALTIES
@@ -60,11 +60,11 @@ def test_terms_along_one_example_are_the_powers_of_its_leverage(penalty):
     x, y = stacked(learner.examples)
     inverse = np.linalg.inv(x.T @ x + len(x) * penalty * np.eye(x.shape[1]))
     residual = y - x @ inverse @ x.T @ y
-    found = precompute(learner, given(np.eye(len(x))[:16]), 3).measure(parameters).coefficients
+    terms = precompute(learner, given(np.eye(len(x))[:16]), 3).measure(parameters).coefficients
     for i in range(16):
-        wanted = -np.outer((x[i] @ inverse @ x[i]) ** np.arange(3), inverse @ x[i] * residual[i])
+        expected = -np.outer((x[i] @ inverse @ x[i]) ** np.arange(3), inverse @ x[i] * residual[i])
         for order in range(3):
-            assert close(found[i, order], wanted[order], 1e-9)
+            assert close(terms[i, order], expected[order], 1e-9)
 
 
 @PENALTIES
@@ -85,10 +85,10 @@ def test_joint_deletion_is_weighted_least_squares(penalty, rng):
                      1e-10)
         step = np.linalg.solve(a, x[deleted].T @ x[deleted])
         curve = precompute(learner, given(h), degree).measure(parameters).along(0, 1.0)[0].real
-        wanted = -np.linalg.solve(a, x[deleted].T @ (y - x @ theta)[deleted])
+        expected = -np.linalg.solve(a, x[deleted].T @ (y - x @ theta)[deleted])
         for order in range(1, degree + 1):
-            assert close(curve[order] - curve[order - 1], wanted, 1e-9)
-            wanted = step @ wanted
+            assert close(curve[order] - curve[order - 1], expected, 1e-9)
+            expected = step @ expected
         assert close(exact - curve[-1], np.linalg.matrix_power(step, degree) @ (exact - theta), 1e-6)
 
 

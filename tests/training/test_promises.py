@@ -75,14 +75,14 @@ def test_a_loss_that_couples_a_batch_is_refused(loss, w):
     """Also where it does not show at the initial parameters: z - mean(z) is 0 at zero."""
     with pytest.raises(LearnerError, match="couples the examples of a batch") as caught:
         learner(loss, w)
-    told = r"in place of example (\d+), the loss of example (\d+) moves from (\S+) to (\S+)\. With"
-    one, other, before, after = re.search(told, str(caught.value)).groups()
+    message = r"in place of example (\d+), the loss of example (\d+) moves from (\S+) to (\S+)\. With"
+    one, other, before, after = re.search(message, str(caught.value)).groups()
     assert one != other and float(before) != float(after)
 
 
 def test_names_are_told():
-    told = "in place of example 1, 'b', the loss of example 0, 'a' moves"
-    refused(told, learner, centred, labels="abcdefghijkl")
+    message = "in place of example 1, 'b', the loss of example 0, 'a' moves"
+    refused(message, learner, centred, labels="abcdefghijkl")
 
 
 def test_coupling_by_whole_numbers_is_refused():
@@ -97,8 +97,8 @@ def test_any_two_places_of_a_batch_are_told_apart(size, here, there):
 
     def loss(w, x, y):
         return squared_loss(w, x, y) + added @ (x @ w)
-    told = f"in place of example {there}, the loss of example {here} moves"
-    refused(told, learner, loss, schedule=np.arange(size)[None])
+    message = f"in place of example {there}, the loss of example {here} moves"
+    refused(message, learner, loss, schedule=np.arange(size)[None])
 
 
 def test_where_numbers_cannot_be_compared_the_gates_decide():
@@ -118,7 +118,7 @@ def one_by_one(w, x, y):
     return C.stack([logistic_loss(w, x[i], y[i]) for i in range(len(x))])
 
 
-def blocks(w, x, y):
+def one_long_sequence(w, x, y):
     """Examples as rows of one long sequence; a mask keeps each to itself."""
     z = C.reshape(x * w, (-1, 1))
     seen = np.kron(np.eye(len(x)), np.ones((3, 3)))
@@ -140,7 +140,8 @@ SCHEDULES = {"batches": BATCHES, "examples twice": [[3, 3, 5], [1, 1, 1]],
              "one example": np.arange(12)[:, None], "all at once": np.arange(12)[None]}
 
 
-@pytest.mark.parametrize("loss", [logistic_loss, squared_loss, stable, one_by_one, blocks, attention])
+@pytest.mark.parametrize("loss", [logistic_loss, squared_loss, stable, one_by_one, one_long_sequence,
+                                  attention])
 @pytest.mark.parametrize("schedule", SCHEDULES.values(), ids=SCHEDULES)
 def test_losses_of_one_example_each_pass(loss, schedule):
     assert learner(loss, np.array([0.5, -1.0, 2.0]), schedule=schedule).unit_count == 12
@@ -201,8 +202,8 @@ def test_numbers_of_a_seed_are_the_same_every_time():
 @pytest.mark.parametrize("ask", [lambda made, f: precompute(made, 4, 1, calibration=0).measure(f),
                                  lambda made, f: retrain(made, [[0]], f), metagradient])
 def test_a_random_measurement_is_refused(ask):
-    told = "the measurement is not deterministic"
-    refused(told, ask, logistic(steps=2), lambda w: w.sum() + np.random.normal())
+    message = "the measurement is not deterministic"
+    refused(message, ask, logistic(steps=2), lambda w: w.sum() + np.random.normal())
 
 
 def test_what_changes_after_the_learner_was_made_is_found_by_check():

@@ -82,7 +82,7 @@ def test_deleting_them_is_predicted_to_change_nothing_exactly(design, decoder):
         assert many.change[k] == 0.0 and not many.terms[k, 1:].any() and many.standard_error[k] == 0.0
         assert many.value[k] == many.interval[0][k] == many.interval[1][k] == measured.value
         assert many.verdict[k] == "trust" and "no step of the training uses these" in many.reasons[k][0]
-    assert many.change[6] != 0.0 and many.reasons[8] == ("nothing is deleted",)
+    assert many.change[6] != 0.0 and many.reasons[8] == ("Nothing is deleted.",)
     for field in ("value", "standard_error", "sampling", "truncation"):      # beside used ones they count 0
         assert getattr(many, field)[6] == getattr(many, field)[7]
 
@@ -114,9 +114,9 @@ def test_pairs_know_every_used_unit_exactly(made):
     """Five directions for the five used units: curves of their own, as a push along each alone gives them."""
     measured, alone = made.measure(score), precompute(learner(), given(np.eye(10)[USED]), 3, calibration=0)
     exact = alone.measure(score).coefficients.real
-    for unit, wanted in zip(USED, exact):
+    for unit, expected in zip(USED, exact):
         p = measured.predict(unit)
-        np.testing.assert_allclose(p.terms[1:], wanted, rtol=1e-9)
+        np.testing.assert_allclose(p.terms[1:], expected, rtol=1e-9)
         assert p.standard_error < 1e-6 * abs(p.change)
 
 
@@ -129,19 +129,19 @@ def test_the_papers_estimator_counts_the_units_that_directions_live_in():
     sets = [[2], [5, 8], [1, 2, 6], USED]
     along = precompute(made, given(made.deletion_sets(sets).dense(10)), 2, calibration=0)
     exact = along.measure(score).coefficients.real
-    found = measured.predict_many(sets, decoder="mean")
-    assert (np.abs(found.change - exact.sum(axis=1)) < 5.0 * found.standard_error).all()
-    assert (found.standard_error < 0.1 * np.abs(exact[:, 0])).all()      # fine enough to tell a factor of two
+    many = measured.predict_many(sets, decoder="mean")
+    assert (np.abs(many.change - exact.sum(axis=1)) < 5.0 * many.standard_error).all()
+    assert (many.standard_error < 0.1 * np.abs(exact[:, 0])).all()      # fine enough to tell a factor of two
 
 
 def test_norms_count_the_units_that_directions_live_in():
     """The norm of T_1 is that of the metagradient."""
     made = learner(steps=6)
     sketch = precompute(made, 400, 1, design="haar", seed=4, calibration=0)
-    found = stability(sketch, score, size=2, progress=False)
+    result = stability(sketch, score, size=2, progress=False)
     norm = np.linalg.norm(metagradient(made, score).gradient)
-    assert found.norms[0] == pytest.approx(norm, abs=5.0 * found.norm_errors[0])
-    assert found.norm_errors[0] < 0.04 * found.norms[0]      # n = 10 would make it 1.4 times as large
+    assert result.norms[0] == pytest.approx(norm, abs=5.0 * result.norm_errors[0])
+    assert result.norm_errors[0] < 0.04 * result.norms[0]      # n = 10 would make it 1.4 times as large
 
 
 def test_directions_of_ones_own_say_nothing_of_them():
@@ -151,8 +151,8 @@ def test_directions_of_ones_own_say_nothing_of_them():
     for sets in ([[1, 3, 9], [1]], [[2, 0], [2, 4]]):
         many = measured.predict_many(sets)
         assert many.change[0] == many.change[1]
-    found, along = measured.predict_many([[1, 3, 9], [2, 0]]).change, measured.coefficients.real.sum(axis=1)
-    np.testing.assert_allclose(found, along, rtol=1e-9)
+    along = measured.coefficients.real.sum(axis=1)
+    np.testing.assert_allclose(measured.predict_many([[1, 3, 9], [2, 0]]).change, along, rtol=1e-9)
 
 
 def test_a_folder_of_such_directions_made_before_is_read_alike(tmp_path):
@@ -165,8 +165,8 @@ def test_a_folder_of_such_directions_made_before_is_read_alike(tmp_path):
         folder, _ = begun(tmp_path / "old", old)
         folder.write("theta", sketch.theta)
         folder.write(block_name(0), sketch.blocks[0], seconds=1.0)
-    opened, wanted = load(tmp_path / "old", made).measure(score), sketch.measure(score).predict(1).change
-    assert opened.predict([1, 3]).change == opened.predict(1).change == wanted
+    opened, expected = load(tmp_path / "old", made).measure(score), sketch.measure(score).predict(1).change
+    assert opened.predict([1, 3]).change == opened.predict(1).change == expected
 
 
 def test_spheres_over_all_units_keep_their_numbers():
@@ -176,8 +176,8 @@ def test_spheres_over_all_units_keep_their_numbers():
     assert np.array_equal(measured.directions.psi, directions.psi)
     s = directions.psi.conj()[:, [1, 5]].sum(axis=1)
     first, second = ((s ** r * measured.coefficients[:, r - 1]).real.mean() for r in (1, 2))
-    wanted = 10 * first + 10 * 11 / 2 * second
-    assert measured.predict([1, 5], decoder="mean").change == pytest.approx(wanted, rel=1e-12)
+    expected = 10 * first + 10 * 11 / 2 * second
+    assert measured.predict([1, 5], decoder="mean").change == pytest.approx(expected, rel=1e-12)
     assert measured.predict(3, decoder="mean").change == 0.0
 
 
@@ -206,8 +206,8 @@ def test_how_many_there_are_is_said_once(caplog):
         stability(sketch, score, size=2, probes=2, progress=False)
         sketch.measure(score).predict(3)
         precompute(learner().again(schedule=np.arange(10)), 4, 1, calibration=0)
-    told, = (record.getMessage() for record in caplog.records)
-    assert told.startswith("no step uses 5 of the 10 units: deleting those changes nothing")
+    message, = (record.getMessage() for record in caplog.records)
+    assert message.startswith("no step uses 5 of the 10 units: deleting those changes nothing")
 
 
 def test_first_letters_that_no_name_of_the_training_has():
@@ -221,8 +221,8 @@ def test_first_letters_that_no_name_of_the_training_has():
 
 
 def test_stability_draws_and_measures_the_used(made):
-    found = stability(made, score, size=5, probes=2, progress=False)      # all five, twice
-    assert found.size == 5.0
+    result = stability(made, score, size=5, probes=2, progress=False)      # all five, twice
+    assert result.size == 5.0
     with pytest.raises(LearnerError, match="1 to 5 units, as steps use, got 6"):
         stability(made, score, size=6)
     with pytest.raises(LearnerError, match="delete something"):
@@ -246,8 +246,8 @@ def test_every_method_answers_nothing_for_them(method):
 
 def test_gradients_of_them_are_zero():
     made = learner(loss=ModelLoss(margins, margin_cost))
-    found = metagradient(made, score).gradient
-    assert not found[IDLE].any() and found[USED].all()
+    gradient = metagradient(made, score).gradient
+    assert not gradient[IDLE].any() and gradient[USED].all()
     assert not Influence(**GAUSS).self_influence(made)[IDLE].any()
     gaps = five_gaps(made, [[1], [1, 3]], score, damping=0.5, solver="cg")
     assert np.array_equal(gaps.change[:, 0], gaps.change[:, 1])

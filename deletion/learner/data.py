@@ -1,0 +1,117 @@
+"""What users give: parameters, examples, and the schedule that says which examples each step uses.
+
+Everything is checked and copied, so that a learner does not change when the user's arrays do.
+"""
+from math import prod
+
+import numpy as np
+
+from circuit import CircuitError
+from circuit.checks import data_array, iterable
+from circuit.errors import LearnerError
+
+
+class Layout:
+    """How named tensors lie in one flat vector, row by row and one behind the other.
+
+    Parameters
+    ----------
+    parameters : array_like or dict of array_like
+        The initial parameters. `split` returns the tensors of a vector in the same form.
+
+    Attributes
+    ----------
+    shapes : dict
+        The shape of each tensor, by name.
+    size : int
+        The number of parameters.
+    initial : np.ndarray, (size,)
+        The initial parameters.
+    """
+
+    def __init__(self, parameters):
+        self.single = not isinstance(parameters, dict)
+        tensors = {"": parameters} if self.single else parameters
+        self.shapes, pieces = {}, []
+        for name, value in tensors.items():
+            value = data_array(value, "the parameters" if self.single else f"parameter {name!r}")
+            self.shapes[name] = value.shape
+            pieces.append(value.astype(float).ravel())
+        self.size = sum(piece.size for piece in pieces)
+        if not self.size:
+            raise CircuitError("a learner needs at least one parameter")
+        self.initial = np.concatenate(pieces)
+
+    def pieces(self, vector):
+        """Yield the tensors of a vector in order; a leading batch axis of an array passes through."""
+        at, lead = 0, vector.shape[:-1]
+        for shape in self.shapes.values():
+            size = prod(shape)
+            yield vector[..., at:at + size].reshape(lead + shape)
+            at += size
+
+    def split(self, vector):
+        """Return the parameters in the form they were given in: an array or wire, or a dict of them."""
+        return self.form(list(self.pieces(vector)))
+
+    def form(self, pieces):
+        """Return tensors, in the order of `pieces`, in the form the parameters were given in."""
+        return pieces[0] if self.single else dict(zip(self.shapes, pieces))
+
+
+def checked_examples(examples, labels):
+    """Return every example as a tuple of arrays, copied."""
+    if not iterable(examples):
+        raise LearnerError("the examples: expected a sequence of arrays or of tuples of arrays, got "
+                           f"{examples!r:.60}")
+    examples = [e if isinstance(e, tuple) else (e,) for e in examples]
+    if labels is not None and len(labels) != len(examples):
+        raise LearnerError(f"expected one label for each example, got {len(labels)} labels for "
+                           f"{len(examples)} examples")
+    hint = " (a list: an example of several arrays is a tuple, such as (x, y))"
+    return [tuple(data_array(x, name_of(i, labels) + hint * isinstance(x, list)) for x in example)
+            for i, example in enumerate(examples)]
+
+
+def name_of(i, labels):
+    """Name an example: 'example 12, 'anna''."""
+    return f"example {i}" + (f", {labels[i]!r}" if labels else "")
+
+
+def checked_schedule(schedule, examples):
+    """Return a schedule as an array (steps,) or (steps, batch) of numbers of examples."""
+    expected = "the schedule: expected whole numbers (steps,) or (steps, batch)"
+    try:
+        schedule = np.array(schedule)
+    except ValueError:
+        raise LearnerError(f"{expected}, got rows of different lengths") from None
+    schedule.flags.writeable = False
+    if not examples or schedule.size == 0:
+        raise LearnerError("a learner needs at least one example and one step")
+    if schedule.ndim not in (1, 2) or not np.issubdtype(schedule.dtype, np.integer):
+        raise LearnerError(f"{expected}, got shape {schedule.shape}, {schedule.dtype}")
+    if schedule.min() < 0 or schedule.max() >= len(examples):
+        missing = schedule[(schedule < 0) | (schedule >= len(examples))][0]
+        raise LearnerError(f"the schedule names example {missing}; there are examples 0 to "
+                           f"{len(examples) - 1}{advice_on_columns(examples, missing)}")
+    return schedule
+
+
+def advice_on_columns(examples, missing):
+    """Say what to do where the examples look like columns, arrays with a row for the missing example."""
+    lengths = {len(e[0]) if len(e) == 1 and e[0].ndim else 0 for e in examples}
+    if len(lengths) > 1 or min(lengths) <= max(missing, 1):
+        return ""
+    names = ", ".join("Xyz"[:len(examples)]) if 1 < len(examples) <= 3 else "..."
+    return f", arrays of {min(lengths)} rows each. Examples are rows: did you mean list(zip({names}))?"
+
+
+def batch(examples, chosen):
+    """Return the arrays of one step: those of the example chosen, or those of a batch, stacked."""
+    if chosen.ndim == 0:
+        return examples[int(chosen)]
+    columns = list(zip(*(examples[i] for i in chosen)))
+    counts = {len(examples[i]) for i in chosen}
+    if len(counts) > 1 or any(len({x.shape for x in column}) > 1 for column in columns):
+        raise LearnerError(f"examples {chosen.tolist()} have different shapes and cannot be one batch")
+    return tuple(np.stack(column) for column in columns)
