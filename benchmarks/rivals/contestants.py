@@ -114,7 +114,8 @@ def entries(arena, learner):
         "homotopy": Entry(Homotopy(), "second order", optimum),
         "PBRF": Entry(PBRF(arena.damping), "second order", None, not arena.convex),
         "natural gradient": Entry(NaturalGradient(arena.damping), "unlearning", optimum, not arena.convex),
-        "min/max natural gradient": Entry(MinMax(damping=arena.damping), "unlearning", None, not arena.convex),
+        "min/max natural gradient": Entry(MinMax(damping=arena.damping), "unlearning", None,
+                                          not arena.convex),
         "certified removal": Entry(CertifiedRemoval(), "unlearning", optimum),
         "gradient ascent": Entry(GradientAscent(), "unlearning"),
     }

@@ -31,7 +31,7 @@ ONES = np.ones((1, 4))
     (lambda s: retrain(s.learner, [[0]], total, threads=0), "number of threads"),
     (lambda s: retrain(s.learner, [[0]], total, threads=1.5), "number of threads"),
     (lambda s: retrain(s.learner, [[0]], 3), "measurement: expected a function"),
-    (lambda s: retrain(s.learner, [[0]], lambda w: w.sum() * np.nan), "not nan"),
+    (lambda s: retrain(s.learner, [[0]], lambda w: w.sum() * np.nan), "got nan"),
     (lambda s: s.measure(total, threads=-1), "number of threads"),
     (lambda s: s.measure(total, threads="a"), "number of threads"),
     (lambda s: precompute(s.learner, threads=np.nan), "number of threads"),

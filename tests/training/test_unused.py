@@ -14,7 +14,8 @@ from deletion.storage.blocks import block_name
 from deletion.trust.calibration import calibrate
 from deletion.sketch.identity import Identity, begun
 from deletion.influence import (
-    PBRF, BayesianInfluence, ByMetagradient, Influence, NewtonStep, SketchWithMetagradient, five_gaps, metagradient)
+    PBRF, BayesianInfluence, ByMetagradient, Influence, NewtonStep, SketchWithMetagradient, five_gaps,
+    metagradient)
 from deletion.storage.files import writing
 from deletion.unlearning import GradientAscent, NaturalGradient, Rewind
 from microgpt import first_letter, names
@@ -230,7 +231,8 @@ def test_stability_draws_and_measures_the_used(made):
 
 
 GAUSS = dict(curvature="gauss-newton", damping=0.5)
-METHODS = [NoChange(), Retraining(), LeaveOneOuts(), Sketched(64), SketchedModel(5), SketchWithMetagradient(3),
+METHODS = [NoChange(), Retraining(), LeaveOneOuts(), Sketched(64), SketchedModel(5),
+           SketchWithMetagradient(3),
            ByMetagradient(), Influence(**GAUSS), Influence(**GAUSS, linear=False), NewtonStep(**GAUSS),
            PBRF(0.5), Rewind(10), GradientAscent(), NaturalGradient(), BayesianInfluence(draws=20, burn_in=5)]
 
