@@ -13,8 +13,7 @@ from circuit.blas import linear_algebra, one_blas_thread
 from deletion import SGD, Learner, precompute
 from deletion.curvature import objective
 from deletion.directions import kernel
-from deletion.learner import learner
-from deletion.trust import crossings as kinks
+from deletion.learner import replay
 from deletion.curvature.objective import Objective
 from deletion.curvature import solvers
 from deletion.influence import Influence, metagradient, newton, self_influences
@@ -92,8 +91,8 @@ backwards = sys.modules["deletion.gradients.metagradient"]      # whose name the
 
 CALLS = {
     "eigenvectors of a kernel": (kernel, "eigh", lambda: dense().measure(first).predict([3])),
-    "kinks": (kinks, "evaluate", lambda: precompute(kinked(), 8, 1)),
-    "training in NumPy": (learner, "evaluate", lambda: network().train()),
+    "kinks": (replay, "evaluate", lambda: precompute(kinked(), 8, 1)),
+    "training in NumPy": (replay, "evaluate", lambda: network().train()),
     "metagradient": (backwards, "evaluate", lambda: metagradient(network(), first)),
     "gradients": (objective, "evaluate", lambda: Objective(network()).gradients(network().trained)),
     "Cholesky": (solvers, "cho_factor", influence),

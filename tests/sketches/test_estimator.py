@@ -331,7 +331,7 @@ def test_intervals_hold_the_retrained_truth():
     held = (many.interval[0] <= truth) & (truth <= many.interval[1])
     assert 0.90 <= held.mean() <= 0.995
     large = measured.predict(range(learner.unit_count - 1))
-    assert large.verdict == "do not trust" and "retrained" in large.reasons[0]
+    assert large.verdict == "do not trust" and "largest calibration set" in large.reasons[0]
 
 
 def test_groups_from_a_failure_probability():
