@@ -62,18 +62,18 @@ def test_flake8():
 
 def public():
     """{name: function or class}: all that the faces show, and the public methods of their classes."""
-    found = {}
+    result = {}
     for face in FACES:
         module = importlib.import_module(face)
         for name in module.__all__:
             thing = getattr(module, name)
             if not (inspect.isfunction(thing) or inspect.isclass(thing)):
                 continue
-            found[f"{face}.{name}"] = thing
+            result[f"{face}.{name}"] = thing
             if inspect.isclass(thing):
-                found.update((f"{face}.{name}.{key}", value) for key, value in vars(thing).items()
-                             if inspect.isfunction(inspect.unwrap(value)) and not key.startswith("_"))
-    return found
+                result.update((f"{face}.{name}.{key}", value) for key, value in vars(thing).items()
+                              if inspect.isfunction(inspect.unwrap(value)) and not key.startswith("_"))
+    return result
 
 
 def sections(doc):

@@ -20,16 +20,16 @@ def test_the_comparison_scores_refuses_and_goes_on_from_what_is_kept(tmp_path):
     assert first.returncode == 0, first.stderr
     assert "no number for certified removal: the loss is not that of logistic regression" in first.stdout
     assert "ridge: sketch ..." in first.stdout
-    found = json.loads((tmp_path / "compare.json").read_text())
-    scores = found["scores"]["ridge"]
-    assert "certified removal" not in scores and "certified removal" in found["refusals"]["ridge"]
+    result = json.loads((tmp_path / "compare.json").read_text())
+    scores = result["scores"]["ridge"]
+    assert "certified removal" not in scores and "certified removal" in result["refusals"]["ridge"]
     # ridge is quadratic: a Newton step is retraining
     for kind in ("single", "1%", "5%", "20%", "class", "influential"):
         assert (scores["Newton step"][f"error {kind}"] < 1e-9 < scores["influence, Hessian"][f"error {kind}"]
                 < 0.6)
         assert scores["retraining"][f"error {kind}"] == 0.0      # of the truth from itself
     assert scores["sketch"]["error 1%"] < 0.05 and scores["Newton step"]["distance 5%"] < 1e-9
-    numbers = found["diagnostics"]["ridge"]
+    numbers = result["diagnostics"]["ridge"]
     assert numbers["Newton step"][0]["residual"] < 1e-9 and numbers["sketch"][0]["degree"] == 3
     assert numbers["sketch"][0]["trust"] > 0
     assert {"compare.csv", "compare.json"} <= {path.name for path in tmp_path.iterdir()}

@@ -53,10 +53,10 @@ def test_a_figure_leaves_pictures_a_table_and_one_line(folder, name):
     assert (folder / f"{name}.png").read_bytes().startswith(b"\x89PNG")
     assert "<svg" in (folder / f"{name}.svg").read_text()
     text = (folder / f"{name}.json").read_text()
-    found = json.loads(text)
+    result = json.loads(text)
     assert text.count("\n") == 1
-    assert {"machine", "versions", "seconds", "core_seconds", "peak_memory", "settings"} <= set(found)
-    assert found["settings"]["steps"] == 40 and found["settings"]["seed"] == 0 and found["name"] == name
+    assert {"machine", "versions", "seconds", "core_seconds", "peak_memory", "settings"} <= set(result)
+    assert result["settings"]["steps"] == 40 and result["settings"]["seed"] == 0 and result["name"] == name
     table = np.genfromtxt(folder / f"{name}.csv", delimiter=",", skip_header=1)
     assert len(table) == (6 if name == "figure1" else 11) and np.isfinite(table[:, :2]).all()
 
@@ -202,12 +202,12 @@ def test_root_mean_squares_stay_in_range():
 def test_the_series_end_at_the_measured_value_and_have_the_terms_of_a_contour(folder):
     """Terms by figure 2 against a contour integral of whole trainings at complex weights, which knows no
     Taylor rules."""
-    found = results(folder, "figure2")
-    curves, terms, learner = np.array(found["curves"]), np.array(found["terms"]), names(steps=40)
-    assert curves[-1] == pytest.approx(found["trained"] + np.concatenate([[0.0], np.cumsum(terms)]),
+    result = results(folder, "figure2")
+    curves, terms, learner = np.array(result["curves"]), np.array(result["terms"]), names(steps=40)
+    assert curves[-1] == pytest.approx(result["trained"] + np.concatenate([[0.0], np.cumsum(terms)]),
                                        rel=1e-12)
-    assert curves[0] == pytest.approx(found["retrained"][0], rel=1e-12)
-    assert found["errors"] == pytest.approx(curves[-1] - found["retrained"][-1], abs=1e-12)
+    assert curves[0] == pytest.approx(result["retrained"][0], rel=1e-12)
+    assert result["errors"] == pytest.approx(curves[-1] - result["retrained"][-1], abs=1e-12)
     h = np.array([1.0 if "an" in name else 0.0 for name in learner.documents])
     theta = learner.train(1.0 - 0.5 * np.exp(2j * np.pi * np.arange(32) / 32)[:, None] * h)[0]
     contour = np.fft.fft(evaluate(learner.measurement(learner.loss_on("max")),
@@ -234,17 +234,18 @@ def test_the_paper_s_band_is_the_spread_of_its_estimates():
 
 
 def test_figure_3_shows_what_the_library_predicts(folder):
-    found, learner = results(folder, "figure3"), names(steps=40)
+    result, learner = results(folder, "figure3"), names(steps=40)
     some = [unit for unit, name in zip(learner.units, learner.documents) if "an" in name]
     paper = precompute(learner, sphere(24, 40, 0), 3, calibration=0,
                        progress=False).measure(learner.loss_on("max")).predict(some, decoder="mean")
     ours = precompute(learner, 24, 3, 0, progress=False).measure(learner.loss_on("max")).predict(some)
-    assert found["paper"]["curves"][-1][-1] == pytest.approx(paper.value, rel=1e-12)
-    assert found["ours"]["curves"][-1][-1] == pytest.approx(ours.value, rel=1e-12)
-    assert found["ours"]["decoder"] == ours.decoder
-    assert found["ours"]["band"][-1] == [None, None, pytest.approx((ours.interval[1] - ours.interval[0]) / 2)]
+    assert result["paper"]["curves"][-1][-1] == pytest.approx(paper.value, rel=1e-12)
+    assert result["ours"]["curves"][-1][-1] == pytest.approx(ours.value, rel=1e-12)
+    assert result["ours"]["decoder"] == ours.decoder
+    half = (ours.interval[1] - ours.interval[0]) / 2
+    assert result["ours"]["band"][-1] == [None, None, pytest.approx(half)]
     # nothing is deleted
-    assert found["ours"]["band"][0][-1] == 0.0 and found["ours"]["curves"][0][-1] == found["trained"]
+    assert result["ours"]["band"][0][-1] == 0.0 and result["ours"]["curves"][0][-1] == result["trained"]
 
 
 # costs ------------------------------------------------------------------------------------------------------
@@ -252,22 +253,22 @@ def test_figure_3_shows_what_the_library_predicts(folder):
 def test_costs_are_even_where_they_are_said_to_be():
     row = {"precompute": 60.0, "measure": 1.0, "directions": 50, "one": 0.7, "predict_one": 0.002,
            "batched": 0.05, "predict_batched": 1e-5}
-    found = costs.evens(row)
+    result = costs.evens(row)
     for way in ("one", "batched"):
-        q = found[f"even_{way}"]
+        q = result[f"even_{way}"]
         assert 60.0 + 1.0 + q * row[f"predict_{way}"] == pytest.approx(q * row[way])
-    assert found["ratio"] == 60.0 / 0.05 / 50
+    assert result["ratio"] == 60.0 / 0.05 / 50
     assert costs.evens(row | {"batched": 1e-6})["even_batched"] == math.inf
 
 
 def test_costs_beyond_the_budget_are_extrapolated_and_marked(capsys):
-    found = costs.rows(argparse.Namespace(names=None, minutes=1e-9), (8, 16, 32), 8, 10)
-    assert [(row["n"], row["directions"]) for row in found] == [(8, 4), (8, 8), (16, 8), (32, 16), (32, 8)]
-    assert not found[0]["guessed"] and not found[1]["guessed"] and "precompute" in found[2]["guessed"]
-    assert "one" in found[2]["guessed"]
-    assert found[2]["precompute"] == pytest.approx(4 * found[0]["precompute"])
-    assert found[2]["one"] == pytest.approx(2 * found[0]["one"])
-    costs.report(found, 10)
+    result = costs.rows(argparse.Namespace(names=None, minutes=1e-9), (8, 16, 32), 8, 10)
+    assert [(row["n"], row["directions"]) for row in result] == [(8, 4), (8, 8), (16, 8), (32, 16), (32, 8)]
+    assert not result[0]["guessed"] and not result[1]["guessed"] and "precompute" in result[2]["guessed"]
+    assert "one" in result[2]["guessed"]
+    assert result[2]["precompute"] == pytest.approx(4 * result[0]["precompute"])
+    assert result[2]["one"] == pytest.approx(2 * result[0]["one"])
+    costs.report(result, 10)
     lines = capsys.readouterr().out.splitlines()
     assert "~" not in lines[2] + lines[3] and all(line.count("~") == 9 for line in lines[4:7])
 

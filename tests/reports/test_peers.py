@@ -11,8 +11,8 @@ from microgpt import names
 
 def test_the_scalar_peer_makes_the_same_coefficients():
     learner, psi = names(steps=2), sphere(1, 2, 3).psi
-    found = np.array(peer_scalar.train(learner, psi[0], 3, 2))
-    assert parity.errors(found, peers.coefficients(peers.pushed(learner, psi))[0]).max() < 1e-10
+    result = np.array(peer_scalar.train(learner, psi[0], 3, 2))
+    assert parity.errors(result, peers.coefficients(peers.pushed(learner, psi))[0]).max() < 1e-10
 
 
 def test_without_jax_its_rows_are_left_out(monkeypatch, capsys):
@@ -33,9 +33,9 @@ def test_what_is_not_right_is_not_timed():
 
 
 def test_ratios_are_those_of_single_repetitions():
-    found = peers.row("a peer", np.array([4.0, 9.0, 5.0]), np.array([1.0, 3.0, 1.0]), "", equations=2.0)
-    assert (found["ratio"], found["ratio_min"], found["ratio_max"],
-            found["seconds_per_direction_step"]) == (8.0, 6.0, 10.0, 5.0)
+    result = peers.row("a peer", np.array([4.0, 9.0, 5.0]), np.array([1.0, 3.0, 1.0]), "", equations=2.0)
+    assert (result["ratio"], result["ratio_min"], result["ratio_max"],
+            result["seconds_per_direction_step"]) == (8.0, 6.0, 10.0, 5.0)
 
 
 @pytest.fixture(scope="module")
@@ -47,8 +47,8 @@ def peer_jax():
 
 def test_jet_makes_the_same_coefficients(peer_jax):
     learner, psi = peers.typical(3), sphere(4, 3, 3).psi.real
-    found = peer_jax.Jet(learner, psi, threads=2, degree=3).run()
-    assert parity.errors(found, peers.coefficients(peers.pushed(learner, psi))).max() < 1e-10
+    result = peer_jax.Jet(learner, psi, threads=2, degree=3).run()
+    assert parity.errors(result, peers.coefficients(peers.pushed(learner, psi))).max() < 1e-10
 
 
 def test_the_contour_makes_the_same_coefficients_but_for_aliasing(peer_jax, monkeypatch):
@@ -66,5 +66,5 @@ def test_the_contour_makes_the_same_coefficients_but_for_aliasing(peer_jax, monk
 def test_jax_trains_to_the_same_parameters(peer_jax):
     learner = names(steps=3)
     weights = np.array([[1.0, 1.0, 1.0], [1.0, 0.0, 1.0]])
-    found = peer_jax.Trainings(learner, weights, threads=2).run()
-    assert np.abs(found - retrain(learner, weights=weights, progress=False)).max() < 1e-12
+    result = peer_jax.Trainings(learner, weights, threads=2).run()
+    assert np.abs(result - retrain(learner, weights=weights, progress=False)).max() < 1e-12

@@ -35,11 +35,11 @@ def flat(p):
 def test_the_natural_gradient_is_newtons_step():
     learner = logistic(4)
     rows, theta = np.array([x * y for x, y in learner.examples]), learner.trained
-    for chosen, found in zip(SETS[:2], answered(NaturalGradient(), learner)):
+    for chosen, result in zip(SETS[:2], answered(NaturalGradient(), learner)):
         q, gone = rows @ theta, np.isin(np.arange(24), chosen)
         hessian = (rows.T * (~gone * expit(q) * expit(-q))) @ rows + 24 * PENALTY * np.eye(3)
         step = np.linalg.solve(hessian, -(gone * expit(-q)) @ rows)
-        assert np.abs(found - theta - step).max() < 1e-10 * np.abs(step).max()
+        assert np.abs(result - theta - step).max() < 1e-10 * np.abs(step).max()
 
 
 def published(deleted, count, bend, gradient, convexity, smoothness, features):
@@ -52,11 +52,11 @@ def published(deleted, count, bend, gradient, convexity, smoothness, features):
 def test_the_natural_gradients_bound_is_the_published_one(bend, features):
     """Both terms together, and each alone: of no bend, and of features that hardly move."""
     constants = Constants(0.35, 1.5, 0.1, float(Fraction(bend)))
-    wanted = published(3, 24, bend, "3/2", "1/10", "7/20", features)
-    assert sensitivity(3, 24, constants, float(Fraction(features))) == pytest.approx(wanted, rel=1e-12)
+    expected = published(3, 24, bend, "3/2", "1/10", "7/20", features)
+    assert sensitivity(3, 24, constants, float(Fraction(features))) == pytest.approx(expected, rel=1e-12)
     rule = NaturalGradient(constants=constants, features=float(Fraction(features)))
     promised = rule.answer(logistic(4), [[3], [5, 0, 11]], whole).notes[-1]
-    assert f"sensitivity at most {wanted:.3g};" in promised      # of the larger set
+    assert f"sensitivity at most {expected:.3g};" in promised      # of the larger set
 
 
 def soft_scores(w, x, y):
@@ -85,8 +85,8 @@ def test_the_fisher_matrix_is_that_of_the_models_labels():
     for damping in (0.0, 6.0):
         theta = NaturalGradient(damping).answer(learner, [[2, 9]], flat_weights).parameters[0]
         slope = softmax_slope(learner, learner.trained, [2, 9])
-        wanted = np.linalg.solve(softmax_fisher(learner, [2, 9], damping), slope)
-        assert np.abs(theta - learner.trained - wanted).max() < 1e-10 * np.abs(wanted).max()
+        expected = np.linalg.solve(softmax_fisher(learner, [2, 9], damping), slope)
+        assert np.abs(theta - learner.trained - expected).max() < 1e-10 * np.abs(expected).max()
 
 
 def probabilities(learner, theta):
@@ -126,8 +126,8 @@ def test_min_max_takes_its_turns_as_described():
         here = here - cut(rate * inverse @ (softmax_slope(learner, here, kept) + 30 * 0.1 * here))
         away = x[deleted].T @ (probabilities(learner, here) - before)[deleted]
         here = here + cut(push * inverse @ away.ravel())
-        found = MinMax(1, rate, push, damping=0.3).answer(learner, [deleted], flat_weights).parameters[0]
-        assert np.abs(found - here).max() < 1e-9 * np.abs(here - theta).max()
+        result = MinMax(1, rate, push, damping=0.3).answer(learner, [deleted], flat_weights).parameters[0]
+        assert np.abs(result - here).max() < 1e-9 * np.abs(here - theta).max()
 
 
 def network_output(p, x, y):
@@ -178,8 +178,8 @@ def weights_decay(p):
 
 def test_enough_descent_is_the_minimiser_of_what_is_left():
     learner = logistic(3)
-    found = answered(Descent(logistic_bounds(learner), 200, radius=10.0), learner)
-    for chosen, theta in zip(SETS, found):
+    result = answered(Descent(logistic_bounds(learner), 200, radius=10.0), learner)
+    for chosen, theta in zip(SETS, result):
         assert np.abs(theta - minimiser(learner, 1.0 - learner.downweight(chosen), True)).max() < 1e-12
 
 
@@ -259,9 +259,9 @@ def test_the_steepest_quadratic_loss_in_a_ball(rng):
                       regularizer=partial(half_square, PENALTY))
     edges = -2.0 * np.sign(y)[:, None] * x / np.linalg.norm(x, axis=1, keepdims=True)
     steepest = [np.linalg.norm((x[i] @ edges[i] - y[i]) * x[i]) for i in range(7)]
-    found, longest = quadratic_bounds(learner, 2.0), (x ** 2).sum(axis=1).max()
-    wanted = [max(steepest), longest + PENALTY, PENALTY]
-    assert [found.gradient, found.smoothness, found.convexity] == pytest.approx(wanted, rel=1e-9)
+    result, longest = quadratic_bounds(learner, 2.0), (x ** 2).sum(axis=1).max()
+    expected = [max(steepest), longest + PENALTY, PENALTY]
+    assert [result.gradient, result.smoothness, result.convexity] == pytest.approx(expected, rel=1e-9)
 
 
 def test_noise_keeps_its_promise_exactly():
@@ -306,11 +306,12 @@ def test_what_keeps_some_weight_is_removed_in_part():
     promised = NaturalGradient(constants=GOOD, features=1.0).answer(learner, [[3]], whole,
                                                                     weight=0.3).notes[-1]
     assert f"sensitivity at most {published('7/10', 24, '1/10', 1, '1/10', '7/20', 1):.3g};" in promised
-    found, rows = Descent(logistic_bounds(learner), 300).answer(learner, [range(1, 24), range(24)], whole,
-                                                                weight=0.01), logistic_rows(learner)
-    for there, keep in zip(found.parameters, np.array([[1.0] + [0.01] * 23, [0.01] * 24])):
+    sets = [range(1, 24), range(24)]
+    result = Descent(logistic_bounds(learner), 300).answer(learner, sets, whole, weight=0.01)
+    rows = logistic_rows(learner)
+    for there, keep in zip(result.parameters, np.array([[1.0] + [0.01] * 23, [0.01] * 24])):
         assert np.abs(PENALTY * there - (keep * expit(-rows @ there)) @ rows / keep.sum()).max() < 1e-12
-    assert "sensitivity at most" in found.notes[-1]
+    assert "sensitivity at most" in result.notes[-1]
 
 
 def test_min_max_counts_the_weight_that_is_gone():

@@ -100,9 +100,9 @@ def test_predictions_are_the_librarys(sketch, letters):
     measured = load(letters, learner).measure(learner.loss_on("max"))
     for row, units in zip(rows, (["m"], ["a", "b"])):
         p = measured.predict(units)
-        found = [row["predicted"], row["standard_error"], *row["terms"]]
+        result = [row["predicted"], row["standard_error"], *row["terms"]]
         assert row["units"] == units
-        assert found == pytest.approx([p.value, p.standard_error, *p.terms], rel=1e-9)
+        assert result == pytest.approx([p.value, p.standard_error, *p.terms], rel=1e-9)
     code, text, _ = sketch("predict", letters, "--delete", "m", "--measure", "loss:max", "--weight", "1")
     assert code == 0 and "as trained" in text and text.splitlines()[1].split()[5] == "0"
 

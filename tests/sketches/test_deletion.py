@@ -132,9 +132,9 @@ def test_a_learner_survives_pickling_and_its_fingerprint_tells_what_it_does():
 
 def test_deletion_sets_may_be_generators(learner):
     """Each is read once."""
-    wanted = learner.deletion_sets([[1], [3, 4]])
-    found = learner.deletion_sets((unit for unit in chosen) for chosen in ([1], [3, 4]))
-    assert len(found) == 2 and all(np.array_equal(a, b) for a, b in zip(found, wanted))
+    expected = learner.deletion_sets([[1], [3, 4]])
+    result = learner.deletion_sets((unit for unit in chosen) for chosen in ([1], [3, 4]))
+    assert len(result) == 2 and all(np.array_equal(a, b) for a, b in zip(result, expected))
 
 
 def test_deletion_sets_that_make_no_sense(sketch):

@@ -66,10 +66,10 @@ def test_the_mean_is_unbiased_at_every_degree(exact_and_random):
     once in 5,000 seeds."""
     exact, h, directions, c, _, _ = exact_and_random
     each = by_definition(directions.psi, c, h)
-    found = Mean(directions, c[..., None])(Sets.of(h))
+    result = Mean(directions, c[..., None])(Sets.of(h))
     assert np.abs(exact).min() > 1e-3
-    assert (np.abs(found.terms[0, :, 0] - exact) < 4.0 * each.std(axis=0, ddof=1) / math.sqrt(COUNT)).all()
-    assert np.abs(found.change[0, 0] - exact.sum()) < 4.0 * each.sum(axis=1).std(ddof=1) / math.sqrt(COUNT)
+    assert (np.abs(result.terms[0, :, 0] - exact) < 4.0 * each.std(axis=0, ddof=1) / math.sqrt(COUNT)).all()
+    assert np.abs(result.change[0, 0] - exact.sum()) < 4.0 * each.sum(axis=1).std(ddof=1) / math.sqrt(COUNT)
 
 
 def test_the_same_test_rejects_wrong_estimators(exact_and_random):
@@ -108,10 +108,10 @@ def test_binomials_beyond_floats(rng):
     for degree, h in ((100, np.ones(1000)), (400, np.eye(1000)[7])):
         # f = (sum_i h_i w_i)^r, for which c_r = s^r: real estimates
         s, orders = directions.psi @ h, np.arange(1, degree + 1)
-        found = Mean(directions, (s[:, None] ** orders)[..., None])(Sets.of(h), errors=False).terms[0, :, 0]
+        result = Mean(directions, (s[:, None] ** orders)[..., None])(Sets.of(h), errors=False).terms[0, :, 0]
         logs = [math.log(math.comb(999 + r, r)) for r in orders]
-        wanted = np.exp(np.array(logs) + 2.0 * orders * np.log(np.abs(s))[:, None]).mean(axis=0)
-        np.testing.assert_allclose(found, wanted, rtol=1e-9, atol=1e-300)
+        expected = np.exp(np.array(logs) + 2.0 * orders * np.log(np.abs(s))[:, None]).mean(axis=0)
+        np.testing.assert_allclose(result, expected, rtol=1e-9, atol=1e-300)
 
 
 def test_the_median_of_means_is_biased_where_estimates_are_skewed(rng):
@@ -154,9 +154,9 @@ def test_standard_errors_are_those_of_repetition(rng, decoder, options, sketches
     for _ in range(sketches):
         psi = uniform(rng, size, 4)
         c = (psi @ [1.0, -1.0, 0.5, 0.0])[:, None, None]
-        found = decoder(Directions(psi, "sphere"), c, **options)(Sets.of(h))
-        changes.append(found.change.item())
-        squares.append(found.error.item() ** 2)
+        result = decoder(Directions(psi, "sphere"), c, **options)(Sets.of(h))
+        changes.append(result.change.item())
+        squares.append(result.error.item() ** 2)
     deviation = np.square(changes - np.mean(changes))
     error = deviation.std() / math.sqrt(sketches)
     assert abs(np.mean(squares) - deviation.mean()) < 4.0 * error < 0.14 * deviation.mean()
@@ -223,8 +223,8 @@ def test_pairs_give_every_unit_its_own_first_order_exactly_and_its_curve_nearly(
     measured = precompute(learner, 3, 3, design="pairs", progress=False).measure(lambda w: (w * w).sum())
     exact = precompute(learner, given(np.eye(6)), 3,
                        progress=False).measure(lambda w: (w * w).sum()).coefficients.real
-    found = measured.leave_one_out(decoder="least squares").terms
-    np.testing.assert_allclose(found[:, 1], exact[:, 0], rtol=1e-8)
+    result = measured.leave_one_out(decoder="least squares").terms
+    np.testing.assert_allclose(result[:, 1], exact[:, 0], rtol=1e-8)
     indicators = precompute(learner, 6, 3, design="pairs", progress=False).measure(lambda w: (w * w).sum())
     np.testing.assert_allclose(indicators.leave_one_out().terms[:, 1:], exact, rtol=1e-8)
 
@@ -257,14 +257,14 @@ def test_the_kernel_is_the_prior_it_says(rng):
         return np.concatenate([np.outer(x, x).ravel(), math.sqrt(w) * x ** 2])
     rows = np.array([features(x) for x in psi])
     real = np.concatenate([rows.real, rows.imag])      # T = <features, real Gaussian>: Re T and Im T
-    wanted = real @ real.T
+    expected = real @ real.T
     values, vectors = Kernel(psi).eigen(order, w)
-    np.testing.assert_allclose((vectors * values) @ vectors.T, wanted, atol=1e-12)
+    np.testing.assert_allclose((vectors * values) @ vectors.T, expected, atol=1e-12)
     h = rng.normal(size=(2, 3))
     np.testing.assert_allclose(Kernel(psi).between(Sets.of(h), order, w),
                                np.array([features(x) for x in h]) @ real.T, atol=1e-12)
     k = np.array([features(x) for x in h])
-    left = (k * k).sum(axis=1) - np.einsum("ia,ab,ib->i", k @ real.T, np.linalg.pinv(wanted, rcond=1e-13),
+    left = (k * k).sum(axis=1) - np.einsum("ia,ab,ib->i", k @ real.T, np.linalg.pinv(expected, rcond=1e-13),
                                            k @ real.T)
     np.testing.assert_allclose(Kernel(psi).variance(Sets.of(h), order, w), left, atol=1e-10)
 
@@ -284,9 +284,9 @@ def test_least_squares_states_its_error_honestly_under_its_own_prior(rng):
             truth = first + second
         else:
             put[0], put[1] = first, second
-    found = LeastSquares(directions, c)(Sets.of(h))
-    assert np.mean((found.change[0]
-                    - truth) ** 2) / np.mean(found.error[0] ** 2) == pytest.approx(1.0, abs=0.2)
+    result = LeastSquares(directions, c)(Sets.of(h))
+    assert np.mean((result.change[0]
+                    - truth) ** 2) / np.mean(result.error[0] ** 2) == pytest.approx(1.0, abs=0.2)
 
 
 # sums and intervals -----------------------------------------------------------------------------------------
@@ -295,13 +295,14 @@ def test_compiled_sums_are_those_of_numpy(rng):
     """Groups, powers, several values and the units' own part, against the formula written out."""
     psi, alpha = sphere(10, 7, 1).psi, rng.normal(size=(10, 3, 2)) + 1j * rng.normal(size=(10, 3, 2))
     beta, h = rng.normal(size=(7, 3, 2)), np.where(rng.random((150, 7)) < 0.4, rng.normal(size=(150, 7)), 0.0)
-    found, squares = terms(Sets.of(h), Tables.of(psi, alpha, beta, groups=[0, 4, 10]), spread=True, threads=2)
+    result, squares = terms(Sets.of(h), Tables.of(psi, alpha, beta, groups=[0, 4, 10]), spread=True,
+                            threads=2)
     s = h @ psi.conj().T
     # (sets, directions, orders, values)
     each = np.stack([(s ** r)[..., None] * alpha[:, r - 1] for r in (1, 2, 3)], axis=2).real
     own = np.stack([h ** r @ beta[:, r - 1] for r in (1, 2, 3)], axis=1)
-    np.testing.assert_allclose(found[:, 0], each[:, :4].sum(axis=1) + own, atol=1e-12)
-    np.testing.assert_allclose(found[:, 1], each[:, 4:].sum(axis=1), atol=1e-12)
+    np.testing.assert_allclose(result[:, 0], each[:, :4].sum(axis=1) + own, atol=1e-12)
+    np.testing.assert_allclose(result[:, 1], each[:, 4:].sum(axis=1), atol=1e-12)
     np.testing.assert_allclose(squares, (each.sum(axis=2) ** 2).sum(axis=1), atol=1e-12)
 
 

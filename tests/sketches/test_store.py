@@ -99,10 +99,10 @@ def test_kill_9_at_ten_moments_ends_with_the_same_bits(learner, tmp_path):
     for attempt in range(10):
         child = started(CHILD, tmp_path / "killed", Path(__file__).parent.parent)
         # kill while, or some time after, so many blocks are begun to be written
-        lines, wanted = [], chance.randrange(1, 3)
+        lines, expected = [], chance.randrange(1, 3)
         for line in child.stdout:
             lines.append(line.strip())
-            if sum(line.startswith("writing block") for line in lines) == wanted:
+            if sum(line.startswith("writing block") for line in lines) == expected:
                 break
         time.sleep(0.0 if attempt % 2 else chance.uniform(0.0, 0.2))
         child.kill()
