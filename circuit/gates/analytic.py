@@ -13,7 +13,7 @@ from scipy import special
 
 from .arithmetic import power, principal, scale, shift
 from ..errors import DomainError
-from .cost import chain, product
+from .cost import chain, linear, product
 from .gate import Domain, elementwise
 
 
@@ -52,7 +52,7 @@ log = elementwise(
     "log", _log, lambda g, y, x: (g * power(x, exponent=-1),),
     """Natural logarithm; x y' = x'. Analytic for x_0 > 0.
     Taylor: x_0 y_r = x_r - (1/r) sum_{j=1..r-1} j y_j x_{r-j}.""",
-    taylor="log", cost=lambda p, moving: chain(p) + 4 * p, domain=Domain.POSITIVE,
+    taylor="log", cost=lambda p, moving: chain(p) - 2, domain=Domain.POSITIVE,
     outside="a logarithm needs a positive number", flops=20.0)
 
 tanh = elementwise(
@@ -63,7 +63,7 @@ tanh = elementwise(
 sigmoid = elementwise(
     "sigmoid", _sigmoid, lambda g, y, x: (g * (y * shift(scale(y, by=-1.0), by=1.0)),),
     """1 / (1 + e^-x); y' = y (1 - y) x'. Taylor: slope s = y - y y.""",
-    taylor="sigmoid", cost=lambda p, moving: chain(p) + product(p), flops=20.0)
+    taylor="sigmoid", cost=lambda p, moving: chain(p) + product(p) + linear(p), flops=20.0)
 
 sin = elementwise(
     "sin", np.sin, lambda g, y, x: (g * cos(x),),
@@ -79,10 +79,10 @@ erf = elementwise(
     "erf", lambda x: _in_range(special.erf(x)),
     lambda g, y, x: (scale(g * _gaussian(x), by=2.0 / math.sqrt(math.pi)),),
     """Error function; y' = (2 / sqrt(pi)) e^(-x^2) x'. Taylor: slope by squaring and exp.""",
-    taylor="erf", cost=lambda p, moving: product(p) + 2 * chain(p), flops=20.0)
+    taylor="erf", cost=lambda p, moving: product(p) + 2 * chain(p) + 2 * linear(p), flops=20.0)
 
 gelu = elementwise(
     "gelu", lambda x: x * _in_range(special.ndtr(x)), _gelu_vjp,
     """GELU, exact: x Phi(x) with the normal distribution function Phi; y' = (Phi + x phi) x'.
     Taylor: x times Phi, Phi by its slope phi = e^(-x^2/2) / sqrt(2 pi).""",
-    taylor="gelu", cost=lambda p, moving: 2 * product(p) + 2 * chain(p), flops=25.0)
+    taylor="gelu", cost=lambda p, moving: 2 * product(p) + 2 * chain(p) + 2 * linear(p), flops=25.0)

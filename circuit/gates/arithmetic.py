@@ -57,7 +57,7 @@ def _power_analytic(exponent):
 
 
 def _power_cost(p, moving, exponent):
-    return whole_power(p, exponent) if _integral(exponent) and exponent >= 0 else chain(p) + 4 * p
+    return whole_power(p, exponent) if _integral(exponent) and exponent >= 0 else chain(p)
 
 
 def _constant_shape(*, value):

@@ -1,7 +1,8 @@
-"""What Taylor rules cost: useful floating-point operations per element and direction at degree p.
+"""What Taylor rules cost: the floating-point operations that they make per element and direction at degree p.
 
 The constant parts are shared by all directions and are not counted. A complex number times a real one takes
-2 operations, a product of two complex numbers 6, and a sum of two 2.
+2 operations, a product of two complex numbers 6, and a sum of two 2; what is known to be zero costs nothing.
+A test counts the operations of every rule (tests/engine/test_costs.py).
 
 A gate declares `cost(p, *moving, **parameters)`, where `moving` says of each input whether it has
 coefficients (at least one has, or nothing is calculated). `free` and `linear` are such functions themselves;
@@ -30,6 +31,6 @@ def chain(p):
 
 
 def whole_power(p, exponent):
-    """x^n for a whole n >= 0, by repeated squaring."""
+    """x^n for a whole n >= 0, by repeated squaring; the first product is with the constant 1."""
     n = int(exponent)
-    return max(n.bit_length() + bin(n).count("1") - 2, 0) * product(p)
+    return (n.bit_length() + bin(n).count("1") - 2) * product(p) + linear(p) if n else 0
