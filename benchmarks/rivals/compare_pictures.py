@@ -148,6 +148,7 @@ def draw_predictions(pyplot, contest, results):
     preferred = ("sketch", "metagradient", "influence, Gauss-Newton", "rewind 1/2", "gradient ascent",
                  "Newton step", "natural gradient")
     names = [m for m in preferred if m in results and not results[m].reason][:MOST_PREDICTED]
+    names = names or [m for m in results if not results[m].reason][-MOST_PREDICTED:]
     figure, panels = pyplot.subplots(1, len(names), figsize=(3.6 * len(names), 3.8), layout="constrained",
                                      squeeze=False, sharex=True)
     span = np.abs(contest.change["5%"]).max() * 1.05

@@ -8,7 +8,7 @@ from table import TABLE
 from circuit import GATES, CircuitError, DomainError, Gate, ShapeError, find_gate, real, record
 from circuit.gates.cost import free
 from circuit.gates.gate import BY_VALUE, COMPOSED, elementwise
-from taylor import Evaluator, Polynomial, evaluate
+from taylor import Evaluator, Polynomial, Recurrence, Step, evaluate
 from taylor import kernels as k
 from taylor.lower import check_rules
 
@@ -87,6 +87,17 @@ def test_a_batch_is_its_items_one_by_one(row, rng):
     if batch:
         each = np.stack([circuit(*items) for items in zip(*batch)])
         assert close(circuit(*batch), each, 1e-14)
+
+
+@pytest.mark.parametrize("row", [row for row in TABLE if find_gate(row.gate).taylor in k.OPERATIONS[:k.EINSUM]
+                                 and len(row.shapes) == 1], ids=lambda row: row.name)
+def test_trainings_side_by_side(row, rng):
+    """Lanes with constant parts of their own, as retraining has them."""
+    circuit = record(lambda x, w: row.function(x * w), real(2, 3), real(1))
+    x, weights = row.sample(rng, 0)[0].constant, rng.uniform(0.9, 1.0, (3, 1))
+    block = Recurrence([circuit], [Step(0, np.array([0]), ())], 1, None).block([x], weights)
+    block.run(0, 1)
+    assert close(block.constant(0).reshape(3, 2, 3), np.stack([circuit(x, w) for w in weights]), 1e-13)
 
 
 @pytest.mark.parametrize("row", [row for row in TABLE if row.kink is not None], ids=lambda row: row.name)

@@ -48,6 +48,12 @@ def test_what_is_not_compared_is_named(tmp_path, more, words):
     assert result.returncode == 2 and words in result.stderr and "Traceback" not in result.stderr
 
 
+def test_a_method_that_is_not_among_those_drawn_first_is_drawn_alone(tmp_path):
+    result = script("benchmarks.compare", "--quick", "--learner", "ridge", "--out", tmp_path, "--method",
+                    "homotopy")
+    assert result.returncode == 0, result.stderr
+
+
 def test_membership_advantage():
     """All deleted losses below all unseen ones: 1. The same losses: 0. A half below: 1/2."""
     assert membership(np.array([0.1, 0.2]), np.array([0.3, 0.4])) == 1.0
