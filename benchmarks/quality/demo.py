@@ -33,28 +33,27 @@ def ask(options):
           f"{'one of them' if held else 'not one of them'}")
     start = time.perf_counter()
     theta = learner.train()[0]
-    print(f"trained in {time.perf_counter() - start:.1f} s; it babbles: "
+    print(f"trained in {time.perf_counter() - start:.1f} s; names that it makes up: "
           + ", ".join(sample(learner.layout.split(theta), learner.tokenizer, learner.shape, 8)))
 
     start = time.perf_counter()
     # of directions, of the steps before the first of them moves, of plain trainings
     for degree in (options.degree, 0, None):
         learner.recurrence(degree)
-    print(f"ready after {time.perf_counter() - start:.1f} s (the first time it compiles, as stderr tells; "
-          "the results are kept)")
+    print(f"ready after {time.perf_counter() - start:.1f} s (compiling happens only in the first run)")
     start = time.perf_counter()
     sketch = precompute(learner, options.directions, options.degree, options.seed, design="sphere")
-    print(f"pushed {options.directions} directions of degree {options.degree} over {learner.unit_count} "
+    print(f"calculated {options.directions} directions of degree {options.degree} over {learner.unit_count} "
           f"units through the training in {time.perf_counter() - start:.1f} s")
     measured = sketch.measure(measure)
     start = time.perf_counter()
     own = precompute(learner, options.directions, options.degree, options.seed).measure(measure)
-    print(f"as many again of the design that auto takes ({own.directions.design}) in "
+    print(f"and {options.directions} more of the default design ({own.directions.design}) in "
           f"{time.perf_counter() - start:.1f} s")
     along = precompute(learner, given(learner.downweight(letter)), options.degree, calibration=0)
     weights = np.stack([1.0 - learner.downweight(letter, w) for w in WEIGHTS])
     columns = {"retrained": retrain(learner, weights=weights, measurement=measure),
-               f"Taylor along {letter}": along.measure(measure).along(0, 1.0 - WEIGHTS)[:, -1].real}
+               f"series of {letter}": along.measure(measure).along(0, 1.0 - WEIGHTS)[:, -1].real}
     for decoder in ("auto", "mean", "median of means"):
         curve = (own if decoder == "auto" else measured).curve(letter, WEIGHTS, decoder=decoder)
         columns[decoder] = curve.value
@@ -104,9 +103,9 @@ def main():
     harness.output_folder(options.out)
     letter, value, columns = ask(options)
     print(f"\nloss on {options.name!r} in nats per token (as trained: {value:.4f}), by the weight left to "
-          f"names with {letter!r};\nretrained is the truth (zero weight, schedule unchanged), +- one "
-          "standard error (mean, median of means)\nor one standard deviation of sampling and truncation "
-          "together, calibrated on random sets (auto)")
+          f"names with {letter!r}:\n'retrained' is the truth (zero weight, schedule unchanged), 'series of "
+          f"{letter}' the Taylor series of exactly this set, without a sketch;\nthe others are decoders of a "
+          "sketch: 'auto' is the default, the other two are the paper's")
     rows = zip(*([f"{w:.2f}" for w in WEIGHTS],
                  *([f"{x:.4f}" for x in column] for column in columns.values())))
     print(harness.table(["weight", *columns], rows))

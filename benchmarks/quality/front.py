@@ -88,8 +88,8 @@ def draw(answers, name, pyplot):
             axes.annotate(f"not trusted: all names with {str(answers.letters[i])!r}",
                           (answers.true[i], answers.predicted[i]), xytext=(-8 if left else 8, -3),
                           ha="right" if left else "left", textcoords="offset points", fontsize=9,
-                          color=colour)
-    axes.axline((0.0, 0.0), slope=1.0, color="0.4", linewidth=0.9)
+                          color=colour, bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.0})
+    axes.axline((0.0, 0.0), slope=1.0, color="0.4", linewidth=0.9, zorder=0, label="predicted = retrained")
     limit(axes, answers)
     held, trusted = answers.held[answers.trusted].sum(), answers.trusted.sum()
     axes.set(xlabel="change by exact retraining, nats per token", ylabel="predicted change, nats per token",

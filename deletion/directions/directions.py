@@ -110,7 +110,7 @@ def chosen(learner, directions, design, degree, seed):
     idle = learner.unit_count - np.count_nonzero(learner.used)
     if idle:
         log.warning(f"no step uses {idle:,} of the {learner.unit_count:,} units: deleting those changes "
-                    "nothing, and they take no direction")
+                    "nothing, and no direction is spent on them")
     return draw(design, directions, learner, degree, seed), seed
 
 

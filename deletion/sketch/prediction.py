@@ -137,7 +137,7 @@ class Fits:
         """
         invariant = self.directions.design in UNITARILY_INVARIANT
         if not invariant:
-            return LeastSquares.name, "other decoders need directions of the sphere" + self._conditions()
+            return LeastSquares.name, "the other decoders need directions of the sphere" + self._conditions()
         if self.calibration is None or not self.calibration.finite or not self.coefficients.shape[1]:
             return LeastSquares.name, "nothing to calibrate by" + self._conditions()
         weights = 1.0 / np.sqrt(np.square(self.calibration.downweights).sum(axis=1))[:, None]

@@ -220,7 +220,7 @@ def frobenius(sketch, measured):
 def decided(evidence, lacking):
     """(verdict, reasons).   lacking: what more directions would determine, in words; None if nothing."""
     error, series_error, covered = evidence.prediction_error, evidence.series_error, evidence.covered
-    summary = f"exact series are off by {series_error:.2g} of the true change, predictions by {error:.2g}"
+    summary = f"exact series are off by {series_error:.0%} of the true change, predictions by {error:.0%}"
     if covered is not None:
         summary += f"; 95% intervals held {covered:.0%} of the retrained values"
     if not evidence.finite:
@@ -229,8 +229,8 @@ def decided(evidence, lacking):
         return NOT, (f"retraining crossed {evidence.crossings:.0f} kinks (median); Taylor series see one "
                      "branch", summary)
     if evidence.decay >= 1.0:
-        return NOT, (f"the terms grow from order to order, by {evidence.decay:.2g}: no degree will do",
-                     summary)
+        return NOT, (f"the terms do not shrink from order to order (ratio {evidence.decay:.2g}): no higher "
+                     "degree will help", summary)
     if error > MAX_RELATIVE_ERROR:
         series_is_off = series_error > MAX_SERIES_SHARE * error
         if lacking and not series_is_off:

@@ -148,7 +148,7 @@ def judge_one(evidence, reach, lacking):
         return RAISE, (f"Series not converged: extrapolated remainder {percent(rest)} of the change typical "
                        f"of this size (calibrated error {percent(error)}).")
     return TRUST, (f"{calibrated}. Sets chosen by a rule (a class, neighbours) were not retrained and may be "
-                   "predicted worse.")
+                   "far off: stability(sketch, f, sets=[set]) tries them.")
 
 
 def percent(share):

@@ -129,7 +129,7 @@ def test_the_demo_says_what_is_wrong(arguments, words, tmp_path):
 
 # other scripts --------------------------------------------------------------------------------------------
 
-def test_microgpt_babbles():
+def test_microgpt_makes_up_names():
     result = script("microgpt", "--steps", 20, "--samples", 3)
     assert result.returncode == 0 and "names that were not in the training" in result.stdout
     assert len(result.stdout.splitlines()) == 4
