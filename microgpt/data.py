@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from circuit.errors import DocumentError
-from circuit.checks import whole_number
+from circuit.checks import is_whole, whole_number
 
 from .model import Shape
 
@@ -145,8 +145,7 @@ class Tokenizer:
         DocumentError
             If there is no such token.
         """
-        unknown = [t for t in tokens if isinstance(t, bool) or not isinstance(t, (int, np.integer))
-                   or not 0 <= t <= self.bos]
+        unknown = [t for t in tokens if not is_whole(t) or not 0 <= t <= self.bos]
         if unknown:
             raise DocumentError(f"there is no token {unknown[0]!r}: tokens are 0 to {self.bos}")
         return "".join(self.alphabet[t] for t in tokens if t != self.bos)

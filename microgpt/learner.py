@@ -8,7 +8,7 @@ import numpy as np
 
 from circuit import exp, gelu
 from deletion import SGD, Adam, Learner, LearnerError, LinearDecay, ModelLoss, Momentum
-from circuit.checks import checked_function, checked_labels, in_order, iterable, whole_number
+from circuit.checks import checked_function, checked_labels, in_order, is_whole, iterable, whole_number
 
 from .data import Tokenizer, initial_parameters, model_shape, read_names, shuffled
 from .model import Shape, loss, mean_loss, predictions
@@ -207,7 +207,7 @@ def names(path: str | PathLike | None = None, steps: int = 1000, seed: int = 42,
     >>> len(learner.documents), learner.unit_count, len(learner.held_out)
     (3, 26, 5160)
     """
-    if isinstance(steps, bool) or not isinstance(steps, (int, np.integer)) or steps < 1:
+    if not is_whole(steps) or steps < 1:
         raise LearnerError("steps: expected a whole number >= 1 (a training has at least one step), got "
                            f"{steps!r}")
     seed = whole_number(seed, "a seed", 0)

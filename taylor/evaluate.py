@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from circuit import Circuit, CircuitError, DomainError, ShapeError
+from circuit.checks import is_whole
 from circuit.evaluate import checked_input, listed_inputs
 
 from .machine import NO_MEMORY, NOTHING, Forms, StepTable, ready, repeat
@@ -121,7 +122,7 @@ def checked_degree(degree: int) -> int:
     >>> checked_degree(3)
     3
     """
-    if isinstance(degree, bool) or not isinstance(degree, (int, np.integer)) or degree < 0:
+    if not is_whole(degree) or degree < 0:
         raise CircuitError(f"degree: expected a whole number >= 0, got {degree!r}")
     if degree > LARGEST_DEGREE:
         raise CircuitError(f"degree {degree} is too high: {LARGEST_DEGREE} is the highest. Time grows with "

@@ -13,7 +13,7 @@ from ..directions.directions import UNITARILY_INVARIANT
 from ..trust.error_model import fit_error_model, typical_change
 from ..trust.verdict import NOT, TRUST, judge, remainder
 
-MAX_DENSE = 1000
+MAX_SHARING = 1000
 """Directions that share units up to which 'auto' tries least squares, whose matrices have twice as many rows.
 Beyond, decomposing them takes long, and least squares has to be asked for."""
 
@@ -142,7 +142,7 @@ class Fits:
             return LeastSquares.name, "nothing to calibrate by" + self._conditions()
         weights = 1.0 / np.sqrt(np.square(self.calibration.downweights).sum(axis=1))[:, None]
         truth = self.calibration_changes
-        dense = max(len(group) for group in self.directions.kernel.groups) > MAX_DENSE
+        dense = max(len(group) for group in self.directions.kernel.groups) > MAX_SHARING
         errors = {}
         for name in DECODERS:
             if not (dense and name == LeastSquares.name):
@@ -154,7 +154,7 @@ class Fits:
         if best == LeastSquares.name:
             reason += self._conditions()
         if dense:
-            reason += (f" (least squares was not tried: it takes long with more than {MAX_DENSE} dense "
+            reason += (f" (least squares was not tried: it takes long with more than {MAX_SHARING} dense "
                        "directions)")
         return best, reason
 

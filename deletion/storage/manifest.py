@@ -10,6 +10,7 @@ import os
 import re
 from hashlib import sha256
 
+from circuit.checks import is_whole
 from taylor.evaluate import LARGEST_DEGREE
 
 from .blocks import DTYPES
@@ -36,7 +37,7 @@ VERSION = re.compile(r"[A-Za-z0-9.+!_-]{1,60}")
 
 def is_whole_number(x, low=0, high=2 ** 53):
     """Whether x is a whole number from low to high. True is not 1."""
-    return isinstance(x, int) and not isinstance(x, bool) and low <= x <= high
+    return is_whole(x) and low <= x <= high
 
 
 def matches(pattern, x):

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from circuit.errors import LearnerError
-from circuit.checks import checked_labels, iterable, real_number
+from circuit.checks import checked_labels, is_whole, iterable, real_number
 from .homogeneous import Linear, TwoLayerReLU
 from .kkt import KKT, multipliers
 from .margins import angle, checked_loss
@@ -196,7 +196,7 @@ def checked_deletion(delete, count):
     """Numbers of points to delete, all different and not all there are."""
     labels = checked_labels(delete if iterable(delete) else [delete], "the points to delete")
     for i in labels:
-        if isinstance(i, bool) or not isinstance(i, int) or not 0 <= i < count:
+        if not is_whole(i) or not 0 <= i < count:
             raise LearnerError(f"points to delete are whole numbers from 0 to {count - 1}: got {i!r:.60}")
         if labels.count(i) > 1:
             raise LearnerError(f"point {i} is to be deleted more than once")
