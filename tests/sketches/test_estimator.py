@@ -315,8 +315,9 @@ def test_many_predictions_are_single_ones():
         for k, one in enumerate(sets):
             single = measured.predict(one, decoder=decoder)
             for name in ("value", "change", "terms", "standard_error", "sampling", "truncation"):
-                np.testing.assert_allclose(getattr(many, name)[k], getattr(single, name), rtol=1e-9,
-                                           atol=1e-15)
+                field = getattr(many, name)      # of its small elements, rounding decides the last digits
+                np.testing.assert_allclose(field[k], getattr(single, name), rtol=0.0,
+                                           atol=1e-10 * np.abs(field).max())
             assert many.verdict[k] == single.verdict
     assert measured.predict_many(np.array([[1, 2], [3, 4]])).value.shape == (2, 3)
 
