@@ -6,7 +6,6 @@ from math import prod
 
 import numpy as np
 
-from circuit import CircuitError
 from circuit.checks import data_array, iterable
 from circuit.errors import LearnerError
 
@@ -39,7 +38,7 @@ class Layout:
             pieces.append(value.astype(float).ravel())
         self.size = sum(piece.size for piece in pieces)
         if not self.size:
-            raise CircuitError("a learner needs at least one parameter")
+            raise LearnerError("a learner needs at least one parameter")
         self.initial = np.concatenate(pieces)
 
     def pieces(self, vector):
