@@ -174,8 +174,8 @@ def one_hot_groups(form, memory, word):
             y = y_at(form, memory, word, e * length + m)
             y.constant = 1.0
             for other in range(length):
-                ahead = a_at(form, memory, word,
-                             e * length + other).constant - a_at(form, memory, word, e * length + m).constant
+                ahead = (a_at(form, memory, word, e * length + other).constant
+                         - a_at(form, memory, word, e * length + m).constant)
                 y.constant = y.constant * (1.0 - positive(ahead))
                 if other < m:      # an equal one before it wins
                     y.constant = y.constant * positive(0.0 - ahead)
@@ -202,8 +202,9 @@ def scatter(form, memory, word):
     for e in range(word[LIMIT] * length):
         rules.clear(form, y_at(form, memory, word, e))
     for e in range(word[COUNT]):
-        rules.accumulate(form, y_at(form, memory, word, row_id(memory, word, e // length) * length
-                                    + e % length), a_at(form, memory, word, e))
+        rules.accumulate(form,
+                         y_at(form, memory, word, row_id(memory, word, e // length) * length + e % length),
+                         a_at(form, memory, word, e))
 
 
 # checks -----------------------------------------------------------------------------------------------------
@@ -250,8 +251,8 @@ def not_finite(form, memory, word, begin, end, look_closely):
     each, width = 1 if form.shared else form.lanes, 2 * form.degree * form.lanes
     for e in range(begin, end):
         y = word[Y] + memory.tables[word[Y_TABLE] + e]
-        if not finite(memory.constants, y * each,
-                      each) or (look_closely and not finite(memory.coefficients, y * width, width)):
+        if (not finite(memory.constants, y * each, each)
+                or (look_closely and not finite(memory.coefficients, y * width, width))):
             return e
     return -1
 

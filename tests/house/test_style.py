@@ -115,8 +115,8 @@ def missing(name, thing):
     return lacks
 
 
-@pytest.mark.parametrize("name, thing", sorted(public().items()), ids=lambda x: x if isinstance(x, str)
-                         else "")
+@pytest.mark.parametrize("name, thing", sorted(public().items()),
+                         ids=lambda x: x if isinstance(x, str) else "")
 def test_public_names_tell_types_and_sections(name, thing):
     assert not missing(name, thing)
 
