@@ -85,7 +85,7 @@ class Metagradient:
         """Return predictions of the measurement's change, the sum of what the units of a set contribute.
 
         A unit of downweight h = 1 - weight contributes -h gradient, degree 1. With `finite_step` it
-        contributes -h gradient + h^2 (psi + gradient): psi where it is deleted, and the same slope at h = 0.
+        contributes h^2 psi - h (1 - h) gradient: psi where it is deleted, and the same slope at h = 0.
 
         Parameters
         ----------
@@ -122,8 +122,9 @@ class Metagradient:
         def summed(rows, contributions):
             return np.moveaxis(np.tensordot(rows, contributions, (1, bases)), 0, bases)
 
-        change = -summed(downweights, self.gradient)
-        return change + summed(downweights ** 2, self.finite + self.gradient) if finite_step else change
+        if not finite_step:
+            return -summed(downweights, self.gradient)
+        return summed(downweights ** 2, self.finite) - summed(downweights * (1.0 - downweights), self.gradient)
 
 
 def metagradient(learner: Learner, measurement: Callable, *, weights: ArrayLike | None = None,
@@ -263,9 +264,10 @@ class Sums:
 
         def collect(number, first, last, result):
             place = (bases, elements[number])      # one of them is a slice: an axis of lanes stays
-            units = (slice(None), self.units[first:last].reshape(-1))
+            # the last step first, so that memory changes no bit of the sums
+            units = (slice(None), self.units[first:last][::-1].reshape(-1))
             for total, slopes in zip(self.totals, result):
-                np.add.at(total[place], units, slopes.reshape(len(slopes), -1))
+                np.add.at(total[place], units, slopes[:, ::-1].reshape(len(slopes), -1))
             if self.slopes is not None:
                 self.slopes[place][:, first:last] = result[0].reshape(self.slopes[place][:, first:last].shape)
 
