@@ -9,8 +9,8 @@ the part is the gradient of the weighted losses of the unit's own examples in th
 nor its gradient is evaluated again: a *removal* evaluates the losses of these examples, one update, and the
 product with the cotangents. All removals of a batch cost about one more gradient of the batch, whatever its
 size. With one example a step, G' is the gradient of the regularizer, and the contribution is one more output
-of the circuit of the way back. Where the update is affine in the gradient (SGD, momentum), psi is minus weight
-times slope, and there is nothing to calculate.
+of the circuit of the way back. Where the update is affine in the gradient (SGD, momentum), psi is minus
+weight times slope, and there is nothing to calculate.
 """
 from dataclasses import replace
 from typing import NamedTuple
@@ -46,9 +46,9 @@ def backward_circuit(learner: Learner, number: int, finite: bool = False) -> Cir
     -------
     Circuit
         Its inputs are (cotangents of the state behind the step..., state before it..., weights (b,),
-        constants..., data...), its outputs (cotangents of the state before it..., slopes in the weights (b,)).
-        If `finite`, these follow: with b = 1, the finite step (1,); with a larger batch the gradient G that
-        the optimizer is given, (parameters,), and the state behind the step..., for the removals.
+        constants..., data...), its outputs (cotangents of the state before it..., slopes in the weights
+        (b,)). If `finite`, these follow: with b = 1, the finite step (1,); with a larger batch the gradient G
+        that the optimizer is given, (parameters,), and the state behind the step..., for the removals.
         It is made once and kept.
 
     Raises

@@ -10,14 +10,15 @@ A walk takes one block of lanes. What its lanes are is decided by the form:
 3. **a Taylor series along several directions** (`series_walk`). States, weights and cotangents are
    polynomials, a direction in each lane; their constant parts are shared, so there is one scalar measurement.
 
-What an implementation provides is the two classes below. `deletion.gradients.passes` decides when which steps
-are taken (by the plan in `states`), splits bases, elements and directions into blocks, and adds up.
+An implementation provides the two classes below. `deletion.gradients.passes` decides when which steps are
+taken, by the plan in `states`; `metagradient` and `series` split bases, elements and directions into blocks
+and add up what they return.
 
 The circuits
 ------------
 The way back through a step evaluates `circuits.backward_circuit(learner, step.circuit, finite)` on
-(cotangents..., stored state..., weights, constants..., data...). Its first outputs are the next cotangents and
-the slopes in the weights of the step's examples.
+(cotangents..., stored state..., weights, constants..., data...). Its first outputs are the next cotangents
+and the slopes in the weights of the step's examples.
 
 Finite steps
 ------------

@@ -5,9 +5,9 @@ import weakref
 
 import numpy as np
 import pytest
+from batches import ADAM, close, first_and_all, repeated, three_kinds
 from learners import logistic, network, of_weights, tiny
 from naive_backward import backwards_naive
-from test_finite_step import ADAM, close, first_and_all, repeated, three_kinds
 
 import circuit as C
 from circuit import DomainError, evaluate
