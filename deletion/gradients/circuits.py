@@ -180,8 +180,6 @@ class Removals:
         One for each kind of batch and number of examples that a unit has in it. Inputs: (cotangents of the
         state behind the step..., state before it..., gradient G, state behind it..., weights (m,),
         constants..., share (m,), arrays...); output: the unit's finite step, a scalar.
-    steps : list of list of Removal
-        For each step those of the units in its batch.
 
     Notes
     -----
@@ -192,22 +190,41 @@ class Removals:
 
     def __init__(self, learner: Learner):
         self.learner, self.circuits = learner, []
-        self._numbers, self._rows, self._shares = {}, {}, {}
-        self.steps = [self._of(step) for step in learner.steps]
+        self._numbers, self._rows, self._shares, self._batches = {}, {}, {}, {}
+        for step in learner.steps:
+            if self._key(step) not in self._batches:      # equal batches are looked at once
+                self._batches[self._key(step)] = list(self._units(step))
 
-    def _of(self, step):
-        """Return the removals of a step."""
+    def of(self, number: int) -> list[Removal]:
+        """Return the removals of a step, one for each unit in its batch.
+
+        Parameters
+        ----------
+        number : int
+            The number of the step.
+
+        Returns
+        -------
+        list of Removal
+        """
+        step = self.learner.steps[number]
+        constants = step.data[:constants_of(self.learner, step)]
+        return [Removal(place, Step(circuit, weights, constants + data))
+                for place, circuit, weights, data in self._batches[self._key(step)]]
+
+    @staticmethod
+    def _key(step):
+        return step.circuit, step.weights.tobytes()
+
+    def _units(self, step):
+        """Yield (its first place, circuit, weights, data behind the constants) for each unit of a batch."""
         units, count = self.learner.unit_of[step.weights], len(step.weights)
-        constants = constants_of(self.learner, step)
-        removals = []
         for place in np.sort(np.unique(units, return_index=True)[1]):
             mine = units == units[place]
             number, alone = self._circuit(step, mine.sum())
             rows = np.flatnonzero(mine) if alone else np.arange(count)
             share = self._shares.setdefault(mine[rows].tobytes(), mine[rows] / count)      # equal: one array
-            data = (*step.data[:constants], share, *self._arrays(step, rows))
-            removals.append(Removal(int(place), Step(number, step.weights[rows], data)))
-        return removals
+            yield int(place), number, step.weights[rows], (share, *self._arrays(step, rows))
 
     def _arrays(self, step, rows):
         """Return the arrays of some rows of a batch; equal choices of examples share theirs."""

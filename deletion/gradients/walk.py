@@ -32,6 +32,11 @@ a batch as lanes, because each of those evaluates the gradient of the whole batc
 removal only that of the unit's own examples. In form 1 no removal depends on the lane but for the last
 product with the cotangents. No finite step is asked for if the optimizer's update is affine in the gradient.
 
+Threads
+-------
+Whatever must be recorded or compiled, for the way back too, is done when a walk is made: the first one is
+made before threads start. `circuits.backward_circuit` and `circuits.removals` keep what they made.
+
 Errors
 ------
 A DomainError that a walk raises has the attribute `step`, the number of the step. On the way back its message

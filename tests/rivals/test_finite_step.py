@@ -74,10 +74,11 @@ def test_of_microgpt():
 def test_rows_of_a_removal():
     """The unit's examples alone, or the whole batch where the loss depends on the number of rows."""
     def rows(learner):
-        return {len(removal.step.weights) for step in removals(learner).steps for removal in step}
+        return {len(removal.step.weights) for number in range(20) for removal in removals(learner).of(number)}
     assert rows(repeated()) == {1, 2, 3}
     assert rows(repeated(loss=by_rows_loss)) == rows(repeated(loss=of_three_loss)) == {3}
-    steps = removals(repeated()).steps
+    learner = repeated()
+    steps = [removals(learner).of(number) for number in range(20)]
     assert [[removal.place for removal in step] for step in steps[:5]] == [[0], [0], [0, 2], [0], [0, 2]]
     shared = [removal.step.data[2:] for step in steps for removal in step]
     assert len({id(x) for arrays in shared for x in arrays}) <= 3 * 8      # equal arrays are stored once
