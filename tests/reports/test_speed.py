@@ -112,9 +112,9 @@ def test_the_command_fails_where_a_ratio_is_worse(tmp_path, monkeypatch, capsys)
     file = tmp_path / "run.json"
     monkeypatch.setattr(speed, "Peak", NoPeak)
     monkeypatch.setattr(speed, "check", lambda: (0.0, 0.0))
-    monkeypatch.setattr(speed, "jobs", lambda options, cores: [])
+    monkeypatch.setattr(speed, "jobs", lambda options, cores: ([], []))
     runs = iter([COST, COST, replace(COST, low=20.0, median=24.0, high=30.0)])
-    monkeypatch.setattr(speed, "measured", lambda *given: ([], [next(runs)]))
+    monkeypatch.setattr(speed, "measured", lambda *given: ([], [], [next(runs)]))
     ends = []
     for option in ("--json", "--against", "--against"):
         monkeypatch.setattr(sys, "argv", ["speed", "--quick", option, str(file)])
@@ -187,6 +187,16 @@ def test_plain_rates_of_many_and_of_one():
     many, one = speed.plain(learner, "small", stand_in, 1, 2)
     assert (many.name, one.name) == ("small, 16 trainings", "small, one training")
     assert (many.unit, one.unit) == (speed.SHARE, speed.ONE_CORE) and many.low > 0.0 < one.low
+
+
+def test_a_perceptron_is_measured_in_every_way(capsys, monkeypatch):
+    monkeypatch.setitem(speed.PERCEPTRONS, "6-4-3", (6, 4, 3))
+    stand_in = SimpleNamespace(shares=lambda calls, one_core=False: [call() for call in calls])
+    rows, ratios = speed.perceptrons(["6-4-3"], 2, stand_in, 1, 1)
+    assert [ratio.name for ratio in ratios] == ["6-4-3, degree 3", "6-4-3, 16 trainings",
+                                                "6-4-3, one training", "6-4-3, backward, 16 measurements"]
+    assert rows[0]["parameters"] == 6 * 4 + 4 + 4 * 3 + 3
+    assert "perceptron 6-4-3, batches of 64" in capsys.readouterr().out
 
 
 def linear_learner():
