@@ -53,7 +53,9 @@ HEADER = "", "lowest", "median", "highest", "in"
 
 def shown(number, unit):
     """A ratio as text: a share in percent."""
-    return f"{number:.0%}" if unit.startswith("share") else f"{number:.3g}"
+    if unit.startswith("share"):
+        return f"{number:.0%}" if number >= 0.1 else f"{number:.1%}"
+    return f"{number:.3g}"
 
 
 def change(old, new):

@@ -25,6 +25,7 @@ def test_a_ratio_keeps_the_spread_of_its_repetitions():
     ratio = Ratio.of("x", "trainings", [3.0, 1.0, 2.0, 9.0], "less")
     assert (ratio.low, ratio.median, ratio.high) == (1.0, 2.5, 9.0)
     assert SHARE.cells == ("pushes", "50%", "60%", "65%", "share of the peak")
+    assert against.shown(0.0123, SHARE.unit) == "1.2%"
     assert COST.cells == ("gradient", "10", "12", "15", "batched trainings")
 
 
