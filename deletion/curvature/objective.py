@@ -29,6 +29,7 @@ from circuit.checks import checked_learner, one_of, real_array
 from circuit.renamed import warn_renamed
 from .circuits import ObjectiveCircuits, blocks
 from .model_loss import ModelLoss  # noqa: F401   this is its import path since version 0.1
+from .shared import once
 
 if TYPE_CHECKING:
     from ..learner.learner import Learner
@@ -222,21 +223,9 @@ class Objective:
             raise LearnerError(f"vectors: expected shape (k, {self.size}), one row per product, got "
                                f"{vectors.shape}")
         recurrence, uses = self._circuits.recurrence(one_of(curvature, "curvature", CURVATURES))
-        weights = np.append(weights, float(regularizer))
-        taken = uses.steps(weights)
-        parts = blocks(vectors, 2 * recurrence.form.lanes)
-        if not parts:
+        if not len(vectors):
             return np.empty_like(vectors)
-        large = len(taken) * self.size > LARGE
-        pieces = np.array_split(taken, PIECES if large and len(parts) == 1 else 1)
-        jobs = [(part, spans(piece)) for part in parts for piece in pieces]
-        multiply = partial(multiplied, recurrence, theta, weights)
-        if len(jobs) == 1 or not large:
-            sums = [multiply(*job) for job in jobs]
-        else:
-            with ThreadPoolExecutor(os.cpu_count()) as pool:
-                sums = list(pool.map(multiply, *zip(*jobs)))
-        return sum(sums) if len(pieces) > 1 else np.concatenate(sums)
+        return products(recurrence, uses, theta, np.append(weights, float(regularizer)), vectors)
 
     def matrix(self, theta: ArrayLike, weights: Optional[ArrayLike] = None, *, curvature: str = "hessian",
                regularizer: bool = True) -> np.ndarray:
@@ -256,30 +245,14 @@ class Objective:
         """
         theta, weights = flat(theta, self.size), one_each(weights, self.count)
         one_of(curvature, "curvature", CURVATURES)
-        if not self._keeps(theta) or not regularizer:
-            return self._assembled(theta, weights, curvature, regularizer)
+        assembled = partial(assemble, self, theta, curvature=curvature)
+        if not regularizer or not kept_at(self, theta):
+            return assembled(weights, regularizer=regularizer)
         lost, (_, uses) = 1.0 - weights, self._circuits.recurrence(curvature)
         if len(uses.steps(np.append(lost, 0.0))) > FEW * len(uses):
-            return self._assembled(theta, weights, curvature, regularizer)
-        if curvature not in self._kept:
-            self._kept[curvature] = self._assembled(theta, np.ones(self.count), curvature, True)
-        whole = self._kept[curvature]
-        return whole - self._assembled(theta, lost, curvature, False) if lost.any() else whole.copy()
-
-    def _keeps(self, theta):
-        """Whether a matrix of all examples at theta is worth keeping: at the parameters as trained."""
-        trained = vars(self.learner).get("trained")
-        return (8 * self.size ** 2 <= KEPT and trained is not None and np.array_equal(trained, theta))
-
-    def _assembled(self, theta, weights, curvature, regularizer):
-        """The matrix, by products with the identity."""
-        matrix, identity = np.empty((self.size, self.size)), np.eye(self.size)
-        with Progress(self.size, "curvature matrix") as report:
-            for rows in blocks(np.arange(self.size), 256):
-                matrix[rows] = self.products(theta, identity[rows], weights, curvature=curvature,
-                                             regularizer=regularizer)
-                report(len(rows))
-        return 0.5 * (matrix + matrix.T)
+            return assembled(weights)
+        whole = once(self._kept, curvature, assembled)
+        return whole - assembled(lost, regularizer=False) if lost.any() else whole.copy()
 
 
 # what the methods share -------------------------------------------------------------------------------------
@@ -328,6 +301,41 @@ def summed(circuits, theta, weights, regularizer):
         loss, slope = evaluate(circuits.gradient(kind, 1), [theta, weights[chosen, None], *data])
         value, total = value + loss.sum(axis=0), total + slope.sum(axis=0)
     return value, total
+
+
+def kept_at(objective, theta):
+    """Whether the matrix of all examples at theta is kept: at the parameters as trained, if it is small."""
+    trained = vars(objective.learner).get("trained")
+    return trained is not None and 8 * objective.size ** 2 <= KEPT and np.array_equal(trained, theta)
+
+
+def assemble(objective, theta, weights=None, **options):
+    """The curvature as a matrix, by products with the identity; arguments as for `Objective.products`."""
+    size = objective.size
+    matrix, identity = np.empty((size, size)), np.eye(size)
+    with Progress(size, "curvature matrix") as report:
+        for rows in blocks(np.arange(size), 256):
+            matrix[rows] = objective.products(theta, identity[rows], weights, **options)
+            report(len(rows))
+    return 0.5 * (matrix + matrix.T)
+
+
+def products(recurrence, uses, theta, weights, vectors):
+    """The products (k, parameters) with vectors (k, parameters), as many side by side as there are cores.
+
+    weights   of the examples, and that of the regulariser
+    """
+    taken, parts = uses.steps(weights), blocks(vectors, 2 * recurrence.form.lanes)
+    large = len(taken) * len(theta) > LARGE
+    pieces = np.array_split(taken, PIECES if large and len(parts) == 1 else 1)
+    jobs = [(part, spans(piece)) for part in parts for piece in pieces]
+    multiply = partial(multiplied, recurrence, theta, weights)
+    if len(jobs) == 1 or not large:
+        sums = [multiply(*job) for job in jobs]
+    else:
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            sums = list(pool.map(multiply, *zip(*jobs)))
+    return sum(sums) if len(pieces) > 1 else np.concatenate(sums)
 
 
 def spans(steps):
