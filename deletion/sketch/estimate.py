@@ -79,7 +79,8 @@ def estimate(plan, missing, dtype, out, threads=None):
     coefficients = learner.layout.size * plan.degree * 2 * DIRECTIONS_PER_BLOCK      # of one block
     stored = coefficients * np.dtype(dtype).itemsize
     block = block_size(plan)
-    job = workers * (block + coefficients * 8) + stored * (1 if out is not None else len(plan))
+    lines = 16 * DIRECTIONS_PER_BLOCK * learner.example_count      # held while a block starts, complex
+    job = workers * (block + lines + coefficients * 8) + stored * (1 if out is not None else len(plan))
     before = resident()
     sample = np.unique(np.linspace(0, len(learner.steps) - 1, SAMPLE).astype(int)).tolist()
 
