@@ -10,7 +10,7 @@ from taylor import Recurrence, Step
 from circuit.checks import kind_of
 from .model_loss import checked_model_loss
 
-AT_ONCE = 128
+AT_ONCE = 256
 """Examples whose gradients are evaluated side by side in plain numbers: enough to hide what calling NumPy
 takes, and few enough for the caches."""
 
@@ -61,13 +61,19 @@ class ObjectiveCircuits:
     def gradient(self, kind, rows):
         """The circuit (theta, weights (rows,), data...) -> (sum_i w_i l_i, its gradient)."""
         if (kind, rows) not in self._gradients:
+            self._gradients[kind, rows] = joined(self.learner.layout, self.slopes(kind, rows))
+        return self._gradients[kind, rows]
+
+    def slopes(self, kind, rows):
+        """The same of the tensors of the parameters: (tensors..., weights, data...) -> (value, slopes...)."""
+        if (kind, rows, "slopes") not in self._gradients:
             def total(parameters, weights, *data):
                 losses = self.learner.loss(parameters, *data)
                 self.learner.check_loss(losses, (rows,), data)      # no step may have seen this kind
                 return (weights * losses).sum()
-            self._gradients[kind, rows] = slope_circuit(
+            self._gradients[kind, rows, "slopes"] = slopes_by_tensor(
                 self.learner.layout, total, real(rows, name="weights"), *self._inputs(kind, rows))
-        return self._gradients[kind, rows]
+        return self._gradients[kind, rows, "slopes"]
 
     def of_one(self, kind, output):
         """The circuit (theta, weight, data...) -> an example's loss, output 0, or its gradient, output 1."""
@@ -155,16 +161,24 @@ def slope_circuit(layout, function, *inputs):
     It is differentiated by each tensor of the parameters, and the slopes are joined once. By the flat vector,
     the slope of every tensor would be padded to its length, and all of them added up.
     """
+    return joined(layout, slopes_by_tensor(layout, function, *inputs))
+
+
+def slopes_by_tensor(layout, function, *inputs):
+    """The circuit (tensors of the parameters..., inputs...) -> (value, its slope in each tensor...)."""
     tensors = [real(*shape, name="parameters") for shape in layout.shapes.values()]
 
     def of_tensors(*wires):
         return function(layout.form(list(wires[:len(tensors)])), *wires[len(tensors):])
-    slope = gradient(record(of_tensors, *tensors, *inputs), wrt=range(len(tensors)))
+    return gradient(record(of_tensors, *tensors, *inputs), wrt=range(len(tensors)))
 
-    def joined(theta, *rest):
-        value, *slopes = slope(*layout.pieces(theta), *rest)
-        return value, concatenate([x.reshape(-1) for x in slopes])
-    return record(joined, real(layout.size, name="theta"), *inputs)
+
+def joined(layout, slopes):
+    """A circuit of `slopes_by_tensor` as one of flat parameters."""
+    def of_theta(theta, *rest):
+        value, *tensors = slopes(*layout.pieces(theta), *rest)
+        return value, concatenate([x.reshape(-1) for x in tensors])
+    return record(of_theta, real(layout.size, name="theta"), *slopes.inputs[len(layout.shapes):])
 
 
 def alone(circuit, output):

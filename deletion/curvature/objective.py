@@ -297,9 +297,14 @@ def summed(circuits, theta, weights, regularizer):
             loss, slope = evaluate(circuits.gradient(kind, len(members)), inputs)
             value, total = value + loss, total + slope
         return value, total
+    layout = circuits.learner.layout
+    tensors = list(layout.pieces(theta))
     for kind, chosen, data in circuits.groups(weights):
-        loss, slope = evaluate(circuits.gradient(kind, 1), [theta, weights[chosen, None], *data])
-        value, total = value + loss.sum(axis=0), total + slope.sum(axis=0)
+        loss, *slopes = evaluate(circuits.slopes(kind, 1), [*tensors, weights[chosen, None], *data])
+        # what does not depend on the example comes without the batch axis
+        slopes = [np.broadcast_to(x, (len(chosen), *shape)).sum(axis=0).ravel()
+                  for x, shape in zip(slopes, layout.shapes.values())]
+        value, total = value + loss.sum(axis=0), total + np.concatenate(slopes)
     return value, total
 
 
