@@ -6,7 +6,8 @@ parameters| over |retrained - trained|. membership: by how much a threshold on i
 from ones never seen (1: always, 0: never), for the 20% sets. aim: error against the method that it
 approximates by its own account (the optimum, PBRF), at 5%. trainings: what answering every set takes, in
 units of one training; first: what one set takes. Where nearly all of it is shared by any number of sets, as a
-sketch is, the cost of the first follows from that; elsewhere one set is asked for alone.
+sketch is, the cost of the first follows from that; elsewhere one set is asked for alone. A matrix or a sketch
+that an earlier method made counts in the time of every method that uses it, but not in its memory.
 
 Every method's answers, and what they took beside one training then, are kept below --out: killed, the same
 command goes on; when the library's code has changed, it asks again. Truth: weight 0, schedule unchanged.
@@ -138,8 +139,7 @@ def answered(contest, entry):
     if entry.few or shared.max() > SHARED * seconds:
         first = shared.max() + own
     else:
-        first = np.nan if seconds > LONG else harness.seconds(
-            lambda: entry.method.answer(learner, one, measure), 1)[0]
+        first = np.nan if seconds > LONG else entry.method.answer(learner, one, measure).seconds
     theta = {kind: part[1] for kind,
              part in parts.items()} if next(iter(parts.values()))[1] is not None else None
     change = {kind: part[0] for kind, part in parts.items()}
