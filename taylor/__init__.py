@@ -5,10 +5,11 @@ then lower, storage and program (they prepare a circuit), machine (it runs progr
 (what other folders call). lanes and plain define the numbers that the rules calculate with, compiled and in
 plain NumPy. compiling keeps compiled code on disk and announces what is compiled.
 """
-from .evaluate import LANES, Evaluator, checked_degree, evaluate
+from .evaluate import Evaluator, checked_degree, evaluate
 from .flops import flops
+from .form import LANES, TRAININGS
 from .polynomial import Polynomial, from_lanes, to_lanes
-from .recurrence import TRAININGS, Recurrence, Step
+from .recurrence import Recurrence, Step
 
 __all__ = [
     "checked_degree", "evaluate", "Evaluator", "flops", "from_lanes", "LANES", "Polynomial", "Recurrence",

@@ -3,10 +3,10 @@
 `u.constant` is the constant part of a polynomial: a float that all directions share, or Reals, one per lane.
 `u[r]`, r = 1..degree, is the Lanes of order r.
 
-Layout: the coefficients of element e of a block start at coefficients[e * 2 p lanes], as (order,
-real/imaginary, direction) with the directions innermost and contiguous, so that one order of one element is
-one or two machine registers. Its constant part is constants[e] or, where lanes do not share it, starts at
-constants[e * lanes].
+Layout: the constant part of element e of a block is constants[e]. Its coefficients start at
+coefficients[e * 2 p lanes], as (order, real/imaginary, direction) with the directions innermost and contiguous,
+so that one order of one element is one or two machine registers. Where lanes do not share the constant part,
+as in plain trainings, it has one number per lane, from coefficients[e * lanes] on.
 """
 import operator
 
@@ -16,7 +16,8 @@ from numba.core import cgutils
 from numba.extending import (intrinsic, lower_cast, lower_setattr, models, overload, overload_attribute,
                              register_model)
 
-from .lanes import LanesType, RealsType, pair, parts, spread
+from .lanes import LanesType, RealsType, pair, parts, rule, spread
+from .tape import CONSTANT_B
 
 _DOUBLE = ir.DoubleType()
 
@@ -25,7 +26,7 @@ class PolynomialType(types.Type):
     def __init__(self, form):
         self.degree, self.lanes = form.degree, LanesType(form.lanes)
         self.constant = types.float64 if form.shared else RealsType(form.lanes)
-        super().__init__(f"Polynomial({form.degree}, {form.lanes}, {form.shared})")
+        super().__init__(f"Polynomial of {form}")
 
 
 @register_model(PolynomialType)
@@ -37,37 +38,54 @@ class _PolynomialModel(models.StructModel):
 
 @intrinsic
 def at(context, form, memory, element):
-    """The polynomial of one element of a block's memory."""
-    polynomial = PolynomialType(form)
-    strides = {"constants": 1 if form.shared else form.lanes, "coefficients": 2 * form.degree * form.lanes}
+    """The polynomial of one element of a block's memory: (constants, coefficients)."""
+    polynomial, width, shared = PolynomialType(form.form), form.form.width, form.form.shared
 
     def generate(context, builder, signature, arguments):
         _, block, element = arguments
+        constants, coefficients = cgutils.unpack_tuple(builder, block, 2)
+        element = context.cast(builder, element, signature.args[2], types.intp)
         u = cgutils.create_struct_proxy(polynomial)(context, builder)
-        pointers = []
-        for name, stride in strides.items():
-            field = memory.fields.index(name)
-            data = context.make_array(memory.types[field])(context, builder,
-                                                           builder.extract_value(block, field)).data
-            pointers.append(builder.gep(data, [builder.mul(element, element.type(stride))]))
-        u.constant, u.coefficients = pointers
+        u.coefficients = builder.gep(coefficients, [builder.mul(element, element.type(width))])
+        u.constant = builder.gep(constants, [element]) if shared else u.coefficients
         return u._getvalue()
     return polynomial(form, memory, types.intp), generate
 
 
-@intrinsic
-def local(context, form):
-    """A polynomial on the stack, for intermediate results. Its content is undefined until it is written."""
-    polynomial = PolynomialType(form)
+POINTER = types.CPointer(types.float64)
+
+
+def _reserve(form, count):
+    """What an intrinsic returns that makes room for `count` polynomials on the stack."""
+    memory = types.UniTuple(POINTER, 2)
 
     def generate(context, builder, signature, arguments):
-        def room(vectors):
-            stack = cgutils.alloca_once(builder, ir.ArrayType(polynomial.lanes.vector, vectors))
+        def array(size):
+            stack = cgutils.alloca_once(builder, ir.ArrayType(ir.VectorType(_DOUBLE, 8), max(1, -(-size // 8))))
             return builder.bitcast(stack, _DOUBLE.as_pointer())
-        u = cgutils.create_struct_proxy(polynomial)(context, builder)
-        u.constant, u.coefficients = room(1), room(2 * form.degree)
-        return u._getvalue()
-    return polynomial(form), generate
+        return cgutils.pack_array(builder, [array(count), array(count * form.form.width)])
+    return memory, generate
+
+
+@intrinsic(prefer_literal=True)
+def room(context, form, count):
+    """A memory for some polynomials on the stack. Its content is undefined until it is written."""
+    memory, generate = _reserve(form, count.literal_value)
+    return memory(form, count), generate
+
+
+@intrinsic
+def tile_room(context, form, operation):
+    """A memory for a tile of a product."""
+    shape = form.form.tile(operation.operation in CONSTANT_B)
+    memory, generate = _reserve(form, shape[0] * shape[1])
+    return memory(form, operation), generate
+
+
+@rule
+def local(form):
+    """A polynomial on the stack, for intermediate results."""
+    return at(form, room(form, 1), 0)
 
 
 def _slots(context, builder, kind, polynomial, r):
@@ -137,3 +155,45 @@ def _set_constant(context, builder, signature, arguments):
 @lower_cast(types.Float, RealsType)
 def _same_in_every_lane(context, builder, number, reals, value):
     return spread(builder, context.cast(builder, value, number, types.float64), reals.vector)
+
+
+# what the machine needs -------------------------------------------------------------------------------------
+
+@intrinsic
+def pointers(context, arrays):
+    """An array as a pointer to its numbers, or a named tuple of arrays as one of pointers."""
+    def pointer(array):
+        return types.CPointer(array.dtype)
+    if isinstance(arrays, types.Array):
+        result, several = pointer(arrays), [arrays]
+    else:
+        several = list(arrays.types)
+        result = types.NamedTuple([pointer(x) for x in several], arrays.instance_class)
+
+    def generate(context, builder, signature, arguments):
+        values = [arguments[0]] if result is not None and isinstance(arrays, types.Array) else \
+            cgutils.unpack_tuple(builder, arguments[0], len(several))
+        data = [context.make_array(kind)(context, builder, value).data for kind, value in zip(several, values)]
+        return data[0] if isinstance(arrays, types.Array) else context.make_tuple(builder, result, data)
+    return result(arrays), generate
+
+
+@intrinsic
+def behind(context, pointer, count):
+    """A pointer to the number that lies `count` numbers behind."""
+    def generate(context, builder, signature, arguments):
+        return builder.gep(arguments[0], [arguments[1]])
+    return pointer(pointer, types.intp), generate
+
+
+@intrinsic
+def call(context, function, constants, coefficients, integers, tables, word, numbers, begin, end):
+    """Call the kernel at an address on rows begin..end."""
+    kinds = constants, coefficients, integers, tables, word, numbers, types.intp, types.intp
+
+    def generate(context, builder, signature, arguments):
+        opaque = ir.Constant(ir.IntType(8).as_pointer(), None)
+        actual = [opaque, opaque, *arguments[1:]]
+        kind = ir.FunctionType(ir.IntType(64), [x.type for x in actual])
+        return builder.call(builder.inttoptr(arguments[0], kind.as_pointer()), actual)
+    return types.int64(types.intp, *kinds), generate

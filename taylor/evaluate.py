@@ -9,13 +9,11 @@ from circuit import Circuit, CircuitError, DomainError, ShapeError
 from circuit.checks import is_whole
 from circuit.evaluate import checked_input, listed_inputs
 
-from .machine import NO_MEMORY, NOTHING, Forms, StepTable, ready, repeat
+from .explain import explain
+from .form import LANES, Form
+from .machine import NO_NUMBERS, NOTHING, STEP_WIDTH, StepTable, link, run
 from .polynomial import Polynomial, from_lanes, to_lanes
 from .program import Builder, Program
-
-LANES = 8
-"""Directions in a block: they fill one vector register of an AVX-512 machine, and keep the state small enough
-for the cache."""
 
 LARGEST_DEGREE = 1000
 """The compiler takes minutes for higher degrees, and no training that can be predicted at all needs so many
@@ -174,19 +172,18 @@ class Evaluator:
                                "real numbers")
         self.circuit = circuit
         self.degree = degree
-        self.forms = Forms.of(degree, LANES)
-        ready(self.forms)
+        self.form = Form(degree, LANES)
         if program is None:
-            builder = Builder(self.forms.block)
+            builder = Builder(self.form)
             builder.add(circuit, ["polynomial" if i in moving else x.kind
                                   for i, x in enumerate(circuit.inputs)])
             program = builder.build()
         self.program, self.part = program, program.parts[0]
-        self.memory = program.memory()
-        self.stored = self.memory.coefficients.reshape(program.active, degree, 2, LANES)
+        self.functions, self.memory = link(program), program.memory()
+        self.stored = program.lanes(self.memory)
         row = self.part.row.copy()
         row[2:] = 0      # the step loads no data: set_constants and set_coefficients write the inputs
-        self.steps = StepTable(row[None], np.zeros((1, 4), np.int64), np.zeros(0), NOTHING, NOTHING)
+        self.steps = StepTable(row, np.zeros(STEP_WIDTH, np.int64), NO_NUMBERS, NOTHING, NOTHING)
 
     def set_constants(self, inputs: Sequence[ArrayLike]) -> None:
         """Set the constant parts of all inputs.
@@ -240,15 +237,14 @@ class Evaluator:
         DomainError
             If a result is NaN or infinite, or a value is outside a gate's domain.
         """
-        def attempt(look_closely):
-            return repeat(self.forms, self.memory, NO_MEMORY, self.program.tape, self.steps, 0, 1,
-                          look_closely, NOTHING)
+        def attempt(closely):
+            return run(self.program, self.functions, self.memory, self.steps, (0, 1), closely=closely)
 
         wrong, _, instruction, element = attempt(False)
-        if not wrong and not all(np.isfinite(stored).all() for _, stored in self.outputs()):
+        if wrong or not all(np.isfinite(x).all() for output in self.outputs() for x in output):
             wrong, _, instruction, element = attempt(True)
         if wrong:
-            raise DomainError(self.program.explain(self.memory, instruction, element, wrong, first))
+            raise DomainError(explain(self.program, self.memory, instruction, element, wrong, first))
 
     def outputs(self) -> list[tuple[np.ndarray, np.ndarray]]:
         """Return the results of `run`.

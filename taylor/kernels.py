@@ -1,359 +1,255 @@
-"""Loops over elements: a rule applied to whole tensors. A program is a tape of such loops (see program.py and
-machine.py).
+"""Kernels: a rule applied to whole tensors, as the words of the tape say (tape.py names their columns).
 
-One instruction is a row of whole numbers, `word`. Every operand is addressed through a table: element e of
-operand a is number `word[A] + tables[word[A_TABLE] + e]` of the block's memory. So transposes, slices,
-broadcasts and concatenations cost nothing, since they are only other tables, and instructions share equal
-tables.
+Each kernel is compiled by itself, for one operation and one form of polynomials, and only if a program needs
+it; the machine calls it by its address. Its arguments are the arrays of a block's memory, the word, the
+instruction's constant parameters, and the rows begin..end that it shall work on (all, if it is not
+elementwise).
 """
-import math
-from typing import NamedTuple
-
-import numpy as np
 from numba import config
 
-from circuit.gates.gate import Domain
-
 from . import rules
+from .tape import (A, A_PITCH, A_ROWS, A_STRIDE, B, B_ROWS, B_STRIDE, BATCH, BATCH_A, BATCH_B, BATCH_Y, COLUMN_BLOCK,
+                   COLUMNS, COLUMNS_B, COLUMNS_Y, GROUPS, INNER, INNER_A, INNER_B, INNER_BLOCK, LAST, LENGTH,
+                   LIMIT, LINES, LINES_A, LINES_Y, MEMBERS, ROWS, Y, Y_MEMBERS, Y_ROWS)
 
 if config.DISABLE_JIT:
-    from .plain import at, local, positive, rule
+    from .plain import a_at, apply, at, b_at, breadth, height, kernel, positive, product, room, rule, tile_room
 else:
-    from .elements import at, local
+    from .compiling import kernel
+    from .elements import at, room, tile_room
     from .lanes import positive, rule
+    from .operations import a_at, apply, b_at, breadth, height, product
+
+PANEL = 128
+"""Inner indices that `einsum_values` takes at once: eight columns of them fit into the nearest cache."""
+
+TILE = 4
+"""Rows of a product of constants that are calculated together: each number of b that is loaded serves all."""
 
 
-class Memory(NamedTuple):
-    """A block's memory, and what is shared between blocks.
+@kernel
+def elementwise(form, operation, constants, coefficients, integers, tables, word, numbers, begin, end):
+    """Rows begin..end of an elementwise instruction."""
+    memory = constants, coefficients
+    a_stride, b_stride, rows, length = word[A_STRIDE], word[B_STRIDE], word[ROWS], word[LENGTH]
+    for row in range(begin, end):
+        y, a, b = (word[Y] + tables[word[Y_ROWS] + row], word[A] + tables[word[A_ROWS] + row],
+                   word[B] + tables[word[B_ROWS] + row])
+        for i in range(length if row < rows - 1 else word[LAST]):
+            apply(form, operation, at(form, memory, y + i), a_at(form, operation, memory, a + i * a_stride),
+                  b_at(form, operation, memory, b + i * b_stride), numbers)
+    return 0
 
-    constants     (elements,) float64: the constant part of every element; (elements * lanes,) where lanes do
-                  not share it
-    coefficients  (active elements * 2 p lanes,) float64: the rest, for elements that are not only constants
-    integers      (whole numbers,) int64: token ids and the like
-    tables        (entries,) int64: addresses, relative to an operand's base
-    numbers       (instructions, 2) float64: the constant parameters of each instruction
+
+@kernel
+def scattered(form, operation, constants, coefficients, integers, tables, word, numbers, begin, end):
+    """The same where the operands lie without order: a and b have a table of all elements."""
+    memory, rows, length = (constants, coefficients), word[ROWS], word[LENGTH]
+    for row in range(begin, end):
+        y, a_table, b_table = (word[Y] + tables[word[Y_ROWS] + row], word[A_ROWS] + row * length,
+                               word[B_ROWS] + row * length)
+        for i in range(length if row < rows - 1 else word[LAST]):
+            apply(form, operation, at(form, memory, y + i),
+                  a_at(form, operation, memory, word[A] + tables[a_table + i]),
+                  b_at(form, operation, memory, word[B] + tables[b_table + i]), numbers)
+    return 0
+
+
+# products ---------------------------------------------------------------------------------------------------
+
+@kernel
+def einsum(form, operation, constants, coefficients, integers, tables, word, numbers, begin, end):
+    """y[batch, line, column] = sum over inner of a[batch, line, inner] b[batch, column, inner], lane by lane.
+
+    A tile of lines and columns is calculated at once: its sums stay in registers, and what is loaded of a and
+    b serves several of them.
     """
-    constants: np.ndarray
-    coefficients: np.ndarray
-    integers: np.ndarray
-    tables: np.ndarray
-    numbers: np.ndarray
-
-
-# Columns of an instruction. ACTIVE: it has coefficients to write; CONDITIONS: the bits of the Domain that
-# operand a must lie in, as the gate declares it; Y, A, B: bases of the operands, each followed by its table.
-OPERATION, ACTIVE, CONDITIONS, COUNT, Y, Y_TABLE, A, A_TABLE, B, B_TABLE = range(10)
-# einsum has no table per operand but one per role of axis and operand:
-(BATCH, BATCH_Y, BATCH_A, BATCH_B, ROWS, ROWS_Y, ROWS_A, COLUMNS, COLUMNS_Y, COLUMNS_B, INNER, INNER_A,
- INNER_B) = range(10, 23)
-# sum, max and one_hot_max work on GROUPS groups of LENGTH elements; gather and scatter move rows of LENGTH
-# elements, of a table with LIMIT rows.
-LENGTH, LIMIT, GROUPS = 10, 11, 12
-# A strip runs the next LENGTH instructions together, CHUNK elements at a time.
-CHUNK = 11
-WIDTH = 23
-
-# The operations, and their numbers: the same names in the same order, twice, because the compiler needs each
-# number as a name of its own. The order matters in one place only: operations before EINSUM work element by
-# element (`elementwise` below; storage.py may run them in strips), those from EINSUM on do not (`whole`).
-OPERATIONS = (
-    "strip", "lift", "combine", "combine_constant", "multiply", "multiply_constant", "scale", "shift",
-    "power", "power_whole", "exp", "log", "tanh", "sigmoid", "sin", "cos", "erf", "gelu",
-    "relu", "abs", "step",
-    "einsum", "einsum_constant", "sum", "max", "one_hot_max", "gather", "scatter")
-(STRIP, LIFT, COMBINE, COMBINE_CONSTANT, MULTIPLY, MULTIPLY_CONSTANT, SCALE, SHIFT,
- POWER, POWER_WHOLE, EXP, LOG, TANH, SIGMOID, SIN, COS, ERF, GELU,
- RELU, ABS, STEP,
- EINSUM, EINSUM_CONSTANT, SUM, MAX, ONE_HOT_MAX, GATHER, SCATTER) = range(len(OPERATIONS))
-
-# What can be wrong: a NaN or infinity, a value outside the gate's domain, an id that is no row of its table,
-# or (a bug in this file) an operation without a branch below.
-FINE, NOT_FINITE, OUTSIDE, NO_ROW, NO_BRANCH = range(5)
-
-# The bits of CONDITIONS, as plain numbers for the compiler.
-NOT_NEGATIVE, NOT_ZERO, NO_TIE = int(Domain.NOT_NEGATIVE), int(Domain.NOT_ZERO), int(Domain.NO_TIE)
-
-
-@rule
-def y_at(form, memory, word, e):
-    return at(form, memory, word[Y] + memory.tables[word[Y_TABLE] + e])
-
-
-@rule
-def a_at(form, memory, word, e):
-    return at(form, memory, word[A] + memory.tables[word[A_TABLE] + e])
-
-
-@rule
-def b_at(form, memory, word, e):
-    return at(form, memory, word[B] + memory.tables[word[B_TABLE] + e])
-
-
-@rule
-def einsum(product, form, memory, word):
-    """y[batch, row, column] = sum over inner of a[batch, row, inner] b[batch, column, inner].
-
-    Two columns at a time: what is loaded of a serves both, and the two sums stay in registers.
-    """
-    tables = memory.tables
-    y, y2 = local(form), local(form)
+    memory, tile = (constants, coefficients), tile_room(form, operation)
+    tall, broad = height(form, operation), breadth(form, operation)
+    lines, columns, inner = word[LINES], word[COLUMNS], word[INNER]
+    inner_a, inner_b = word[INNER_A], word[INNER_B]
     for i in range(word[BATCH]):
-        y_i, a_i, b_i = (word[Y] + tables[word[BATCH_Y] + i], word[A] + tables[word[BATCH_A] + i],
-                         word[B] + tables[word[BATCH_B] + i])
-        for j in range(word[ROWS]):
-            y_ij, a_ij = y_i + tables[word[ROWS_Y] + j], a_i + tables[word[ROWS_A] + j]
-            for k in range(0, word[COLUMNS] - 1, 2):
-                b_k, b_k2 = b_i + tables[word[COLUMNS_B] + k], b_i + tables[word[COLUMNS_B] + k + 1]
-                rules.clear(form, y)
-                rules.clear(form, y2)
-                for m in range(word[INNER]):
-                    a = at(form, memory, a_ij + tables[word[INNER_A] + m])
-                    inner = tables[word[INNER_B] + m]
-                    product(form, y, a, at(form, memory, b_k + inner))
-                    product(form, y2, a, at(form, memory, b_k2 + inner))
-                rules.copy(form, at(form, memory, y_ij + tables[word[COLUMNS_Y] + k]), y)
-                rules.copy(form, at(form, memory, y_ij + tables[word[COLUMNS_Y] + k + 1]), y2)
-            if word[COLUMNS] % 2 == 1:
-                k = word[COLUMNS] - 1
-                b_k = b_i + tables[word[COLUMNS_B] + k]
-                rules.clear(form, y)
-                for m in range(word[INNER]):
-                    product(form, y, at(form, memory, a_ij + tables[word[INNER_A] + m]),
-                            at(form, memory, b_k + tables[word[INNER_B] + m]))
-                rules.copy(form, at(form, memory, y_ij + tables[word[COLUMNS_Y] + k]), y)
+        for first_column in range(0, columns, word[COLUMN_BLOCK]):
+            last_column = min(first_column + word[COLUMN_BLOCK], columns)
+            for first in range(0, max(inner, 1), word[INNER_BLOCK]):
+                last = min(first + word[INNER_BLOCK], inner)
+                for j in range(0, lines, tall):
+                    for k in range(first_column, last_column, broad):
+                        for p in range(tall):
+                            for q in range(broad):
+                                if first == 0:
+                                    rules.clear_lanes(form, at(form, tile, p * broad + q))
+                                else:
+                                    rules.copy_lanes(form, at(form, tile, p * broad + q), at(form, memory, y_of(
+                                        tables, word, i, min(j + p, lines - 1), min(k + q, columns - 1))))
+                        a = word[A] + tables[word[BATCH_A] + i]
+                        b = word[B] + tables[word[BATCH_B] + i]
+                        for m in range(first, last):
+                            for p in range(tall):
+                                a_m = at(form, memory, a + tables[inner_a + m]
+                                         + tables[word[LINES_A] + min(j + p, lines - 1)])
+                                for q in range(broad):
+                                    product(form, operation, at(form, tile, p * broad + q), a_m,
+                                            b_at(form, operation, memory, b + tables[inner_b + m]
+                                                 + tables[word[COLUMNS_B] + min(k + q, columns - 1)]))
+                        for p in range(tall):
+                            for q in range(broad):
+                                if j + p < lines and k + q < columns:
+                                    rules.copy_lanes(form, at(form, memory, y_of(tables, word, i, j + p, k + q)),
+                                                     at(form, tile, p * broad + q))
+    return 0
 
 
 @rule
-def sum_groups(form, memory, word):
-    """y_e = sum of LENGTH elements of a."""
-    length = word[LENGTH]
-    total = local(form)
-    for e in range(word[COUNT]):
+def y_of(tables, word, i, j, k):
+    """The element of the result in batch i, line j, column k."""
+    return word[Y] + tables[word[BATCH_Y] + i] + tables[word[LINES_Y] + j] + tables[word[COLUMNS_Y] + k]
+
+
+@kernel
+def einsum_values(form, operation, constants, coefficients, integers, tables, word, numbers, begin, end):
+    """The same of constant parts alone, for as many columns at a time as a form has lanes.
+
+    The columns' numbers of b are first brought next to each other (the panel).
+    """
+    lanes, lines, columns, inner = form.lanes, word[LINES], word[COLUMNS], word[INNER]
+    panel, tile = room(form, PANEL), room(form, TILE)
+    for i in range(word[BATCH]):
+        a_i, b_i = word[A] + tables[word[BATCH_A] + i], word[B] + tables[word[BATCH_B] + i]
+        for k in range(0, columns, lanes):
+            width = min(lanes, columns - k)
+            for first in range(0, max(inner, 1), PANEL):
+                count = min(PANEL, inner - first)
+                for m in range(count):
+                    b_m, place = b_i + tables[word[INNER_B] + first + m], m * lanes
+                    for c in range(width):
+                        panel[1][place + c] = constants[b_m + tables[word[COLUMNS_B] + k + c]]
+                    for c in range(width, lanes):
+                        panel[1][place + c] = 0.0
+                for j in range(0, lines, TILE):
+                    values_tile(form, constants, tables, word, (i, j, k, first, count, a_i), panel, tile)
+    return 0
+
+
+@rule
+def values_tile(form, constants, tables, word, at_tile, panel, tile):
+    """A tile of TILE lines and as many columns as there are lanes: the products with a panel are added."""
+    i, j, k, first, count, a_i = at_tile
+    lanes, lines, width = form.lanes, word[LINES], min(form.lanes, word[COLUMNS] - k)
+    for p in range(TILE):
+        for c in range(lanes):
+            tile[1][p * lanes + c] = 0.0
+        if first > 0:
+            for c in range(width):
+                tile[1][p * lanes + c] = constants[y_of(tables, word, i, min(j + p, lines - 1), k + c)]
+    a0, a1, a2, a3 = (a_i + tables[word[LINES_A] + j], a_i + tables[word[LINES_A] + min(j + 1, lines - 1)],
+                      a_i + tables[word[LINES_A] + min(j + 2, lines - 1)],
+                      a_i + tables[word[LINES_A] + min(j + 3, lines - 1)])
+    y0, y1, y2, y3 = at(form, tile, 0), at(form, tile, 1), at(form, tile, 2), at(form, tile, 3)
+    t0, t1, t2, t3 = y0.constant, y1.constant, y2.constant, y3.constant
+    for m in range(count):
+        b, inner = at(form, panel, m).constant, tables[word[INNER_A] + first + m]
+        t0 = rules.fused(constants[a0 + inner], b, t0)
+        t1 = rules.fused(constants[a1 + inner], b, t1)
+        t2 = rules.fused(constants[a2 + inner], b, t2)
+        t3 = rules.fused(constants[a3 + inner], b, t3)
+    y0.constant, y1.constant, y2.constant, y3.constant = t0, t1, t2, t3
+    for p in range(min(TILE, lines - j)):
+        for c in range(width):
+            constants[y_of(tables, word, i, j + p, k + c)] = tile[1][p * lanes + c]
+
+
+# groups and rows --------------------------------------------------------------------------------------------
+
+@kernel
+def sum_groups(form, operation, constants, coefficients, integers, tables, word, numbers, begin, end):
+    """y_j = the sum of group j of a."""
+    memory, sums = (constants, coefficients), room(form, 1)
+    total = at(form, sums, 0)
+    for j in range(word[GROUPS]):
+        first = word[A] + tables[word[A_ROWS] + j]
         rules.clear(form, total)
-        for m in range(length):
-            rules.accumulate(form, total, a_at(form, memory, word, e * length + m))
-        rules.copy(form, y_at(form, memory, word, e), total)
+        for i in range(word[LENGTH]):
+            rules.accumulate(form, total, at(form, memory, first + tables[word[MEMBERS] + i]))
+        rules.copy(form, at(form, memory, word[Y] + j), total)
+    return 0
 
 
 @rule
-def winner(memory, word, e):
-    """(position of the largest constant part in group e, whether another one equals it)"""
-    length = word[LENGTH]
-    base, table = word[A], word[A_TABLE] + e * length
+def winner(constants, tables, word, j):
+    """(the member of group j with the largest constant part, whether another one equals it)"""
+    first, members = word[A] + tables[word[A_ROWS] + j], word[MEMBERS]
     best, tie = 0, False
-    for m in range(1, length):
-        there, here = (memory.constants[base + memory.tables[table + best]],
-                       memory.constants[base + memory.tables[table + m]])
+    for i in range(1, word[LENGTH]):
+        there, here = constants[first + tables[members + best]], constants[first + tables[members + i]]
         if here > there:
-            best, tie = m, False
+            best, tie = i, False
         elif here == there:
             tie = True
     return best, tie
 
 
-@rule
-def max_groups(form, memory, word):
-    """y_e = the largest of LENGTH elements of a, by the constant part."""
-    for e in range(word[COUNT]):
-        y, first = y_at(form, memory, word, e), e * word[LENGTH]
+@kernel
+def max_groups(form, operation, constants, coefficients, integers, tables, word, numbers, begin, end):
+    """y_j = the largest element of group j of a, by the constant part."""
+    memory = constants, coefficients
+    for j in range(word[GROUPS]):
+        y, first = at(form, memory, word[Y] + j), word[A] + tables[word[A_ROWS] + j]
         if form.shared:
-            rules.copy(form, y, a_at(form, memory, word, first + winner(memory, word, e)[0]))
+            best = winner(constants, tables, word, j)[0]
+            rules.copy(form, y, at(form, memory, first + tables[word[MEMBERS] + best]))
         else:      # each lane has its own
-            y.constant = a_at(form, memory, word, first).constant
-            for m in range(1, word[LENGTH]):
-                gain = a_at(form, memory, word, first + m).constant - y.constant
+            y.constant = at(form, memory, first + tables[word[MEMBERS]]).constant
+            for i in range(1, word[LENGTH]):
+                gain = at(form, memory, first + tables[word[MEMBERS] + i]).constant - y.constant
                 y.constant = y.constant + gain * positive(gain)
+    return 0
 
 
-@rule
-def one_hot_groups(form, memory, word):
-    """1 at the first largest of LENGTH elements of a, else 0; a constant."""
-    length = word[LENGTH]
-    for e in range(word[GROUPS]):
-        for m in range(length):
-            y = y_at(form, memory, word, e * length + m)
+@kernel
+def one_hot_groups(form, operation, constants, coefficients, integers, tables, word, numbers, begin, end):
+    """1 at the first largest element of each group of a, else 0; a constant."""
+    memory = constants, coefficients
+    for j in range(word[GROUPS]):
+        first, result = word[A] + tables[word[A_ROWS] + j], word[Y] + tables[word[Y_ROWS] + j]
+        for i in range(word[LENGTH]):
+            here = at(form, memory, first + tables[word[MEMBERS] + i]).constant
+            y = at(form, memory, result + tables[word[Y_MEMBERS] + i])
             y.constant = 1.0
-            for other in range(length):
-                ahead = (a_at(form, memory, word, e * length + other).constant
-                         - a_at(form, memory, word, e * length + m).constant)
+            for other in range(word[LENGTH]):
+                ahead = at(form, memory, first + tables[word[MEMBERS] + other]).constant - here
                 y.constant = y.constant * (1.0 - positive(ahead))
-                if other < m:      # an equal one before it wins
+                if other < i:      # an equal one before it wins
                     y.constant = y.constant * positive(0.0 - ahead)
+    return 0
 
 
-@rule
-def row_id(memory, word, i):
-    return memory.integers[word[B] + memory.tables[word[B_TABLE] + i]]
-
-
-@rule
-def gather(form, memory, word):
+@kernel
+def gather(form, operation, constants, coefficients, integers, tables, word, numbers, begin, end):
     """y = rows of a, chosen by whole numbers."""
-    length = word[LENGTH]
-    for e in range(word[COUNT]):
-        rules.copy(form, y_at(form, memory, word, e),
-                   a_at(form, memory, word, row_id(memory, word, e // length) * length + e % length))
+    memory, length = (constants, coefficients), word[LENGTH]
+    for j in range(word[LINES]):
+        row = word[A] + integers[word[B] + tables[word[B_ROWS] + j]] * word[A_PITCH]
+        for i in range(length):
+            rules.copy(form, at(form, memory, word[Y] + j * length + i),
+                       at(form, memory, row + i * word[A_STRIDE]))
+    return 0
 
 
-@rule
-def scatter(form, memory, word):
+@kernel
+def scatter(form, operation, constants, coefficients, integers, tables, word, numbers, begin, end):
     """y = 0, then rows of a added where the whole numbers say."""
-    length = word[LENGTH]
+    memory, length = (constants, coefficients), word[LENGTH]
     for e in range(word[LIMIT] * length):
-        rules.clear(form, y_at(form, memory, word, e))
-    for e in range(word[COUNT]):
-        rules.accumulate(form,
-                         y_at(form, memory, word, row_id(memory, word, e // length) * length + e % length),
-                         a_at(form, memory, word, e))
+        rules.clear(form, at(form, memory, word[Y] + e))
+    for j in range(word[LINES]):
+        row = word[Y] + integers[word[B] + tables[word[B_ROWS] + j]] * length
+        for i in range(length):
+            rules.accumulate(form, at(form, memory, row + i),
+                             at(form, memory, word[A] + j * word[A_PITCH] + i * word[A_STRIDE]))
+    return 0
 
 
-# checks -----------------------------------------------------------------------------------------------------
-
-@rule
-def outside_domain(form, memory, word, begin, end):
-    """The first element of a, or group of elements, that does not meet the conditions; or -1."""
-    not_negative, not_zero = word[CONDITIONS] & NOT_NEGATIVE != 0, word[CONDITIONS] & NOT_ZERO != 0
-    if not_negative or not_zero:
-        each = 1 if form.shared else form.lanes
-        for e in range(begin, end):
-            first = (word[A] + memory.tables[word[A_TABLE] + e]) * each
-            for x in memory.constants[first:first + each]:
-                if (not_zero and x == 0.0) or (not_negative and x < 0.0):
-                    return e
-    elif word[CONDITIONS] & NO_TIE != 0:
-        for e in range(word[GROUPS]):
-            if winner(memory, word, e)[1]:
-                return e
-    return -1
-
-
-@rule
-def missing_row(memory, word):
-    """The first position whose id is not a row of the table, or -1."""
-    if word[OPERATION] == GATHER or word[OPERATION] == SCATTER:
-        for i in range(word[COUNT] // word[LENGTH]):
-            if not 0 <= row_id(memory, word, i) < word[LIMIT]:
-                return i
-    return -1
-
-
-@rule
-def finite(numbers, first, count):
-    for i in range(first, first + count):
-        if not math.isfinite(numbers[i]):
-            return False
-    return True
-
-
-@rule
-def not_finite(form, memory, word, begin, end, look_closely):
-    """The first element of y that is NaN or infinite, or -1. Looking closely, in its coefficients too."""
-    each, width = 1 if form.shared else form.lanes, 2 * form.degree * form.lanes
-    for e in range(begin, end):
-        y = word[Y] + memory.tables[word[Y_TABLE] + e]
-        if (not finite(memory.constants, y * each, each)
-                or (look_closely and not finite(memory.coefficients, y * width, width))):
-            return e
-    return -1
-
-
-# one instruction --------------------------------------------------------------------------------------------
-#
-# The choice of a rule is a chain of elif, not a table of functions: each rule must be a call by name, so that
-# the compiler can write it into the loop, with degree and lanes known.
-
-@rule
-def elementwise(form, memory, word, numbers, begin, end):
-    """Elements begin..end of an elementwise instruction. Returns FINE or NO_BRANCH."""
-    operation = word[OPERATION]
-    if operation == LIFT:
-        for e in range(begin, end):
-            rules.lift(form, y_at(form, memory, word, e), a_at(form, memory, word, e))
-    elif operation == COMBINE:
-        for e in range(begin, end):
-            rules.combine(form, y_at(form, memory, word, e), a_at(form, memory, word, e),
-                          b_at(form, memory, word, e), numbers[0], numbers[1])
-    elif operation == COMBINE_CONSTANT:
-        for e in range(begin, end):
-            rules.combine_constant(form, y_at(form, memory, word, e), a_at(form, memory, word, e),
-                                   b_at(form, memory, word, e), numbers[0], numbers[1])
-    elif operation == MULTIPLY:
-        for e in range(begin, end):
-            rules.multiply(form, y_at(form, memory, word, e), a_at(form, memory, word, e),
-                           b_at(form, memory, word, e))
-    elif operation == MULTIPLY_CONSTANT:
-        for e in range(begin, end):
-            rules.multiply_constant(form, y_at(form, memory, word, e), a_at(form, memory, word, e),
-                                    b_at(form, memory, word, e))
-    elif operation == SCALE:
-        for e in range(begin, end):
-            rules.scale(form, y_at(form, memory, word, e), a_at(form, memory, word, e), numbers[0])
-    elif operation == SHIFT:
-        for e in range(begin, end):
-            rules.shift(form, y_at(form, memory, word, e), a_at(form, memory, word, e), numbers[0],
-                        numbers[1])
-    elif operation == POWER:
-        for e in range(begin, end):
-            rules.power(form, y_at(form, memory, word, e), a_at(form, memory, word, e), numbers[0])
-    elif operation == POWER_WHOLE:
-        for e in range(begin, end):
-            rules.power_whole(form, y_at(form, memory, word, e), a_at(form, memory, word, e), numbers[0])
-    elif operation == EXP:
-        for e in range(begin, end):
-            rules.exp(form, y_at(form, memory, word, e), a_at(form, memory, word, e))
-    elif operation == LOG:
-        for e in range(begin, end):
-            rules.log(form, y_at(form, memory, word, e), a_at(form, memory, word, e))
-    elif operation == TANH:
-        for e in range(begin, end):
-            rules.tanh(form, y_at(form, memory, word, e), a_at(form, memory, word, e))
-    elif operation == SIGMOID:
-        for e in range(begin, end):
-            rules.sigmoid(form, y_at(form, memory, word, e), a_at(form, memory, word, e))
-    elif operation == SIN:
-        for e in range(begin, end):
-            rules.sin(form, y_at(form, memory, word, e), a_at(form, memory, word, e))
-    elif operation == COS:
-        for e in range(begin, end):
-            rules.cos(form, y_at(form, memory, word, e), a_at(form, memory, word, e))
-    elif operation == ERF:
-        for e in range(begin, end):
-            rules.erf(form, y_at(form, memory, word, e), a_at(form, memory, word, e))
-    elif operation == GELU:
-        for e in range(begin, end):
-            rules.gelu(form, y_at(form, memory, word, e), a_at(form, memory, word, e))
-    elif operation == RELU:
-        for e in range(begin, end):
-            rules.relu(form, y_at(form, memory, word, e), a_at(form, memory, word, e))
-    elif operation == ABS:
-        for e in range(begin, end):
-            rules.abs(form, y_at(form, memory, word, e), a_at(form, memory, word, e))
-    elif operation == STEP:
-        for e in range(begin, end):
-            rules.step(form, y_at(form, memory, word, e), a_at(form, memory, word, e))
-    else:
-        return NO_BRANCH
-    return FINE
-
-
-@rule
-def whole(form, memory, word):
-    """An instruction that is not elementwise, on all its elements. Returns FINE or NO_BRANCH."""
-    operation = word[OPERATION]
-    if operation == EINSUM:
-        einsum(rules.multiply_add, form, memory, word)
-    elif operation == EINSUM_CONSTANT:
-        einsum(rules.multiply_add_constant, form, memory, word)
-    elif operation == SUM:
-        sum_groups(form, memory, word)
-    elif operation == MAX:
-        max_groups(form, memory, word)
-    elif operation == ONE_HOT_MAX:
-        one_hot_groups(form, memory, word)
-    elif operation == GATHER:
-        gather(form, memory, word)
-    elif operation == SCATTER:
-        scatter(form, memory, word)
-    else:
-        return NO_BRANCH
-    return FINE
+KERNELS = {"einsum": einsum, "einsum_constant": einsum, "einsum_values": einsum_values, "sum": sum_groups,
+           "max": max_groups, "one_hot_max": one_hot_groups, "gather": gather, "scatter": scatter}
+"""The kernels of operations that are not elementwise."""

@@ -17,8 +17,8 @@ from pathlib import Path
 
 from llvmlite import ir
 from numba import njit, types
-from numba.extending import (NativeValue, intrinsic, models, overload, overload_attribute, register_model,
-                             typeof_impl, unbox)
+from numba.core import cgutils
+from numba.extending import intrinsic, models, overload, overload_attribute, register_model
 
 # What the compiler may do with lanes: fuse and reorder, but never assume that NaN and infinity cannot occur.
 _FREE = ("contract", "reassoc", "nsz", "arcp")
@@ -41,62 +41,40 @@ def ticks(context):
 
 # Form: degree and lanes as compile-time constants -----------------------------------------------------------
 
-class Form:
-    """The form of a block's polynomials.
-
-    degree   the highest power of t
-    lanes    how many directions there are side by side
-    shared   whether all lanes share the constant parts; if not, each lane is a calculation of its own
-    """
-
-    def __init__(self, degree, lanes, shared=True):
-        self.degree, self.lanes, self.shared = degree, lanes, shared
-
-
 @lru_cache(maxsize=None)
 def _sources():
-    """A hash of this folder's code. It is part of the type's name, so that kernels compiled from other
-    sources are not found on disk."""
+    """A hash of the code that kernels are compiled from. It is part of the type's name, so that kernels
+    compiled from other sources are not found on disk."""
     digest = sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(path.read_bytes())
+    for name in ("elements", "form", "kernels", "lanes", "operations", "rules", "tape"):
+        digest.update((Path(__file__).parent / f"{name}.py").read_bytes())
     return digest.hexdigest()[:16]
 
 
 class FormType(types.Type):
-    def __init__(self, degree, lanes, shared):
-        self.degree, self.lanes, self.shared = degree, lanes, shared
-        super().__init__(f"Form({degree}, {lanes}, {shared}) of {_sources()}")
+    def __init__(self, form):
+        self.form = form
+        super().__init__(f"{form} of {_sources()}")
 
 
 register_model(FormType)(models.OpaqueModel)
 
 
-@typeof_impl.register(Form)
-def _type_of_form(form, context):
-    return FormType(form.degree, form.lanes, form.shared)
-
-
-@unbox(FormType)
-def _unbox_form(form, value, context):
-    return NativeValue(context.context.get_dummy_value())
-
-
 @overload_attribute(FormType, "degree")
 def _form_degree(form):
-    degree = form.degree
+    degree = form.form.degree
     return lambda form: degree
 
 
 @overload_attribute(FormType, "shared")
 def _form_shared(form):
-    shared = form.shared
+    shared = form.form.shared
     return lambda form: shared
 
 
 @overload_attribute(FormType, "lanes")
 def _form_lanes(form):
-    lanes = form.lanes
+    lanes = form.form.lanes
     return lambda form: lanes
 
 
@@ -150,7 +128,7 @@ def spread(builder, number, vector):
 @intrinsic
 def zero(context, form):
     """Lanes of zeros."""
-    lanes = LanesType(form.lanes)
+    lanes = LanesType(form.form.lanes)
 
     def generate(context, builder, signature, arguments):
         return pair(builder, ir.Constant(lanes.vector, None), ir.Constant(lanes.vector, None))
@@ -213,6 +191,38 @@ _add_reals, _subtract_reals = _on_reals("fadd"), _on_reals("fsub")
 _multiply_reals, _divide_reals = _on_reals("fmul"), _on_reals("fdiv")
 
 
+@intrinsic
+def _fused(context, a, b, c):
+    def generate(context, builder, signature, arguments):
+        vector = next((kind.vector for kind in (a, b, c) if isinstance(kind, RealsType)), None)
+        operands = [value if vector is None or isinstance(kind, RealsType) else spread(builder, value, vector)
+                    for kind, value in zip((a, b, c), arguments)]
+        kind = operands[0].type
+        suffix = f"v{kind.count}f64" if vector else "f64"
+        function = cgutils.get_or_insert_function(
+            builder.module, ir.FunctionType(kind, [kind] * 3), f"llvm.fmuladd.{suffix}")
+        return builder.call(function, operands)
+    return next((kind for kind in (a, b, c) if isinstance(kind, RealsType)), types.float64)(a, b, c), generate
+
+
+def fused(a, b, c):
+    """a b + c, rounded once where the processor can: the same for a number and for every lane."""
+
+
+@overload(fused)
+def _overload_fused(a, b, c):
+    return lambda a, b, c: _fused(a, b, c)
+
+
+@intrinsic
+def _root(context, reals):
+    def generate(context, builder, signature, arguments):
+        function = cgutils.get_or_insert_function(
+            builder.module, ir.FunctionType(reals.vector, [reals.vector]), f"llvm.sqrt.v{reals.lanes}f64")
+        return builder.call(function, arguments)
+    return reals(reals), generate
+
+
 def _overload_arithmetic(python, on_lanes, on_reals):
     """Let an operator of Python take Lanes and Reals."""
     @overload(python)
@@ -273,8 +283,14 @@ def _overload_function(function):
             return calculate
 
 
-for _function in (math.exp, math.log, math.tanh, math.sin, math.cos, math.erf, math.erfc, math.sqrt):
+for _function in (math.exp, math.log, math.tanh, math.sin, math.cos, math.erf, math.erfc):
     _overload_function(_function)
+
+
+@overload(math.sqrt)
+def _overload_root(x):
+    if isinstance(x, RealsType):
+        return lambda x: _root(x)
 
 
 @overload(operator.pow)

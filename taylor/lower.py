@@ -8,12 +8,15 @@ ids.
 Multiplication by a constant is postponed: a tensor carries a factor through products, sums and moves until a
 gate must write it. So x - y, a mean, or Adam's 0.85 m + 0.15 g is a single instruction.
 
-An element is *active* if it depends on the polynomial inputs, else *constant*: only its constant part exists,
-and an instruction that reads constants alone is calculated in degree 0. Products and sums of an active and a
-constant operand have rules of their own.
+An element is *active* if it differs from lane to lane, because it depends on the polynomial inputs or, in plain
+trainings, on inputs that each lane has for itself; else it is *constant*: one number. Instructions that read
+constants alone are calculated once for all lanes. Products and sums of an active and a constant operand have
+rules of their own.
 """
+from bisect import bisect_right
 from dataclasses import dataclass, field
 from math import prod
+from typing import NamedTuple
 
 import numpy as np
 
@@ -21,11 +24,12 @@ from circuit import CircuitError
 from circuit.gates.bilinear import einsum_letters, einsum_sizes
 from circuit.gates.gate import GATES, MOVES, same_shape
 
-from . import kernels as k
 from . import rules
+from . import tape as k
+from .kernels import KERNELS
 
-ZERO = 0
-"""The id of an element that is always zero, active."""
+ZERO, CONSTANT_ZERO = 0, 1
+"""The ids of two elements that are always zero: an active one and a constant."""
 
 MODERATE = 1e6
 """Factors above this, or below its inverse, are multiplied out at once, so that no product overflows for want
@@ -57,11 +61,20 @@ class Buffer:
 
 @dataclass
 class Instruction:
-    """One loop. y, a, b: element ids of the operands, flat; columns: further entries of the instruction's
-    row; axes: for einsum, relative ids by column in place of y, a and b; entry: the circuit's entry whose
-    domain operand a must lie in, if it has one; moving: whether a has coefficients, so that it must not be on
-    a kink; wire: the gate that the instruction came from."""
-    operation: int
+    """One loop.
+
+    operation   its name
+    active      whether it writes what differs from lane to lane
+    wire        the gate that it came from
+    y, a, b     element ids of the result and the operands, flat, in the order of the loop
+    moving      whether a has coefficients, so that it must not be on a kink
+    whole       the places of whole numbers that choose rows
+    numbers     constant parameters
+    columns     further entries of the instruction's word
+    axes        relative ids by column of the word, where operands are not addressed in rows
+    entry       the circuit's entry whose domain operand a must lie in, if it has one
+    """
+    operation: str
     active: bool
     wire: int
     y: np.ndarray
@@ -70,20 +83,24 @@ class Instruction:
     moving: bool = False
     whole: np.ndarray = None
     numbers: tuple = (0.0, 0.0)
-    count: int = None
     columns: dict = field(default_factory=dict)
     axes: dict = field(default_factory=dict)
     entry: object = None
+
+    @property
+    def elementwise(self):
+        return self.operation in k.ELEMENTWISE
 
     @property
     def reads(self):
         return [x for x in (self.a, self.b) if x is not None]
 
     def conditions(self, degree):
-        """The bits of the Domain that operand a must lie in, in polynomials of a degree."""
+        """The bits of the conditions that operand a must meet, in polynomials of a degree."""
+        finite = k.FINITE_INPUT if self.operation in k.HIDING else 0
         if self.entry is None:
-            return 0
-        return int(self.entry.gate.conditions(self.moving and degree >= 1, **self.entry.parameters))
+            return finite
+        return finite | int(self.entry.gate.conditions(self.moving and degree >= 1, **self.entry.parameters))
 
     def rename(self, old, new):
         """Read and write elements `new` in place of `old`, both consecutive ids."""
@@ -99,14 +116,16 @@ def renamed(ids, old, new):
 class Lowering:
     """Lowers circuits one after the other into one space of ids.
 
-    buffers, instructions and integers (the buffers of whole numbers: (first, array or None)) grow as circuits
-    are lowered. How each gate is lowered is below the class.
+    form is that of the polynomials. buffers, instructions and integers (the buffers of whole numbers: (first,
+    array or None)) grow as circuits are lowered. How each gate is lowered is below the class.
     """
 
-    def __init__(self):
-        self.buffers = [Buffer(ZERO, 1, True, True, np.zeros(1))]
+    def __init__(self, form):
+        self.form = form
+        self.buffers = [Buffer(ZERO, 1, True, True, np.zeros(1)),
+                        Buffer(CONSTANT_ZERO, 1, False, True, np.zeros(1))]
         self.instructions = []
-        self.size = 1
+        self.size = 2
         self.integers = []
         self.integer_size = 0
         self.constants = {}
@@ -140,6 +159,11 @@ class Lowering:
                                              None if b is None else b.ids.ravel(), moving=a.active, **fields))
         return y
 
+    def varies(self, x, gate):
+        """Whether the gate's result differs from lane to lane. In polynomials a jump does not; where each lane
+        is a calculation of its own, it does."""
+        return x.active and not (gate.jumps and self.form.shared)
+
     def scaled(self, x, by, wire):
         """by x, without calculating anything if it can wait."""
         factor = x.factor * by
@@ -149,7 +173,7 @@ class Lowering:
 
     def written(self, x, wire, by=1.0):
         """by x in a buffer of its own, with the factor multiplied out."""
-        return self.emit(k.SCALE, x.ids.shape, wire, x, active=x.active, numbers=(x.factor * by, 0.0))
+        return self.emit("scale", x.ids.shape, wire, x, active=x.active, numbers=(x.factor * by, 0.0))
 
     def plain(self, x, wire):
         """x with no factor left."""
@@ -159,12 +183,11 @@ class Lowering:
         """x with coefficients: zeros where it was a constant."""
         if x.active:
             return x
-        return self.emit(k.LIFT, x.ids.shape, wire, self.plain(x, wire), active=True)
+        return self.emit("lift", x.ids.shape, wire, self.plain(x, wire), active=True)
 
     def owner(self, element):
         """The number of the buffer an id belongs to."""
-        firsts = [b.first for b in self.buffers]
-        return int(np.searchsorted(firsts, element, side="right")) - 1
+        return bisect_right(self.buffers, element, key=lambda buffer: buffer.first) - 1
 
 
 # how gates are lowered: rule(lowering, entry, inputs, wire) -> the tensor that the gate writes --------------
@@ -173,8 +196,8 @@ def function(lowering, entry, inputs, wire):
     """An elementwise gate with one input, one operation, and at most one number as parameter."""
     x = lowering.plain(inputs[0], wire)
     number = float(*entry.parameters.values())      # float() is 0.0
-    return lowering.emit(number_of(entry.gate.operations[0]), entry.shape, wire, x, entry=entry,
-                         active=x.active and not entry.gate.jumps, numbers=(number, 0.0))
+    return lowering.emit(entry.gate.operations[0], entry.shape, wire, x, entry=entry,
+                         active=lowering.varies(x, entry.gate), numbers=(number, 0.0))
 
 
 def moved(lowering, entry, inputs, wire):
@@ -189,10 +212,10 @@ def moved(lowering, entry, inputs, wire):
 
 def placed(lowering, entry, inputs, wire):
     """Elements among zeros."""
-    x = lowering.lifted(inputs[0], wire)
-    ids = np.full(entry.shape, ZERO)
+    x = inputs[0]
+    ids = np.full(entry.shape, ZERO if x.active else CONSTANT_ZERO)
     ids[tuple(slice(*triple) for triple in entry.parameters["index"])] = x.ids
-    return Tensor(ids, True, x.factor)
+    return Tensor(ids, x.active, x.factor)
 
 
 def constant(lowering, entry, inputs, wire):
@@ -208,7 +231,7 @@ def constant(lowering, entry, inputs, wire):
 
 def constant_part(lowering, entry, inputs, wire):
     """The same elements, of which only the constant parts may be read."""
-    return Tensor(inputs[0].ids, False, inputs[0].factor)
+    return Tensor(inputs[0].ids, lowering.varies(inputs[0], entry.gate), inputs[0].factor)
 
 
 def scale(lowering, entry, inputs, wire):
@@ -217,14 +240,14 @@ def scale(lowering, entry, inputs, wire):
 
 def shift(lowering, entry, inputs, wire):
     x = inputs[0]
-    return lowering.emit(k.SHIFT, entry.shape, wire, x, active=x.active,
+    return lowering.emit("shift", entry.shape, wire, x, active=x.active,
                          numbers=(x.factor, float(entry.parameters["by"])))
 
 
 def power(lowering, entry, inputs, wire):
     """Whole exponents >= 0 multiply repeatedly."""
     x, exponent = lowering.plain(inputs[0], wire), float(entry.parameters["exponent"])
-    operation = k.POWER_WHOLE if exponent.is_integer() and exponent >= 0 else k.POWER
+    operation = "power_whole" if exponent.is_integer() and exponent >= 0 else "power"
     return lowering.emit(operation, entry.shape, wire, x, active=x.active, numbers=(exponent, 0.0),
                          entry=entry)
 
@@ -236,50 +259,69 @@ def active_first(a, b):
 
 def add(lowering, entry, inputs, wire):
     a, b = active_first(*inputs)
-    return lowering.emit(k.COMBINE if a.active == b.active else k.COMBINE_CONSTANT, entry.shape, wire, a, b,
+    return lowering.emit("combine" if a.active == b.active else "combine_constant", entry.shape, wire, a, b,
                          active=a.active, numbers=(a.factor, b.factor))
 
 
 def multiply(lowering, entry, inputs, wire):
     a, b = active_first(*inputs)
-    y = lowering.emit(k.MULTIPLY if a.active == b.active else k.MULTIPLY_CONSTANT, entry.shape, wire, a, b,
+    y = lowering.emit("multiply" if a.active == b.active else "multiply_constant", entry.shape, wire, a, b,
                       active=a.active)
     return lowering.scaled(lowering.scaled(y, a.factor, wire), b.factor, wire)
 
 
-def groups_along(x, axes):
-    """(x with some axes last, how axes were ordered, columns): groups of elements along these axes."""
+def groups_along(lowering, x, axes, wire):
+    """(x, how its axes were ordered, columns, axes of the word): groups of elements along these axes."""
     ndim = x.ids.ndim
     order = [i for i in range(ndim) if i - ndim not in axes] + [a + ndim for a in axes]
-    grouped = Tensor(x.ids.transpose(order), x.active)
     at = ndim - len(axes)
-    shape = grouped.ids.shape
-    return grouped, order, {k.LENGTH: prod(shape[at:]), k.GROUPS: prod(shape[:at])}
+    grid = in_grid(lowering, x.ids.transpose(order), at)
+    if grid is None:
+        x = lowering.written(x, wire)
+        grid = in_grid(lowering, x.ids.transpose(order), at)
+    groups, members = grid
+    ids = x.ids.transpose(order).ravel()
+    return (Tensor(ids, x.active, x.factor), order, {k.LENGTH: len(members), k.GROUPS: len(groups)},
+            {k.A_ROWS: groups, k.MEMBERS: members})
+
+
+def in_grid(lowering, ids, at):
+    """(rows, columns) with id = first id + rows[i] + columns[j], where i counts the first `at` axes and j the
+    others; None where the ids lie otherwise, or in several buffers."""
+    ids = ids.reshape(prod(ids.shape[:at]), prod(ids.shape[at:]))
+    if ids.size == 0:
+        return np.zeros(ids.shape[0], np.int64), np.zeros(ids.shape[1], np.int64)
+    first = ids[0, 0]
+    rows, columns = ids[:, 0] - first, ids[0] - first
+    one_buffer = lowering.owner(ids.min()) == lowering.owner(ids.max())
+    if not one_buffer or not np.array_equal(first + rows[:, None] + columns, ids):
+        return None
+    return rows, columns
 
 
 def sum_axes(lowering, entry, inputs, wire):
     """A sum of each group; the factor waits."""
-    x = inputs[0]
-    grouped, _, columns = groups_along(x, entry.parameters["axes"])
-    y = lowering.emit(k.SUM, entry.shape, wire, grouped, active=x.active, columns=columns)
+    x, _, columns, axes = groups_along(lowering, inputs[0], entry.parameters["axes"], wire)
+    y = lowering.emit("sum", entry.shape, wire, x, active=x.active, columns=columns, axes=axes)
     return lowering.scaled(y, x.factor, wire)
 
 
 def max_axis(lowering, entry, inputs, wire):
     """The winner of each group."""
     x = lowering.plain(inputs[0], wire)
-    grouped, _, columns = groups_along(x, (entry.parameters["axis"],))
-    return lowering.emit(k.MAX, entry.shape, wire, grouped, active=x.active, columns=columns, entry=entry)
+    x, _, columns, axes = groups_along(lowering, x, (entry.parameters["axis"],), wire)
+    return lowering.emit("max", entry.shape, wire, x, active=x.active, columns=columns, axes=axes, entry=entry)
 
 
 def one_hot_max(lowering, entry, inputs, wire):
     """Where the winner of each group is: constants, in the order of the groups."""
     x = lowering.plain(inputs[0], wire)
-    grouped, order, columns = groups_along(x, (entry.parameters["axis"],))
-    y = lowering.new(entry.shape, False)
+    x, order, columns, axes = groups_along(lowering, x, (entry.parameters["axis"],), wire)
+    y = lowering.new(entry.shape, lowering.varies(x, entry.gate))
+    groups, members = in_grid(lowering, y.ids.transpose(order), len(order) - 1)
     lowering.instructions.append(
-        Instruction(k.ONE_HOT_MAX, False, wire, y.ids.transpose(order).ravel(), grouped.ids.ravel(),
-                    moving=x.active, columns=columns, entry=entry))
+        Instruction("one_hot_max", y.active, wire, y.ids.ravel(), x.ids, moving=x.active, columns=columns,
+                    axes={**axes, k.Y_ROWS: groups, k.Y_MEMBERS: members}, entry=entry))
     return y
 
 
@@ -287,35 +329,82 @@ def rows(lowering, entry, inputs, wire):
     """gather and scatter: rows chosen by whole numbers."""
     x, ids = inputs
     length, limit = prod(entry.shape[1:]), entry.parameters.get("count", x.ids.shape[0])
-    y = lowering.emit(number_of(entry.gate.taylor), entry.shape, wire, x, active=x.active, whole=ids.ids,
-                      count=ids.ids.size * length, columns={k.LENGTH: length, k.LIMIT: limit})
+    at = 1 if entry.gate.taylor == "gather" else ids.ids.ndim
+    grid = regular(in_grid(lowering, x.ids, at))
+    if grid is None:
+        x = lowering.written(x, wire)
+        grid = regular(in_grid(lowering, x.ids, at))
+    pitch, stride = grid
+    y = lowering.emit(entry.gate.taylor, entry.shape, wire, x, active=x.active, whole=ids.ids.ravel(),
+                      columns={k.LENGTH: length, k.LIMIT: limit, k.LINES: ids.ids.size, k.A_PITCH: pitch,
+                               k.A_STRIDE: stride})
     return lowering.scaled(y, x.factor, wire)
 
 
+def regular(grid):
+    """(distance of two rows, distance of two columns) of a grid whose distances are all the same, or None."""
+    if grid is None:
+        return None
+    steps = [int(ids[1]) if len(ids) > 1 else 1 for ids in grid]
+    same = all(np.array_equal(ids, step * np.arange(len(ids))) for ids, step in zip(grid, steps))
+    return steps if same else None
+
+
 def einsum(lowering, entry, inputs, wire):
-    """A product of matrices, by roles of the axes."""
+    """A product of matrices, by roles of the axes: of what differs from lane to lane, and of constant parts.
+
+    A tile of a product takes more columns than lines, so the columns are the axes of the larger operand: less
+    is left over. Of operands that differ from lane to lane a constant one is always b.
+    """
     (a, b), spec = inputs, entry.parameters["spec"]
     letters_a, letters_b = spec.split("->")[0].split(",")
     batch, row, column, inner = einsum_letters(spec)
     sizes = einsum_sizes(spec, a.ids.shape, b.ids.shape)
-    # Columns are taken two by two, so they are the axes of the larger operand: less is left over. A constant
-    # operand is always b.
-    larger = prod(sizes[c] for c in row) > prod(sizes[c] for c in column)
-    if (b.active and not a.active) or (a.active == b.active and larger):
-        a, b, letters_a, letters_b, row, column = b, a, letters_b, letters_a, column, row
-    y = lowering.new(entry.shape, a.active)
+    counts = [prod(sizes[c] for c in letters) for letters in (batch, row, column, inner)]
+    y = lowering.new(entry.shape, a.active or b.active)
     y_axes = separated(lowering, y.ids, spec.split("->")[1], (batch, row, column))
     a, a_axes = with_axes(lowering, a, letters_a, (batch, row, inner), wire)
     b, b_axes = with_axes(lowering, b, letters_b, (batch, column, inner), wire)
-    instruction = Instruction(k.EINSUM if a.active == b.active else k.EINSUM_CONSTANT, a.active, wire,
-                              y.ids.ravel(), a.ids.ravel(), b.ids.ravel())
-    instruction.axes.update(zip((k.BATCH_Y, k.ROWS_Y, k.COLUMNS_Y), y_axes))
-    instruction.axes.update(zip((k.BATCH_A, k.ROWS_A, k.INNER_A), a_axes))
-    instruction.axes.update(zip((k.BATCH_B, k.COLUMNS_B, k.INNER_B), b_axes))
-    for count, letters in ((k.BATCH, batch), (k.ROWS, row), (k.COLUMNS, column), (k.INNER, inner)):
-        instruction.columns[count] = prod(sizes[c] for c in letters)
-    lowering.instructions.append(instruction)
+    straight, turned = (Product(y, y_axes, a, a_axes, b, b_axes, counts),
+                        Product(y, [y_axes[0], y_axes[2], y_axes[1]], b, b_axes, a, a_axes,
+                                [counts[0], counts[2], counts[1], counts[3]]))
+    if lowering.form.shared or not y.active:
+        better = min((straight, turned), key=Product.cost_of_values)
+        lowering.instructions.append(better.instruction("einsum_values", False, wire))
+    if y.active and (lowering.form.degree or not lowering.form.shared):
+        turn = b.active and not a.active or (a.active == b.active and counts[1] > counts[2])
+        operation = "einsum" if a.active == b.active else "einsum_constant"
+        lowering.instructions.append((turned if turn else straight).instruction(operation, True, wire))
     return lowering.scaled(lowering.scaled(y, a.factor, wire), b.factor, wire)
+
+
+class Product(NamedTuple):
+    """y[batch, line, column] = sum over inner of a[batch, line, inner] b[batch, column, inner].
+
+    Each operand comes with the relative ids of its three axes; counts are those of batch, lines, columns and
+    inner.
+    """
+    y: Tensor
+    y_axes: list
+    a: Tensor
+    a_axes: list
+    b: Tensor
+    b_axes: list
+    counts: list
+
+    def cost_of_values(self):
+        """About how long einsum_values takes: numbers brought into panels, and products of vectors."""
+        _, lines, columns, inner = self.counts
+        return -(-columns // 8) * inner * (12 + 4 * -(-lines // 4))
+
+    def instruction(self, operation, active, wire):
+        """The Instruction, of an operation."""
+        axes = dict(zip((k.BATCH_Y, k.LINES_Y, k.COLUMNS_Y), self.y_axes))
+        axes.update(zip((k.BATCH_A, k.LINES_A, k.INNER_A), self.a_axes))
+        axes.update(zip((k.BATCH_B, k.COLUMNS_B, k.INNER_B), self.b_axes))
+        return Instruction(operation, active, wire, self.y.ids.ravel(), self.a.ids.ravel(), self.b.ids.ravel(),
+                           moving=self.a.active, axes=axes,
+                           columns=dict(zip((k.BATCH, k.LINES, k.COLUMNS, k.INNER), self.counts)))
 
 
 def with_axes(lowering, x, letters, roles, wire):
@@ -328,7 +417,7 @@ def with_axes(lowering, x, letters, roles, wire):
 
 
 def separated(lowering, ids, letters, roles):
-    """Relative ids by role, where id = first + sum over roles; None where the elements lie otherwise."""
+    """Relative ids by role, where id = first id + sum over roles; None where the elements lie otherwise."""
     grouped = ids.transpose([letters.index(c) for role in roles for c in role])
     shape, at = [], 0
     for role in roles:
@@ -340,8 +429,8 @@ def separated(lowering, ids, letters, roles):
     first = grouped[0, 0, 0]
     parts = [grouped[:, 0, 0] - first, grouped[0, :, 0] - first, grouped[0, 0, :] - first]
     rebuilt = first + parts[0][:, None, None] + parts[1][:, None] + parts[2]
-    owners = {lowering.owner(i) for i in (grouped.min(), grouped.max())}
-    return parts if len(owners) == 1 and np.array_equal(rebuilt, grouped) else None
+    one_buffer = lowering.owner(grouped.min()) == lowering.owner(grouped.max())
+    return parts if one_buffer and np.array_equal(rebuilt, grouped) else None
 
 
 LOWERED = {"constant": constant, "constant_part": constant_part, "place": placed, "scale": scale,
@@ -352,12 +441,7 @@ LOWERED = {"constant": constant, "constant_part": constant_part, "place": placed
 
 # gates and operations fit ----------------------------------------------------------------------------------
 
-def number_of(operation):
-    """The number of an operation, by its name."""
-    return k.OPERATIONS.index(operation)
-
-
-MACHINERY = {"strip", "lift"}
+MACHINERY = {"strip", "lift", "einsum_values"}
 """Operations that belong to no gate."""
 
 
@@ -367,15 +451,18 @@ def check_rules(gates, operations=k.OPERATIONS):
     for operation, gate in owners.items():
         if operation not in operations:
             raise CircuitError(f"gate {gate.name}: its Taylor rule is the operation {operation!r}, which is "
-                               "missing from OPERATIONS in taylor/kernels.py")
+                               "missing from OPERATIONS in taylor/tape.py")
     for operation in operations:
         if operation not in owners and operation not in MACHINERY:
-            raise CircuitError(f"operation {operation!r} of taylor/kernels.py belongs to no gate: the line "
+            raise CircuitError(f"operation {operation!r} of taylor/tape.py belongs to no gate: the line "
                                f"`taylor={operation!r}` is missing from a gate")
         elementwise = operations.index(operation) < operations.index("einsum") and operation != "strip"
         if elementwise and not hasattr(rules, operation):
             raise CircuitError(f"operation {operation!r} has no rule: a function of this name is missing "
                                "from taylor/rules.py")
+        if not elementwise and operation != "strip" and operation not in KERNELS:
+            raise CircuitError(f"operation {operation!r} has no kernel: a line is missing from KERNELS in "
+                               "taylor/kernels.py")
     for gate in gates:
         function_like = gate.shape is same_shape and gate.arity == 1 and len(gate.operations) == 1
         if gate.name not in LOWERED and gate.taylor != MOVES and not function_like:

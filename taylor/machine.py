@@ -1,8 +1,9 @@
 """The machine: it runs programs on a block's memory, without Python and without its global lock.
 
-`repeat` is the one function that Python calls. For each step it loads the step's data and example weights and
-executes a program, whose own last instructions feed the state back. A plain evaluation is one step that loads
-nothing.
+`repeat` is the one function that Python calls. For each step it loads what the step needs - data, example
+weights, stored states -, executes the step's program, whose own last instructions feed the state back, and
+writes out what shall be kept. It is the same for all forms of polynomials, because it calls the kernels by
+their addresses. A plain evaluation is one step that loads nothing.
 """
 from typing import NamedTuple
 
@@ -10,161 +11,317 @@ import numpy as np
 from numba import config
 
 from .compiling import compiled
-from .kernels import (ACTIVE, CHUNK, COUNT, EINSUM, FINE, LENGTH, LIMIT, NO_ROW, NOT_FINITE, OPERATION,
-                      OUTSIDE, SCATTER, STRIP, WIDTH, Memory, elementwise, missing_row, not_finite,
-                      outside_domain, whole)
+from .form import Form
+from .tape import (A, A_ROWS, A_STRIDE, B, B_ROWS, CONDITIONS, COUNT, EINSUM, FINE, FINITE_INPUT, GATHER, GROUPS,
+                   LAST, LENGTH, LIMIT, LINES, MEMBER_COUNT, MEMBERS, MOVING_A, MOVING_Y, NO_ROW, NO_TIE, NOT_FINITE,
+                   NOT_NEGATIVE, NOT_ZERO, OPERATION, OUTSIDE, ROWS, SCATTER, SCATTERED, STRIP, WIDTH, Y, Y_ROWS,
+                   Memory)
 
 if config.DISABLE_JIT:
-    from .plain import Form, at, rule, ticks, zero
+    from .plain import behind, call, linked, pointers, rule, ticks
 else:
-    from .elements import at
-    from .lanes import Form, rule, ticks, zero
+    from .elements import behind, call, pointers
+    from .lanes import rule, ticks
+    from .operations import linked
 
-# Columns of a program: its instructions FIRST..LAST; where its data go and how many they are.
-FIRST, LAST, REALS, REAL_COUNT, INTEGERS, INTEGER_COUNT, WEIGHTS, WEIGHT_COUNT = range(8)
+# Columns of a program: its instructions FIRST..BEHIND; where its data go and how many they are. The state, the
+# inputs from stored states (STORED) and the outputs written out at each step (WRITTEN) are ranges of elements; of
+# weights and stored states, MOVING says whether the elements have lanes.
+(FIRST, BEHIND, REALS, REAL_COUNT, INTEGERS, INTEGER_COUNT, WEIGHTS, WEIGHT_COUNT, WEIGHTS_MOVING, STATE, STATE_COUNT,
+ STORED, STORED_COUNT, STORED_MOVING, WRITTEN, WRITTEN_COUNT) = range(16)
+PROGRAM_WIDTH = 16
 # Columns of a step: which program, and where its data start.
 PROGRAM, REAL_START, INTEGER_START, WEIGHT_START = range(4)
-
-
-class Forms(NamedTuple):
-    """The three forms that a block needs: its own, that of constants, and that of example weights, which are
-    linear in t."""
-    block: Form
-    constant: Form
-    linear: Form
-
-    @classmethod
-    def of(cls, degree, lanes, shared=True):
-        """Those of a block of this degree."""
-        return cls(Form(degree, lanes, shared), Form(0, lanes, shared), Form(min(degree, 1), lanes, shared))
+STEP_WIDTH = 4
+# Columns of a task: steps BEGIN..END, the last one first if BACKWARDS; whether the result of every instruction is
+# checked, not only what could hide an error; whether the clock runs; what must be known of the form: whether lanes
+# share the constant parts, how many numbers an element has besides, and how many of these are of order 1; the step
+# of the first record, and how many numbers are saved, read and written at each step.
+(BEGIN, END, BACKWARDS, CLOSELY, TIMED, SHARED, LANE_WIDTH, ORDER_WIDTH, FIRST_RECORD, SAVED_WIDTH, READ_WIDTH,
+ WRITTEN_WIDTH) = range(12)
 
 
 class StepTable(NamedTuple):
     """The steps that are run, and their data.
 
-    programs   (programs, 8) int64: see the columns above
-    steps      (steps, 4) int64: see the columns above
+    programs   (programs * PROGRAM_WIDTH,) int64: see the columns above
+    steps      (steps * STEP_WIDTH,) int64: see the columns above
     reals      float64: the real data of all steps, end to end
-    integers   int64: their whole numbers
-    weights    int64: the numbers of the examples whose weights enter
+    wholes     int64: their whole numbers
+    examples   int64: the numbers of the examples whose weights enter
     """
     programs: np.ndarray
     steps: np.ndarray
     reals: np.ndarray
+    wholes: np.ndarray
+    examples: np.ndarray
+
+
+class Weights(NamedTuple):
+    """The example weights of a block: linear polynomials, or one number per lane.
+
+    constants   (examples,) float64: the parts that all lanes share; unused where lanes do not share them
+    lines       (examples * order width,) float64: what multiplies t, or each lane's own weight
+    """
+    constants: np.ndarray
+    lines: np.ndarray
+
+
+class Records(NamedTuple):
+    """Stored states and outputs: one row per step, from step number `first` on; None: there are none.
+
+    saved      what the state was before each step, written on the way
+    read       what the inputs from stored states are at each step
+    written    what each step gives besides its state
+    """
+    first: int = 0
+    saved: np.ndarray = None
+    read: np.ndarray = None
+    written: np.ndarray = None
+
+
+class Arrays(NamedTuple):
+    """All arrays of a run, flat: those of Memory, Weights, StepTable and Records, and
+
+    functions   the address of each instruction's kernel
+    tape        (instructions * WIDTH,) int64
+    clock       (operations,) int64, to which each operation's time is added
+    """
+    constants: np.ndarray
+    coefficients: np.ndarray
     integers: np.ndarray
-    weights: np.ndarray
+    tables: np.ndarray
+    numbers: np.ndarray
+    weight_constants: np.ndarray
+    weight_lines: np.ndarray
+    programs: np.ndarray
+    steps: np.ndarray
+    reals: np.ndarray
+    wholes: np.ndarray
+    examples: np.ndarray
+    saved: np.ndarray
+    read: np.ndarray
+    written: np.ndarray
+    functions: np.ndarray
+    tape: np.ndarray
+    clock: np.ndarray
+
+
+# checks -----------------------------------------------------------------------------------------------------
+
+@rule
+def unfit(numbers, first, count, conditions):
+    """Whether one of some consecutive numbers does not meet the conditions."""
+    bad = 0
+    for i in range(first, first + count):      # without a branch, so that it becomes vector instructions
+        x = numbers[i]
+        bad |= ((x - x != 0.0) | ((x == 0.0) & (conditions & NOT_ZERO != 0))
+                | ((x < 0.0) & (conditions & NOT_NEGATIVE != 0)))
+    return bad != 0
 
 
 @rule
-def instruction(form, memory, word, numbers, begin, end, look_closely):
-    """One instruction with its checks: elements begin..end if it is elementwise, otherwise all."""
-    element = missing_row(memory, word)
-    if element >= 0:
-        return NO_ROW, element
-    element = outside_domain(form, memory, word, begin, end)
-    if element >= 0:
-        return OUTSIDE, element
-    if word[OPERATION] >= EINSUM:
-        wrong = whole(form, memory, word)
-        end = word[LIMIT] * word[LENGTH] if word[OPERATION] == SCATTER else word[COUNT]
+def bad_operand(task, arrays, word, begin, end):
+    """The first element of operand a, in rows begin..end, that does not meet the conditions; or -1."""
+    lanes = word[MOVING_A] and not task[SHARED]
+    numbers, each = (arrays.coefficients, task[LANE_WIDTH]) if lanes else (arrays.constants, 1)
+    for row in range(begin, end):
+        first, stride = word[A] + arrays.tables[word[A_ROWS] + row], word[A_STRIDE]
+        length = word[LENGTH] if row < word[ROWS] - 1 else word[LAST]
+        if stride == 1 and not unfit(numbers, first * each, length * each, word[CONDITIONS]):
+            continue
+        for i in range(length):
+            element = first + i * stride
+            if stride == SCATTERED:
+                element = word[A] + arrays.tables[word[A_ROWS] + row * word[LENGTH] + i]
+            if unfit(numbers, element * each, each, word[CONDITIONS]):
+                return row * word[LENGTH] + i
+    return -1
+
+
+@rule
+def bad_result(task, arrays, word, begin, end):
+    """The first element of the result, in rows begin..end or of all, that is not finite; or -1."""
+    width = task[LANE_WIDTH] if word[MOVING_Y] else 0
+    in_rows = word[OPERATION] < EINSUM
+    for row in range(begin, end if in_rows else begin + 1):
+        first, length = word[Y], word[COUNT]
+        if in_rows:
+            first += arrays.tables[word[Y_ROWS] + row]
+            length = word[LENGTH] if row < word[ROWS] - 1 else word[LAST]
+        for i in range(length):
+            if ((task[SHARED] or not width) and unfit(arrays.constants, first + i, 1, FINITE_INPUT)
+                    or unfit(arrays.coefficients, (first + i) * width, width, FINITE_INPUT)):
+                return row * word[LENGTH] + i if in_rows else i
+    return -1
+
+
+@rule
+def tie(arrays, word):
+    """The first group of elements whose largest constant part occurs twice, or -1."""
+    for j in range(word[GROUPS]):
+        first, best, twice = word[A] + arrays.tables[word[A_ROWS] + j], -np.inf, False
+        for i in range(word[LENGTH]):
+            x = arrays.constants[first + arrays.tables[word[MEMBERS] + i]]
+            twice = x == best or (twice and x <= best)
+            best = max(x, best)
+        if twice:
+            return j
+    return -1
+
+
+@rule
+def missing_row(arrays, word):
+    """The first position whose id is not a row of the table, or -1."""
+    for j in range(word[LINES]):
+        if not 0 <= arrays.integers[word[B] + arrays.tables[word[B_ROWS] + j]] < word[LIMIT]:
+            return j
+    return -1
+
+
+@rule
+def checked(task, arrays, word, begin, end):
+    """(what is wrong with an instruction's operands, the element)"""
+    if word[OPERATION] == GATHER or word[OPERATION] == SCATTER:
+        element, wrong = missing_row(arrays, word), NO_ROW
+    elif word[CONDITIONS] == 0:
+        return FINE, 0
+    elif word[CONDITIONS] & NO_TIE:
+        element, wrong = tie(arrays, word), OUTSIDE
+    elif word[OPERATION] >= EINSUM:      # max and one_hot_max of what is no tie
+        return FINE, 0
     else:
-        wrong = elementwise(form, memory, word, numbers, begin, end)
+        element, wrong = bad_operand(task, arrays, word, begin, end), OUTSIDE
+    return (wrong, element) if element >= 0 else (FINE, 0)
+
+
+# running ----------------------------------------------------------------------------------------------------
+
+@rule
+def instruction(task, arrays, j, begin, end):
+    """Rows begin..end of instruction j. Returns (what is wrong, element)."""
+    word = behind(arrays.tape, j * WIDTH)
+    wrong, element = checked(task, arrays, word, begin, end)
     if wrong:
-        return wrong, 0
-    element = not_finite(form, memory, word, begin, end, look_closely)
-    return (NOT_FINITE if element >= 0 else FINE), max(element, 0)
+        return wrong, element
+    call(arrays.functions[j], arrays.constants, arrays.coefficients, arrays.integers, arrays.tables, word,
+         behind(arrays.numbers, 2 * j), begin, end)
+    if task[CLOSELY]:
+        element = bad_result(task, arrays, word, begin, end)
+        if element >= 0:
+            return NOT_FINITE, element
+    return FINE, 0
 
 
 @rule
-def dispatch(forms, memory, word, numbers, begin, end, look_closely):
-    """One instruction in the block's form or, where only constants are involved, in degree 0."""
-    if word[ACTIVE]:
-        return instruction(forms.block, memory, word, numbers, begin, end, look_closely)
-    return instruction(forms.constant, memory, word, numbers, begin, end, look_closely)
-
-
-@rule
-def tape_between(forms, memory, tape, first, last, look_closely, clock):
-    """Instructions first..last (exclusive). The elementwise instructions of a strip run together, one chunk
-    of elements at a time, so that intermediate results stay in the nearest cache."""
+def run_tape(task, arrays, first, last):
+    """Instructions first..last (exclusive). Those of a strip run together, row by row, so that intermediate
+    results stay in the nearest cache. Returns (what is wrong, instruction, element)."""
     i = first
     while i < last:
-        head = tape[i]
-        begin_member, end_member, chunk = i, i + 1, head[COUNT] + 1
+        head = behind(arrays.tape, i * WIDTH)
+        begin_member, end_member, height = i, i + 1, head[ROWS]
         if head[OPERATION] == STRIP:
-            begin_member, end_member, chunk = i + 1, i + 1 + head[LENGTH], head[CHUNK]
-        for begin in range(0, head[COUNT], chunk):
-            end = min(begin + chunk, head[COUNT])
+            begin_member, end_member, height = i + 1, i + 1 + head[MEMBER_COUNT], 1
+        for row in range(0, head[ROWS], height):
             for j in range(begin_member, end_member):
-                start = ticks() if len(clock) else 0
-                wrong, element = dispatch(forms, memory, tape[j], memory.numbers[j], begin, end, look_closely)
-                if len(clock):
-                    clock[tape[j, OPERATION]] += ticks() - start
+                start = ticks() if task[TIMED] else 0
+                wrong, element = instruction(task, arrays, j, row, row + height)
                 if wrong:
                     return wrong, j, element
+                if task[TIMED]:
+                    arrays.clock[arrays.tape[j * WIDTH + OPERATION]] += ticks() - start
         i = end_member
     return FINE, 0, 0
 
 
 @rule
-def load(forms, memory, weights, schedule, step):
+def copy(target, start, source, begin, count):
+    """Copy some numbers, from source[begin] on, to target[start] and the following."""
+    for i in range(count):
+        target[start + i] = source[begin + i]
+
+
+@rule
+def load(task, arrays, program, step):
     """Load the data of one step: real numbers, whole numbers, and example weights, each 1 - h_0 - t psi."""
-    program = schedule.programs[step[PROGRAM]]
-    for i in range(program[REAL_COUNT]):
-        x = at(forms.constant, memory, program[REALS] + i)
-        x.constant = schedule.reals[step[REAL_START] + i]
-    for i in range(program[INTEGER_COUNT]):
-        memory.integers[program[INTEGERS] + i] = schedule.integers[step[INTEGER_START] + i]
+    copy(arrays.constants, program[REALS], arrays.reals, step[REAL_START], program[REAL_COUNT])
+    copy(arrays.integers, program[INTEGERS], arrays.wholes, step[INTEGER_START], program[INTEGER_COUNT])
+    width, order = task[LANE_WIDTH], task[ORDER_WIDTH]
     for i in range(program[WEIGHT_COUNT]):
-        weight = at(forms.linear, weights, schedule.weights[step[WEIGHT_START] + i])
-        u = at(forms.block, memory, program[WEIGHTS] + i)
-        u.constant = weight.constant
-        for r in range(1, forms.block.degree + 1):
-            u[r] = zero(forms.block)
-        if forms.block.degree > 0:
-            u[1] = weight[1]
+        example, element = arrays.examples[step[WEIGHT_START] + i], program[WEIGHTS] + i
+        arrays.constants[element] = arrays.weight_constants[example]
+        if program[WEIGHTS_MOVING]:
+            copy(arrays.coefficients, element * width, arrays.weight_lines, example * order, order)
+            for r in range(order, width):
+                arrays.coefficients[element * width + r] = 0.0
 
 
-def described(forms, *others):
-    """What is compiled for these types of `repeat`'s arguments, and how long that takes, in words."""
-    form = forms[0]
-    name = f"the kernels of degree {form.degree}" if form.shared else "the kernels of plain trainings"
-    return name, "about half a minute"
+@rule
+def save(task, arrays, first, count, records, start):
+    """Copy elements first..first + count to records: the constant parts, where lanes share them, then the lanes."""
+    shared, width = count if task[SHARED] else 0, task[LANE_WIDTH]
+    copy(records, start, arrays.constants, first, shared)
+    copy(records, start + shared, arrays.coefficients, first * width, count * width)
 
 
-@compiled(described, error_model="numpy", _nrt=False)
-def repeat(forms, memory, weights, tape, schedule, begin, end, look_closely, clock):
-    """Run steps begin..end (exclusive).
+@rule
+def read(task, arrays, program, start):
+    """Copy what `save` made to the inputs that come from stored states."""
+    first, count, moving = program[STORED], program[STORED_COUNT], program[STORED_MOVING]
+    shared = count if task[SHARED] or not moving else 0
+    width = task[LANE_WIDTH] if moving else 0
+    copy(arrays.constants, first, arrays.read, start, shared)
+    copy(arrays.coefficients, first * width, arrays.read, start + shared, count * width)
 
-    memory        the block's Memory, which holds the state
-    weights       a Memory of linear polynomials, one per example weight
-    tape          (instructions, WIDTH) int64
-    schedule      a StepTable
-    look_closely  whether every order of every result is checked, not only its constant part
-    clock         (operations,) int64, to which each operation's time is added; or empty
+
+@compiled(lambda *types: ("the machine", "a few seconds"), error_model="numpy", _nrt=False)
+def repeat(task, arrays):
+    """Run the steps that a task names.
+
+    task     (12,) int64: see the columns above
+    arrays   Arrays
 
     Returns (what is wrong, step, instruction, element): all zero, or where the first error is.
     """
-    for s in range(begin, end):
-        load(forms, memory, weights, schedule, schedule.steps[s])
-        program = schedule.programs[schedule.steps[s, PROGRAM]]
-        wrong, i, element = tape_between(forms, memory, tape, program[FIRST], program[LAST], look_closely,
-                                         clock)
+    task, arrays = pointers(task), pointers(arrays)
+    for k in range(task[BEGIN], task[END]):
+        s = task[BEGIN] + task[END] - 1 - k if task[BACKWARDS] else k
+        step = behind(arrays.steps, s * STEP_WIDTH)
+        program, row = behind(arrays.programs, step[PROGRAM] * PROGRAM_WIDTH), s - task[FIRST_RECORD]
+        if task[SAVED_WIDTH]:
+            save(task, arrays, program[STATE], program[STATE_COUNT], arrays.saved, row * task[SAVED_WIDTH])
+        if task[READ_WIDTH]:
+            read(task, arrays, program, row * task[READ_WIDTH])
+        load(task, arrays, program, step)
+        wrong, i, element = run_tape(task, arrays, program[FIRST], program[BEHIND])
         if wrong:
             return wrong, s, i, element
+        if task[WRITTEN_WIDTH]:
+            save(task, arrays, program[WRITTEN], program[WRITTEN_COUNT], arrays.written, row * task[WRITTEN_WIDTH])
     return FINE, 0, 0, 0
 
 
-NOTHING = np.zeros(0, np.int64)
-NO_MEMORY = Memory(np.zeros(0), np.zeros(0), NOTHING, NOTHING, np.zeros((0, 2)))
-"""An empty memory, of the same types as any other: other types would be compiled separately."""
+NOTHING, NO_NUMBERS = np.zeros(0, np.int64), np.zeros(0)
+NO_WEIGHTS, NO_RECORDS = Weights(NO_NUMBERS, NO_NUMBERS), Records()
 
 
-def ready(forms):
-    """Compile `repeat` for these forms, or load it from disk, by a call of no steps.
+def run(program, functions, memory, schedule, steps, *, weights=NO_WEIGHTS, records=NO_RECORDS, backwards=False,
+        closely=False, clock=NOTHING):
+    """Run steps (begin, end) of a schedule on a block's memory; returns what `repeat` does."""
+    widths = [0 if x is None else x.shape[1] for x in records[1:]]
+    task = np.array([*steps, backwards, closely, len(clock) > 0, *program.form.layout, records.first, *widths], np.int64)
+    numbers = [NO_NUMBERS if x is None else x.reshape(-1) for x in records[1:]]
+    memory = Memory(*memory)._replace(numbers=memory.numbers.reshape(-1))
+    return repeat(task, Arrays(*memory, *weights, *schedule, *numbers, functions, program.tape.reshape(-1), clock))
 
-    It is called before a clock starts, and before several threads need the same kernels.
-    """
-    schedule = StepTable(np.zeros((0, 8), np.int64), np.zeros((0, 4), np.int64), np.zeros(0), NOTHING,
-                         NOTHING)
-    repeat(forms, NO_MEMORY, NO_MEMORY, np.zeros((0, WIDTH), np.int64), schedule, 0, 0, False, NOTHING)
+
+VALUES = Form(0, 8, shared=False)
+"""The form of einsum_values, whose lanes are columns."""
+
+
+def link(program):
+    """The kernels of a program's instructions, compiled, as `repeat` takes them."""
+    def form(operation, moving):
+        return VALUES if operation == "einsum_values" else program.form if moving else Form(0, program.form.lanes)
+    return linked([kernel and (kernel[0], form(*kernel[1:]), kernel[1]) for kernel in program.kernels])

@@ -2,21 +2,19 @@
 off (NUMBA_DISABLE_JIT=1), to step through the rules in a debugger or to read what they mean. Lanes are
 complex arrays, Reals are real ones, and a polynomial is a pair of views of the memory.
 """
+import inspect
 import time
 import types
+from functools import partial
 
 import numpy as np
 from scipy import special
 
+from .form import Form
+from .tape import CONSTANT_A, CONSTANT_B
+
 math = types.SimpleNamespace(exp=np.exp, log=np.log, tanh=np.tanh, sin=np.sin, cos=np.cos, sqrt=np.sqrt,
                              erf=special.erf, erfc=special.erfc, pi=np.pi)
-
-
-class Form:
-    """Degree, lanes, and whether the lanes share the constant parts: see lanes.Form."""
-
-    def __init__(self, degree, lanes, shared=True):
-        self.degree, self.lanes, self.shared = degree, lanes, shared
 
 
 def rule(function):
@@ -46,17 +44,101 @@ class PolynomialView:
 
 
 def at(form, memory, element):
-    """The polynomial of one element of a block's memory."""
-    width, each = 2 * form.degree * form.lanes, 1 if form.shared else form.lanes
-    parts = memory.coefficients[element * width:(element + 1) * width]
+    """The polynomial of one element of a block's memory: (constants, coefficients)."""
+    constants, coefficients = memory
+    lanes = coefficients[element * form.width:(element + 1) * form.width]
+    if not form.shared:
+        return PolynomialView(lanes, lanes[:0])
     # an element that is only ever a constant has no coefficients, and no rule reads them
-    return PolynomialView(memory.constants[element * each:(element + 1) * each],
-                          parts.reshape(-1, 2, form.lanes) if parts.size else parts)
+    return PolynomialView(constants[element:element + 1], lanes.reshape(form.shape) if lanes.size else lanes)
+
+
+def room(form, count):
+    """A memory for some polynomials."""
+    return np.zeros(count), np.zeros(count * form.width)
 
 
 def local(form):
     """A polynomial for intermediate results."""
-    return PolynomialView(np.zeros(1 if form.shared else form.lanes), np.zeros((form.degree, 2, form.lanes)))
+    return at(form, room(form, 1), 0)
+
+
+# what an operation makes of a kernel --------------------------------------------------------------------------
+
+def kernel(function):
+    """A kernel is an ordinary function here."""
+    return function
+
+
+def height(form, operation):
+    """Lines of a tile."""
+    return form.tile(operation in CONSTANT_B)[0]
+
+
+def breadth(form, operation):
+    """Columns of a tile."""
+    return form.tile(operation in CONSTANT_B)[1]
+
+
+def tile_room(form, operation):
+    """A memory for a tile of a product."""
+    return room(form, height(form, operation) * breadth(form, operation))
+
+
+def a_at(form, operation, memory, e):
+    """Element e as operand a: a polynomial, or a constant where the operation wants one."""
+    return at(Form(0, form.lanes) if operation in CONSTANT_A else form, memory, e)
+
+
+def b_at(form, operation, memory, e):
+    """Element e as operand b."""
+    return at(Form(0, form.lanes) if operation in CONSTANT_B else form, memory, e)
+
+
+def apply(form, operation, y, a, b, numbers):
+    """y = the operation's rule of a, or of a and b, with as many constant parameters as the rule takes."""
+    chosen = getattr(rules(), operation)
+    operands = list(inspect.signature(chosen).parameters)[2:]
+    given = (a, b) if "b" in operands else (a,)
+    chosen(form, y, *given, *numbers[:len(operands) - len(given)])
+
+
+def product(form, operation, y, a, b):
+    """y += a b, of what differs from lane to lane."""
+    add = rules().multiply_add_constant_lanes if operation in CONSTANT_B else rules().multiply_add_lanes
+    add(form, y, a, b)
+
+
+def rules():
+    """The module of rules, which imports this one."""
+    from . import rules
+    return rules
+
+
+def linked(kernels):
+    """Kernels given as (kernel, form, operation) or None, as functions of what the machine gives them."""
+    return [x and partial(*x) for x in kernels]
+
+
+def pointers(arrays):
+    """Arrays are what they point to."""
+    return arrays
+
+
+def behind(array, count):
+    """The array from a number on."""
+    return array[count:]
+
+
+def call(function, *arguments):
+    """Call a kernel."""
+    function(*arguments)
+
+
+
+def fused(a, b, c):
+    """a b + c."""
+    return a * b + c
 
 
 def zero(form):

@@ -11,13 +11,21 @@ import numpy as np
 
 from circuit import Circuit, CircuitError
 
-from . import kernels as k
-from .lower import Instruction, Lowering
-from .machine import Form
+from . import kernels
+from . import tape as k
+from .form import Form
+from .kernels import KERNELS
+from .lower import Instruction, Lowering, Tensor
 from .storage import Storage
 
-ORDER_BY_ORDER = (k.COMBINE, k.COMBINE_CONSTANT, k.SCALE, k.SHIFT)
+ORDER_BY_ORDER = ("combine", "combine_constant", "scale", "shift")
 """Operations that calculate an order from the same order only, and may therefore overwrite their input."""
+
+MOVING = ("state", "weights", "stored", "polynomial")
+"""Roles of inputs that differ from lane to lane."""
+
+SHORTEST = 4
+"""Rows shorter than this are not worth a loop of their own: a table of all elements is as quick."""
 
 
 @dataclass
@@ -41,6 +49,7 @@ class Program:
     integers      (whole numbers,) int64: likewise
     active        how many elements, from 0 on, have coefficients
     origins       (instructions,): (circuit, wire) that each came from
+    kernels       (instructions,): the kernel of each, see Line
     form          of the polynomials it was made for
     """
     form: Form
@@ -52,81 +61,20 @@ class Program:
     integers: np.ndarray
     active: int
     origins: list
-
-    @property
-    def each(self):
-        """Numbers per constant part: one, or one per lane where lanes do not share it."""
-        return 1 if self.form.shared else self.form.lanes
+    kernels: list
 
     def memory(self):
         """A block's memory, its coefficients zero, each order of an element on whole cache lines."""
-        size = self.active * 2 * self.form.degree * self.form.lanes
-        return k.Memory(aligned(np.repeat(self.constants, self.each)), aligned(np.zeros(size)),
+        return k.Memory(aligned(self.constants), aligned(np.zeros(self.active * self.form.width)),
                         self.integers.copy(), self.tables, self.numbers)
 
-    def explain(self, memory, instruction, element, wrong, first_direction=0):
-        """A sentence about what went wrong at an element of an instruction: gate, wire, index, order,
-        direction, value.
+    def bytes(self):
+        """How much memory a block needs."""
+        return 8 * (len(self.constants) + self.active * self.form.width + len(self.integers))
 
-        Raises NotImplementedError where taylor/kernels.py has no branch for the operation.
-        """
-        row, (number, wire) = self.tape[instruction], self.origins[instruction]
-        if wrong == k.NO_BRANCH:
-            raise NotImplementedError(f"operation {operation_name(row[k.OPERATION])} has no branch in "
-                                      "`elementwise` or `whole` of taylor/kernels.py")
-        circuit = self.parts[number].circuit
-        first = len(circuit.inputs)
-        if wire >= first + len(circuit.entries):
-            return f"the new state is not finite at element {element}"
-        entry = circuit.entries[wire - first]
-        where = f"gate {entry.gate.name} at wire %{wire}"
-        if wrong == k.NO_ROW:
-            ids = row[k.B] + self.tables[row[k.B_TABLE] + element]
-            return f"{where}: row {memory.integers[ids]} of a table with rows 0..{row[k.LIMIT] - 1}"
-        if wrong == k.OUTSIDE:
-            shape = circuit.shapes[entry.inputs[0]]
-            return f"{where}: {self._outside(memory, row, entry, shape, element, first_direction)}"
-        return f"{where} gives {self._not_finite(memory, row, entry, element, first_direction)}"
-
-    def _outside(self, memory, row, entry, shape, element, first_direction):
-        """Which value, or group of values, is outside the gate's domain, where, and what to do.   shape: of
-        the gate's input"""
-        group = 1
-        if entry.gate.branch == "winner":
-            group, shape = row[k.LENGTH], np.delete(shape, entry.parameters["axis"])
-        start = row[k.A_TABLE] + element * group
-        spots = row[k.A] + self.tables[start:start + group]
-        values, training = memory.constants.reshape(-1, self.each)[spots], ""
-        if not self.form.shared:      # degree 0, where nothing is a kink: the gate has no value
-            with np.errstate(all="ignore"):
-                lane = int(np.argmin(np.isfinite(entry.gate.value(values[0], **entry.parameters))))
-            values, training = values[:, lane], f", training {first_direction + lane}"
-        listed = ", ".join(map(str, values.ravel()[:8]))
-        return f"{listed} at {index_of(element, shape)}{training}; {entry.gate.outside}"
-
-    def _not_finite(self, memory, row, entry, element, first_direction):
-        """Which constant part or coefficient is not finite, and where."""
-        spot = row[k.Y] + self.tables[row[k.Y_TABLE] + element]
-        index = index_of(element, entry.shape)
-        constants = memory.constants.reshape(-1, self.each)[spot]
-        if not np.isfinite(constants).all():
-            lane = int(np.argmin(np.isfinite(constants)))
-            training = "" if self.form.shared else f", training {first_direction + lane}"
-            return f"{constants[lane]} at {index}{training}"
-        orders = memory.coefficients.reshape(self.active, self.form.degree, 2, self.form.lanes)[spot]
-        order, _, lane = np.argwhere(~np.isfinite(orders))[0]
-        value = complex(*orders[order, :, lane])
-        return f"{value} at {index}, order {order + 1}, direction {first_direction + lane}"
-
-
-def operation_name(number):
-    """The name of an operation, or its number where it has none."""
-    return repr(k.OPERATIONS[number]) if 0 <= number < len(k.OPERATIONS) else str(number)
-
-
-def index_of(element, shape):
-    """The index of an element, counted in row-major order, as a tuple of ints."""
-    return tuple(int(i) for i in np.unravel_index(element, shape))
+    def lanes(self, memory):
+        """What differs from lane to lane: (active elements,) + form.shape, a view of a block's memory."""
+        return memory.coefficients.reshape((self.active,) + self.form.shape)
 
 
 def aligned(array):
@@ -137,12 +85,6 @@ def aligned(array):
     return room[start:start + array.size]
 
 
-def chunk_size(form):
-    """Elements in a strip's turn: intermediate results of about 8 KiB each."""
-    per_element = 2 * form.degree * form.lanes + (1 if form.shared else form.lanes)
-    return max(1, 1024 // per_element)
-
-
 class Builder:
     """Builds a Program.
 
@@ -151,14 +93,19 @@ class Builder:
     """
 
     def __init__(self, form, state=()):
-        self.form, self.chunk = form, chunk_size(form)
-        self.lowering = Lowering()
+        self.form = form
+        self.lowering = Lowering(form)
         self.state = [self.lowering.new(shape, True, lasting=True) for shape in state]
         self.pending = []
 
-    def add(self, circuit, roles):
-        """Append a circuit. roles: per input 'state', 'weights' (one tensor of example weights), 'polynomial'
-        (given with coefficients), 'real' or 'integer' (data)."""
+    def add(self, circuit, roles, writes=False):
+        """Append a circuit.
+
+        roles    per input 'state', 'weights' (one tensor of example weights), 'stored' (read from stored states),
+                 'polynomial' (given with coefficients), 'real' or 'integer' (data); 'constant weights' and
+                 'constant stored' are the same for all lanes
+        writes   whether the outputs behind the state are written out at each step
+        """
         lowering, inputs, states = self.lowering, list(self.state), len(self.state)
         if len(roles) != len(circuit.inputs) or [i for i, role in enumerate(roles) if role == "state"] \
                 != list(range(states)):
@@ -167,14 +114,21 @@ class Builder:
             if (role == "integer") != (x.kind == "integer"):
                 raise CircuitError(f"input {x.name} is {x.kind} and given as {role}")
             inputs.append(lowering.new_integers(x.shape) if role == "integer"
-                          else lowering.new(x.shape, role in ("weights", "polynomial"), lasting=True))
-        first = len(lowering.instructions)
+                          else lowering.new(x.shape, role in MOVING, lasting=True))
+        first, wire = len(lowering.instructions), len(circuit.inputs) + len(circuit.entries)
         outputs = lowering.lower(circuit, inputs)
         for i in range(states, len(outputs)):
             outputs[i] = lowering.plain(outputs[i], circuit.outputs[i])
+        written = self.write_out(outputs[states:], wire) if writes else None
         if self.state:
-            self.feed_back(outputs, first, len(circuit.inputs) + len(circuit.entries))
-        self.pending.append(Lowered(circuit, roles, inputs, outputs, first, len(lowering.instructions)))
+            self.feed_back(outputs, first, wire)
+        self.pending.append(Lowered(circuit, roles, inputs, outputs, written, first, len(lowering.instructions)))
+
+    def write_out(self, outputs, wire):
+        """One tensor of all these outputs, end to end."""
+        lowering = self.lowering
+        ids = flat([lowering.lifted(x, wire) for x in outputs])
+        return lowering.written(Tensor(ids, True), wire)
 
     def feed_back(self, outputs, first, wire):
         """Replace the old state by the new one, after everything else has read it."""
@@ -192,7 +146,7 @@ class Builder:
                 for x in lowering.instructions[first:] + outputs:
                     x.rename(new, old)
             else:
-                lowering.instructions.append(Instruction(k.SCALE, True, wire, old, new, numbers=(1.0, 0.0)))
+                lowering.instructions.append(Instruction("scale", True, wire, old, new, numbers=(1.0, 0.0)))
         outputs[:len(self.state)] = self.state
 
     def in_place(self, new, old, first):
@@ -211,8 +165,8 @@ class Builder:
 
     def build(self):
         """The finished Program."""
-        storage, tables = Storage(self.lowering, self.chunk), Tables()
-        strips = [storage.program(x.first, x.last, flat(x.outputs)) for x in self.pending]
+        storage, tables = Storage(self.lowering, self.form.chunk), Tables()
+        strips = [storage.program(x.first, x.last, flat(x.lasting)) for x in self.pending]
         offset = storage.sizes[True]      # constants lie behind all active elements
         place = storage.place.copy()
         for buffer in self.lowering.buffers:
@@ -222,22 +176,23 @@ class Builder:
         for number, (part, runs) in enumerate(zip(self.pending, strips)):
             begin = len(lines)
             lines += self.lines(part, number, runs, place, tables)
-            parts.append(part.placed(place, begin, len(lines)))
+            parts.append(part.placed(place, self.state, begin, len(lines)))
         tape = np.array([line.word for line in lines], np.int64).reshape(-1, k.WIDTH)
         numbers = np.array([line.numbers for line in lines]).reshape(-1, 2)
         constants, integers = self.contents(place, offset + storage.sizes[False])
         return Program(self.form, tape, tables.array(), numbers, parts, constants, integers, offset,
-                       [line.origin for line in lines])
+                       [line.origin for line in lines], [line.kernel for line in lines])
 
     def lines(self, part, number, runs, place, tables):
         """The Lines of one circuit, the heads of its strips among them."""
-        heads = {run.first: run for run in runs}
+        run_of = {i: run for run in runs for i in range(run.first, run.last)}
         for i in range(part.first, part.last):
-            instruction = self.lowering.instructions[i]
-            if i in heads:
-                yield Line(strip_word(heads[i], instruction.y.size, self.chunk), (0.0, 0.0), (number, -1))
-            yield Line(word(instruction, place, tables, self.form.degree), instruction.numbers,
-                       (number, instruction.wire))
+            instruction, run = self.lowering.instructions[i], run_of.get(i)
+            if run is not None and run.first == i:
+                yield Line(strip_word(run, instruction.y.size, self.form.chunk), (0.0, 0.0), (number, -1), None)
+            row = word(instruction, place, tables, self.form, self.form.chunk if run else None)
+            if row[k.COUNT]:      # an instruction without elements does nothing
+                yield Line(row, instruction.numbers, (number, instruction.wire), kernel_of(instruction, row))
 
     def contents(self, place, size):
         """(constants, integers): what the memory holds when the program starts."""
@@ -252,29 +207,41 @@ class Builder:
 
 
 class Line(NamedTuple):
-    """A line of the tape: the machine's row, its constant parameters, the (circuit, wire) it came from."""
+    """A line of the tape: the machine's row, its constant parameters, the (circuit, wire) it came from, and its
+    kernel: (a function of kernels.py, operation, whether it is calculated lane by lane)."""
     word: np.ndarray
     numbers: tuple
     origin: tuple
+    kernel: tuple
 
 
 @dataclass
 class Lowered:
     """A circuit that is lowered and not yet placed: the roles of its inputs, the tensors of its inputs and
-    outputs, and its instructions first..last."""
+    outputs, the tensor that is written out, and its instructions first..last."""
     circuit: Circuit
     roles: list
     inputs: list
     outputs: list
+    written: Tensor
     first: int
     last: int
 
-    def placed(self, place, begin, end):
+    @property
+    def lasting(self):
+        """The tensors that are read after the last instruction."""
+        return self.outputs + ([] if self.written is None else [self.written])
+
+    def placed(self, place, state, begin, end):
         """The Part, at lines begin..end of the tape.   place: the element of each id"""
         spots = [x.ids if role == "integer" else place[x.ids] for x, role in zip(self.inputs, self.roles)]
+        weights, stored = ("constant " * (f"constant {role}" in self.roles) + role for role in ("weights", "stored"))
         row = [begin, end]
-        for role in ("real", "integer", "weights"):
+        for role in ("real", "integer", weights):
             row += span(spots, self.roles, role)
+        row += [weights in MOVING, *consecutive([place[x.ids] for x in state], "state")]
+        row += [*span(spots, self.roles, stored), stored in MOVING]
+        row += consecutive([] if self.written is None else [place[self.written.ids]], "outputs")
         return Part(self.circuit, spots, [place[x.ids] for x in self.outputs],
                     [x.active for x in self.outputs], np.array(row, np.int64))
 
@@ -286,9 +253,14 @@ def flat(tensors):
 
 def span(spots, roles, role):
     """(first element, number of elements) of the inputs with a role, which lie end to end."""
-    ids = np.concatenate([np.zeros(0, np.int64)] + [s.ravel() for s, r in zip(spots, roles) if r == role])
+    return consecutive([s for s, r in zip(spots, roles) if r == role], f"{role} inputs of a circuit")
+
+
+def consecutive(spots, what):
+    """(first element, number of elements) of elements that follow each other."""
+    ids = np.concatenate([np.zeros(0, np.int64)] + [s.ravel() for s in spots])
     if ids.size and not np.array_equal(ids, np.arange(ids[0], ids[0] + ids.size)):
-        raise CircuitError(f"the {role} inputs of a circuit must follow each other")
+        raise CircuitError(f"the {what} must follow each other")
     return (int(ids[0]), ids.size) if ids.size else (0, 0)
 
 
@@ -315,30 +287,77 @@ class Tables:
 def strip_word(run, count, chunk):
     """The machine's row at the head of a strip."""
     row = np.zeros(k.WIDTH, np.int64)
-    row[k.OPERATION], row[k.COUNT] = k.STRIP, count
-    row[k.LENGTH], row[k.CHUNK] = run.last - run.first, chunk
+    row[k.OPERATION], row[k.ROWS] = k.STRIP, -(-count // chunk)
+    row[k.MEMBER_COUNT] = run.last - run.first
     return row
 
 
-def word(instruction, place, tables, degree):
-    """The machine's row for an instruction, in polynomials of a degree."""
+def word(instruction, place, tables, form, chunk=None):
+    """The machine's row for an instruction.   chunk: elements of a row, in a strip"""
     row = np.zeros(k.WIDTH, np.int64)
-    row[k.OPERATION], row[k.ACTIVE] = instruction.operation, instruction.active
-    row[k.CONDITIONS] = instruction.conditions(degree)
-    row[k.COUNT] = instruction.y.size if instruction.count is None else instruction.count
-    bases = ((k.Y, instruction.y), (k.A, instruction.a), (k.B, instruction.b))
-    for column, ids in bases:
-        if ids is None or ids.size == 0:
-            continue
-        elements = place[ids]
-        row[column] = elements[0] if instruction.axes else elements.min()
-        if not instruction.axes or column == k.Y:
-            row[column + 1] = tables.add(elements - row[column])
-    if instruction.whole is not None:
-        row[k.B] = instruction.whole.min() if instruction.whole.size else 0
-        row[k.B_TABLE] = tables.add(instruction.whole - row[k.B])
+    row[k.OPERATION], row[k.CONDITIONS] = k.number_of(instruction.operation), instruction.conditions(form.degree)
+    row[k.MOVING_A], row[k.MOVING_Y] = instruction.moving, instruction.active
+    row[k.COUNT] = instruction.y.size
+    operands = [(k.Y, instruction.y), (k.A, instruction.a), (k.B, instruction.b)]
+    if instruction.elementwise:
+        in_rows(row, [(column, place[ids]) for column, ids in operands if ids is not None], tables, chunk)
+        return row
+    row[k.ROWS] = 1
+    for column, ids in operands:
+        if ids is not None and ids.size:
+            row[column] = place[ids[0]]
+    if instruction.whole is not None and instruction.whole.size:
+        row[k.B] = instruction.whole[0]
+        row[k.B_ROWS] = tables.add(instruction.whole - row[k.B])
     for column, value in instruction.columns.items():
         row[column] = value
     for column, relative in instruction.axes.items():
         row[column] = tables.add(relative)
+    if k.BATCH_Y in instruction.axes:
+        row[k.COLUMN_BLOCK], row[k.INNER_BLOCK] = form.blocks(row[k.COLUMNS], max(1, row[k.INNER]))
     return row
+
+
+def in_rows(row, operands, tables, chunk):
+    """Enter the operands of an elementwise instruction, [(column, elements)], into a word."""
+    count = operands[0][1].size
+    if not count:
+        return
+    length = chunk or min(regular_until(elements) for _, elements in operands)
+    rows = -(-count // length)
+    strides = {column: stride_in_rows(elements, length) for column, elements in operands}
+    if None in strides.values() or (rows > 1 and length < SHORTEST and not chunk):
+        length, rows = chunk or count, -(-count // (chunk or count))
+        strides = {column: k.SCATTERED for column in strides}
+    row[k.ROWS], row[k.LENGTH], row[k.LAST] = rows, length, count - (rows - 1) * length
+    for column, elements in operands:
+        row[column] = elements[0]
+        scattered = strides[column] == k.SCATTERED and column != k.Y
+        row[column + 1] = tables.add((elements if scattered else elements[::length]) - elements[0])
+        if column != k.Y:
+            row[column + 2] = strides[column]
+
+
+def regular_until(elements):
+    """How many elements, from the first on, have the same distance from each to the next."""
+    steps = np.diff(elements)
+    other = np.flatnonzero(steps != steps[:1]) if steps.size else steps
+    return int(other[0]) + 1 if other.size else elements.size
+
+
+def stride_in_rows(elements, length):
+    """The distance of consecutive elements within rows, if it is the same in all, else None."""
+    steps = np.diff(elements)
+    inside = np.ones(steps.size, bool)
+    inside[length - 1::length] = False
+    steps = steps[inside]
+    if not steps.size:
+        return 1
+    return int(steps[0]) if (steps == steps[0]).all() and steps[0] >= 0 else None
+
+
+def kernel_of(instruction, row):
+    """(the kernel, the operation, whether it is calculated lane by lane)"""
+    scattered = k.SCATTERED in (row[k.A_STRIDE], row[k.B_STRIDE])
+    ordinary = kernels.scattered if scattered else kernels.elementwise
+    return KERNELS.get(instruction.operation, ordinary), instruction.operation, instruction.active

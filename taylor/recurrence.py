@@ -13,16 +13,12 @@ from numpy.typing import ArrayLike
 
 from circuit import Circuit, CircuitError, DomainError
 
-from . import kernels as k
-from .evaluate import LANES, checked_degree
-from .machine import Forms, StepTable, ready, repeat
+from .evaluate import checked_degree
+from .explain import explain
+from .form import LANES, TRAININGS, Form
+from .machine import NO_RECORDS, NOTHING, STATE_COUNT, Records, StepTable, Weights, link, run
 from .polynomial import to_lanes
 from .program import Builder
-
-TRAININGS = 16
-"""Plain trainings side by side in a block."""
-
-NO_CLOCK = np.zeros(0, np.int64)
 
 
 @dataclass(frozen=True)
@@ -63,8 +59,16 @@ class Recurrence:
     states : int
         How many leading inputs of a circuit, and leading outputs, are the state.
     degree : int or None
-        The highest power of t kept. None stands for trainings in plain numbers, each lane with weights of its
-        own.
+        The highest power of t kept. None stands for plain numbers: each lane is a calculation of its own, with
+        a state and, usually, weights of its own.
+    lanes : int, optional
+        How many directions, or plain calculations, a block has side by side.
+    stored : int
+        How many inputs behind the state are read from stored states, `records` of another recurrence.
+    constant : bool
+        Whether stored states and weights are the same for all lanes (in plain numbers).
+    writes : bool
+        Whether the outputs behind the state are written out at every step.
 
     Raises
     ------
@@ -87,27 +91,30 @@ class Recurrence:
     ([1.331], [[[0.121], [0.0], [0.0]]])
     """
 
-    def __init__(self, circuits: Sequence[Circuit], steps: Sequence[Step], states: int, degree: int | None):
+    def __init__(self, circuits: Sequence[Circuit], steps: Sequence[Step], states: int, degree: int | None,
+                 lanes: int | None = None, *, stored: int = 0, constant: bool = False, writes: bool = False):
         if degree is None:
-            self.forms = Forms.of(0, TRAININGS, shared=False)
+            self.form = Form(0, lanes or TRAININGS, shared=False)
         else:
-            self.forms = Forms.of(checked_degree(degree), LANES)
-        self.form, self.states = self.forms.block, states
-        ready(self.forms)
+            self.form = Form(checked_degree(degree), lanes or LANES)
+        self.states, self.writes, self.given = states, writes, states + stored + 1
         builder = Builder(self.form, [x.shape for x in circuits[0].inputs[:states]])
+        read = "constant stored" if constant else "stored"
         for circuit in circuits:
-            kinds = [x.kind for x in circuit.inputs[states + 1:]]
-            builder.add(circuit, ["state"] * states + ["weights"] + kinds)
+            kinds = [x.kind for x in circuit.inputs[self.given:]]
+            builder.add(circuit, ["state"] * states + [read] * stored
+                        + ["constant weights" if constant else "weights"] + kinds, writes)
         self.program = builder.build()
+        self.functions = link(self.program)
         self.schedule = self._table(circuits, steps)
 
     def _table(self, circuits, steps):
         """The steps as a StepTable."""
-        rows = np.array([part.row for part in self.program.parts]).reshape(-1, 8)
+        rows = np.concatenate([part.row for part in self.program.parts])
         data = {"real": Ribbon(np.float64), "integer": Ribbon(np.int64), "weights": Ribbon(np.int64)}
         starts = []
         for step in steps:
-            inputs = circuits[step.circuit].inputs[self.states + 1:]
+            inputs = circuits[step.circuit].inputs[self.given:]
             if len(step.data) != len(inputs):
                 raise CircuitError(f"circuit {step.circuit}: expected {len(inputs)} data inputs, got "
                                    f"{len(step.data)}")
@@ -115,32 +122,41 @@ class Recurrence:
                      for kind in ("real", "integer")}
             starts.append((step.circuit, data["real"].add(given["real"]),
                            data["integer"].add(given["integer"]), data["weights"].add([step.weights])))
-        return StepTable(rows, np.array(starts, np.int64).reshape(-1, 4), data["real"].array(),
+        return StepTable(rows, np.array(starts, np.int64).reshape(-1), data["real"].array(),
                          data["integer"].array(), data["weights"].array())
 
+    @property
+    def record(self) -> int:
+        """How many numbers a stored state has."""
+        part, form = self.program.parts[0], self.form
+        return part.row[STATE_COUNT] * (form.width + form.shared)
+
     def block(self, state: Sequence[ArrayLike], base: ArrayLike, lines: ArrayLike | None = None,
-              first: int = 0) -> "Block":
+              first: int = 0, count: int | None = None) -> "Block":
         """Return a Block at the start of the recurrence.
 
         Parameters
         ----------
         state : sequence of array_like
-            The constant parts of the state.
+            The constant parts of the state; in plain numbers (elements,), or (count, elements) where each lane
+            has its own.
         base : array_like
-            The constant parts of the n weights: (n,); for trainings in plain numbers (trainings, n), with at
-            most as many trainings as lanes.
+            The constant parts of the n weights: (n,); in plain numbers (count, n), with at most as many rows as
+            lanes, or (n,) where all lanes have the same.
         lines : array_like, optional
             What multiplies t in the weights: complex, (directions, n), with at most as many directions as
             lanes.
         first : int
             The number of its first direction or training, for messages.
+        count : int, optional
+            How many lanes are used, where neither base nor lines say it.
 
         Returns
         -------
         Block
             Its memory; `run` takes it through the steps.
         """
-        return Block(self, state, base, lines, first)
+        return Block(self, state, base, lines, first, count)
 
 
 class Ribbon:
@@ -169,46 +185,73 @@ class Ribbon:
 
 
 class Block:
-    """The state of one block of directions, or of trainings in plain numbers, between two steps of a
-    recurrence.
+    """The state of one block of directions, or of plain calculations, between two steps of a recurrence.
 
     The parameters are those of `Recurrence.block`.
     """
 
-    def __init__(self, recurrence, state, base, lines, first):
+    def __init__(self, recurrence, state, base, lines, first, count):
         self.recurrence, self.program, self.first = recurrence, recurrence.program, first
         form, base = recurrence.form, np.asarray(base, float)
-        self.count = len(lines) if form.shared else len(base)
+        self.count = count or len(lines if form.shared else base)
         if not 1 <= self.count <= form.lanes:
             raise CircuitError(f"{self.count} {'directions' if form.shared else 'trainings'} for a block of "
                                f"{form.lanes} lanes")
         self.memory = self.program.memory()
+        self.lanes = self.program.lanes(self.memory)
         self.spots = [spots.ravel() for spots in self.program.parts[0].inputs[:recurrence.states]]
-        for spots, value in zip(self.spots, state):
-            self.memory.constants.reshape(-1, self.program.each)[spots] = np.reshape(value, (-1, 1))
+        for i, value in enumerate(state):
+            self.set_state(i, value)
+        self.weights = self._weights(base, lines)
+
+    def _weights(self, base, lines):
+        """The example weights as the machine takes them."""
+        form = self.recurrence.form
         if form.shared:
-            constants = base
-            stored = to_lanes(np.asarray(lines, complex)[:, None, :], form.lanes)
+            stored = np.zeros(0) if form.degree == 0 else to_lanes(np.asarray(lines, complex)[:, None], form.lanes)
+            return Weights(np.ascontiguousarray(base), stored)
+        if base.ndim == 1:
+            return Weights(np.ascontiguousarray(base), np.repeat(base, form.lanes))
+        stored = np.ones((base.shape[1], form.lanes))      # unused lanes train with weight 1
+        stored[:, :self.count] = base.T
+        return Weights(np.ones(base.shape[1]), stored.ravel())
+
+    def set_state(self, i: int, constant: ArrayLike, stored: np.ndarray | None = None) -> None:
+        """Set state tensor i.
+
+        Parameters
+        ----------
+        i : int
+            Its number.
+        constant : array_like
+            Its constant part, (elements,); in plain numbers also (count, elements).
+        stored : np.ndarray, optional
+            Its coefficients, (elements, degree, 2, lanes), see `to_lanes`; zero by default.
+        """
+        spots, form = self.spots[i], self.recurrence.form
+        if form.shared:
+            self.memory.constants[spots] = np.ravel(constant)
+            self.lanes[spots] = 0.0 if stored is None else stored
+        elif np.ndim(constant) == 2 and len(constant) == self.count and np.shape(constant)[1] == len(spots):
+            self.lanes[spots, :self.count] = np.transpose(constant)
+            self.lanes[spots, self.count:] = np.transpose(constant)[:, :1]
         else:
-            constants = np.ones((base.shape[1], form.lanes))      # unused lanes train with weight 1
-            constants[:, :self.count] = base.T
-            stored = np.zeros(0)
-        self.weights = k.Memory(np.ascontiguousarray(constants).ravel(), stored, *self.memory[2:])
+            self.lanes[spots] = np.reshape(constant, (-1, 1))
 
     def constant(self, i: int) -> np.ndarray:
-        """The constant part of state tensor i: (elements,), or (trainings, elements) where each has its
-        own."""
-        constants = self.memory.constants.reshape(-1, self.program.each)[self.spots[i]]
-        return constants[:, 0] if self.recurrence.form.shared else constants[:, :self.count].T
+        """The constant part of state tensor i: (elements,), or (count, elements) where each lane has its own."""
+        if self.recurrence.form.shared:
+            return self.memory.constants[self.spots[i]]
+        return self.lanes[self.spots[i], :self.count].T
 
     def coefficients(self, i: int) -> np.ndarray:
         """The stored coefficients of state tensor i, a view: (elements, degree, 2, lanes), see
         `from_lanes`."""
-        form, spots = self.recurrence.form, self.spots[i]
-        stored = self.memory.coefficients.reshape(self.program.active, form.degree, 2, form.lanes)
-        return stored[spots[0]:spots[0] + len(spots)] if len(spots) else stored[:0]
+        spots = self.spots[i]
+        return self.lanes[spots[0]:spots[0] + len(spots)] if len(spots) else self.lanes[:0]
 
-    def run(self, begin: int, end: int, look_closely: bool = False, clock: np.ndarray = NO_CLOCK) -> None:
+    def run(self, begin: int, end: int, look_closely: bool = False, clock: np.ndarray = NOTHING, *,
+            backwards: bool = False, records: Records = NO_RECORDS) -> None:
         """Take the block through steps begin..end (exclusive).
 
         Parameters
@@ -216,10 +259,15 @@ class Block:
         begin, end : int
             Numbers of steps.
         look_closely : bool
-            Whether every result is checked, so that the first bad gate is found.
+            Whether every result is checked at once. Otherwise that happens after an error, from `begin` on, so
+            that the first bad gate is named.
         clock : np.ndarray
             (operations,) int64: each operation's time, in the processor's ticks, is added to it. None is
             measured if it is empty.
+        backwards : bool
+            Whether the last step is taken first.
+        records : Records
+            Stored states that are read or saved, and outputs that are written out.
 
         Raises
         ------
@@ -227,14 +275,31 @@ class Block:
             Naming step, gate and direction; `error.step` is the step's number.
         """
         recurrence = self.recurrence
-        wrong, step, instruction, element = repeat(
-            recurrence.forms, self.memory, self.weights, self.program.tape, recurrence.schedule, begin, end,
-            look_closely, clock)
+
+        def attempt(closely):
+            return run(self.program, recurrence.functions, self.memory, recurrence.schedule, (begin, end),
+                       weights=self.weights, records=records, backwards=backwards, closely=closely, clock=clock)
+
+        before = None if look_closely else self._copied()
+        wrong, step, instruction, element = attempt(look_closely)
+        if not look_closely and (wrong or not self.finite() or (records.written is not None and not np.isfinite(records.written).all())):
+            self._restore(before)
+            wrong, step, instruction, element = attempt(True)
         if wrong:
-            error = DomainError(self.program.explain(self.memory, instruction, element, wrong, self.first))
+            error = DomainError(explain(self.program, self.memory, instruction, element, wrong, self.first))
             error.step = step
             raise error
 
+    def _copied(self):
+        """The state, constant parts and lanes."""
+        return [(self.memory.constants[spots], self.lanes[spots]) for spots in self.spots]
+
+    def _restore(self, state):
+        """Go back to a copied state."""
+        for spots, (constants, lanes) in zip(self.spots, state):
+            self.memory.constants[spots], self.lanes[spots] = constants, lanes
+
     def finite(self) -> bool:
-        """Whether every coefficient of the state is finite."""
-        return all(np.isfinite(self.coefficients(i)).all() for i in range(len(self.spots)))
+        """Whether every number of the state is finite."""
+        return all(np.isfinite(self.memory.constants[s]).all() and np.isfinite(self.lanes[s]).all()
+                   for s in self.spots)

@@ -13,12 +13,12 @@ reads the others; y must not be one of them.
 from numba import config
 
 if config.DISABLE_JIT:
-    from .plain import local, math, positive, rule, zero
+    from .plain import fused, local, math, positive, rule, zero
 else:
     import math
 
     from .elements import local
-    from .lanes import positive, rule, zero
+    from .lanes import fused, positive, rule, zero
 
 
 UNROLLED = 8
@@ -54,6 +54,24 @@ def clear(form, y):
 def copy(form, y, x):
     """y = x."""
     y.constant = x.constant
+    for r in range(1, form.degree + 1):
+        y[r] = x[r]
+
+
+@rule
+def clear_lanes(form, y):
+    """What differs from lane to lane in y = 0."""
+    if not form.shared:
+        y.constant = 0.0
+    for r in range(1, form.degree + 1):
+        y[r] = zero(form)
+
+
+@rule
+def copy_lanes(form, y, x):
+    """What differs from lane to lane in y = x."""
+    if not form.shared:
+        y.constant = x.constant
     for r in range(1, form.degree + 1):
         y[r] = x[r]
 
@@ -131,9 +149,10 @@ def convolve_four(y, a, b, r):
 
 
 @rule
-def multiply_add(form, y, a, b):
-    """y += a b."""
-    y.constant = y.constant + a.constant * b.constant
+def multiply_add_lanes(form, y, a, b):
+    """What differs from lane to lane in y += a b."""
+    if not form.shared:
+        y.constant = fused(a.constant, b.constant, y.constant)
     first = 1
     if form.degree > UNROLLED:
         for r in range(1, form.degree - 2, 4):
@@ -148,7 +167,8 @@ def multiply(form, y, a, b):
     """y = a b."""
     if form.degree > UNROLLED:
         clear(form, y)
-        multiply_add(form, y, a, b)
+        multiply_add_lanes(form, y, a, b)
+        y.constant = a.constant * b.constant
     else:
         y.constant = a.constant * b.constant
         for r in range(1, form.degree + 1):
@@ -162,9 +182,10 @@ def multiply_constant(form, y, a, b):
 
 
 @rule
-def multiply_add_constant(form, y, a, b):
-    """y += a b_0, where b is only a constant."""
-    y.constant = y.constant + a.constant * b.constant
+def multiply_add_constant_lanes(form, y, a, b):
+    """What differs from lane to lane in y += a b_0, where b is only a constant."""
+    if not form.shared:
+        y.constant = fused(a.constant, b.constant, y.constant)
     for r in range(1, form.degree + 1):
         y[r] = y[r] + b.constant * a[r]
 

@@ -10,8 +10,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from . import kernels as k
-
 
 @dataclass
 class Strip:
@@ -34,7 +32,7 @@ def strips(instructions, first, chunk):
 
 def chunkable(instruction, chunk):
     """Whether an instruction may run chunk by chunk: it is elementwise, active and longer than a chunk."""
-    return instruction.active and instruction.operation < k.EINSUM and instruction.y.size > chunk
+    return instruction.active and instruction.elementwise and instruction.y.size > chunk
 
 
 def joins(run, new, chunk):

@@ -18,7 +18,7 @@ from circuit import InputError
 from deletion import precompute, retrain, sphere
 from microgpt import names
 from taylor import LANES, flops
-from taylor.kernels import OPERATIONS
+from taylor.tape import OPERATIONS
 
 from . import harness
 

@@ -1,0 +1,69 @@
+"""The form of a block's polynomials: degree, lanes, and whether the lanes share the constant parts."""
+from typing import NamedTuple
+
+LANES = 8
+"""Directions in a block: they fill one vector register of an AVX-512 machine, and keep the state small enough
+for the cache."""
+
+TRAININGS = 16
+"""Plain trainings side by side in a block."""
+
+CACHED = 1024
+"""Numbers of a buffer, of each intermediate result in a strip, that stay in the nearest cache: 8 KiB."""
+
+BLOCKED = 49152
+"""Numbers of an operand of a product that stay in the second cache: 384 KiB."""
+
+
+class Form(NamedTuple):
+    """The form of a block's polynomials.
+
+    degree   the highest power of t
+    lanes    how many directions there are side by side
+    shared   whether all lanes share the constant parts; if not, each lane is a plain calculation of its own, and
+             there are no coefficients
+    """
+    degree: int
+    lanes: int
+    shared: bool = True
+
+    @property
+    def order_width(self):
+        """How many numbers an element has of one order: those of t, or one for each plain calculation."""
+        return 2 * self.lanes * (self.degree > 0) if self.shared else self.lanes
+
+    @property
+    def width(self):
+        """How many numbers there are to an element that differ from lane to lane."""
+        return 2 * self.degree * self.lanes if self.shared else self.lanes
+
+    @property
+    def shape(self):
+        """These numbers as an array."""
+        return (self.degree, 2, self.lanes) if self.shared else (self.lanes,)
+
+    @property
+    def layout(self):
+        """What the machine must know of the form: SHARED, LANE_WIDTH and ORDER_WIDTH of a task."""
+        return self.shared, self.width, self.order_width
+
+    @property
+    def chunk(self):
+        """Elements in a strip's turn."""
+        return max(1, CACHED // max(1, self.width))
+
+    def blocks(self, columns, inner):
+        """(columns, inner indices) of a product that are taken at a time, so that operand b stays in a cache."""
+        inner = min(inner, max(16, BLOCKED // max(1, self.width) // 16))
+        return min(columns, max(8, BLOCKED // max(1, self.width) // inner)), inner
+
+    def tile(self, constant):
+        """(lines, columns) of a product that are calculated at once: as many as the registers hold sums of.
+
+        `constant` says whether operand b is one number for all lanes.
+        """
+        if not self.shared or self.degree == 1:
+            return 2, 4
+        if self.degree == 2:
+            return (1, 4) if constant else (2, 2)
+        return (1, 4) if self.degree == 3 and constant else (1, 2)

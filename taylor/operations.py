@@ -1,0 +1,111 @@
+"""What the kernels of kernels.py have instead of `if`: the rule and the operands of an operation, chosen when a
+kernel is compiled, as types of numba. You may skip this file: plain.py defines the same in NumPy.
+
+An operation is part of the type of a kernel's arguments, as the form is, so that the compiler writes exactly
+its rule into the loop.
+"""
+import inspect
+
+import numpy as np
+from numba import types
+from numba.extending import intrinsic, models, overload, register_model
+
+from . import rules
+from .compiling import address
+from .elements import at
+from .form import Form
+from .lanes import FormType
+from .tape import CONSTANT_A, CONSTANT_B
+
+
+class OperationType(types.Type):
+    def __init__(self, name):
+        self.operation = name
+        super().__init__(f"Operation({name})")
+
+
+register_model(OperationType)(models.OpaqueModel)
+
+
+def a_at(form, operation, memory, e):
+    """Element e as operand a: a polynomial, or a constant where the operation wants one."""
+
+
+def b_at(form, operation, memory, e):
+    """Element e as operand b."""
+
+
+def _overload_operand(function, constant):
+    @overload(function)
+    def operand(form, operation, memory, e):
+        if operation.operation not in constant:
+            return lambda form, operation, memory, e: at(form, memory, e)
+        return lambda form, operation, memory, e: at(values(form), memory, e)
+
+
+_overload_operand(a_at, CONSTANT_A)
+_overload_operand(b_at, CONSTANT_B)
+
+
+@intrinsic
+def values(context, form):
+    """The form of constants beside a form."""
+    def generate(context, builder, signature, arguments):
+        return context.get_dummy_value()
+    return FormType(Form(0, form.form.lanes))(form), generate
+
+
+def apply(form, operation, y, a, b, numbers):
+    """y = the operation's rule of a, or of a and b, with as many constant parameters as the rule takes."""
+
+
+@overload(apply)
+def _overload_apply(form, operation, y, a, b, numbers):
+    chosen = getattr(rules, operation.operation)
+    operands = list(inspect.signature(chosen.py_func).parameters)[2:]
+    count = len(operands) - (1 + ("b" in operands))
+    if "b" in operands:
+        if count:
+            return lambda form, operation, y, a, b, numbers: chosen(form, y, a, b, numbers[0], numbers[1])
+        return lambda form, operation, y, a, b, numbers: chosen(form, y, a, b)
+    if count == 2:
+        return lambda form, operation, y, a, b, numbers: chosen(form, y, a, numbers[0], numbers[1])
+    if count == 1:
+        return lambda form, operation, y, a, b, numbers: chosen(form, y, a, numbers[0])
+    return lambda form, operation, y, a, b, numbers: chosen(form, y, a)
+
+
+def product(form, operation, y, a, b):
+    """y += a b, of what differs from lane to lane."""
+
+
+@overload(product)
+def _overload_product(form, operation, y, a, b):
+    if operation.operation in CONSTANT_B:
+        return lambda form, operation, y, a, b: rules.multiply_add_constant_lanes(form, y, a, b)
+    return lambda form, operation, y, a, b: rules.multiply_add_lanes(form, y, a, b)
+
+
+def height(form, operation):
+    """Lines of a tile."""
+
+
+def breadth(form, operation):
+    """Columns of a tile."""
+
+
+def _overload_tile(function, axis):
+    @overload(function)
+    def size(form, operation):
+        count = form.form.tile(operation.operation in CONSTANT_B)[axis]
+        return lambda form, operation: count
+
+
+_overload_tile(height, 0)
+_overload_tile(breadth, 1)
+
+
+def linked(kernels):
+    """The addresses of kernels given as (kernel, form, operation) or None, compiled, as an array."""
+    return np.array([0 if x is None else address(x[0], FormType(x[1]), OperationType(x[2])) for x in kernels],
+                    np.int64)
