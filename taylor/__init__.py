@@ -8,10 +8,11 @@ plain NumPy. compiling keeps compiled code on disk and announces what is compile
 from .evaluate import Evaluator, checked_degree, evaluate
 from .flops import flops
 from .form import LANES, TRAININGS
+from .machine import Records
 from .polynomial import Polynomial, from_lanes, to_lanes
 from .recurrence import Recurrence, Step
 
 __all__ = [
-    "checked_degree", "evaluate", "Evaluator", "flops", "from_lanes", "LANES", "Polynomial", "Recurrence",
+    "checked_degree", "evaluate", "Evaluator", "flops", "from_lanes", "LANES", "Polynomial", "Records", "Recurrence",
     "Step", "to_lanes", "TRAININGS",
 ]

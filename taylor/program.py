@@ -136,12 +136,16 @@ class Builder:
         old = np.concatenate([s.ids.ravel() for s in self.state])
         for i, state in enumerate(self.state):
             new = lowering.lifted(outputs[i], wire)
+            if new.factor == 1.0 and np.array_equal(new.ids, state.ids):      # it stays as it is
+                continue
             # (part of) the old state must be read before it is replaced
             if new.factor != 1.0 or np.isin(new.ids, old).any():
                 new = lowering.written(new, wire)
             outputs[i] = new
         for i, state in enumerate(self.state):
             new, old = outputs[i].ids.ravel(), state.ids.ravel()
+            if np.array_equal(new, old):
+                continue
             if self.in_place(new, old, first):
                 for x in lowering.instructions[first:] + outputs:
                     x.rename(new, old)

@@ -16,7 +16,7 @@ from circuit import Circuit, CircuitError, DomainError
 from .evaluate import checked_degree
 from .explain import explain
 from .form import LANES, TRAININGS, Form
-from .machine import NO_RECORDS, NOTHING, STATE_COUNT, Records, StepTable, Weights, link, run
+from .machine import NO_RECORDS, NOTHING, STATE, STATE_COUNT, Records, StepTable, Weights, link, run
 from .polynomial import to_lanes
 from .program import Builder
 
@@ -193,7 +193,7 @@ class Block:
     def __init__(self, recurrence, state, base, lines, first, count):
         self.recurrence, self.program, self.first = recurrence, recurrence.program, first
         form, base = recurrence.form, np.asarray(base, float)
-        self.count = count or len(lines if form.shared else base)
+        self.count = count or (len(lines if form.shared else base) if lines is not None or not form.shared else 1)
         if not 1 <= self.count <= form.lanes:
             raise CircuitError(f"{self.count} {'directions' if form.shared else 'trainings'} for a block of "
                                f"{form.lanes} lanes")
@@ -208,7 +208,7 @@ class Block:
         """The example weights as the machine takes them."""
         form = self.recurrence.form
         if form.shared:
-            stored = np.zeros(0) if form.degree == 0 else to_lanes(np.asarray(lines, complex)[:, None], form.lanes)
+            stored = np.zeros(0) if form.degree == 0 or lines is None else to_lanes(np.asarray(lines, complex)[:, None], form.lanes)
             return Weights(np.ascontiguousarray(base), stored)
         if base.ndim == 1:
             return Weights(np.ascontiguousarray(base), np.repeat(base, form.lanes))
@@ -280,26 +280,35 @@ class Block:
             return run(self.program, recurrence.functions, self.memory, recurrence.schedule, (begin, end),
                        weights=self.weights, records=records, backwards=backwards, closely=closely, clock=clock)
 
-        before = None if look_closely else self._copied()
+        before = None if look_closely else self.record
         wrong, step, instruction, element = attempt(look_closely)
         if not look_closely and (wrong or not self.finite() or (records.written is not None and not np.isfinite(records.written).all())):
-            self._restore(before)
+            self.record = before
             wrong, step, instruction, element = attempt(True)
         if wrong:
             error = DomainError(explain(self.program, self.memory, instruction, element, wrong, self.first))
             error.step = step
             raise error
 
-    def _copied(self):
-        """The state, constant parts and lanes."""
-        return [(self.memory.constants[spots], self.lanes[spots]) for spots in self.spots]
+    @property
+    def record(self) -> np.ndarray:
+        """The whole state as one vector, as a run saves it: constant parts, where lanes share them, then lanes."""
+        constants, lanes = self._state
+        return np.concatenate([constants, lanes.ravel()])
 
-    def _restore(self, state):
-        """Go back to a copied state."""
-        for spots, (constants, lanes) in zip(self.spots, state):
-            self.memory.constants[spots], self.lanes[spots] = constants, lanes
+    @record.setter
+    def record(self, row: np.ndarray) -> None:
+        constants, lanes = self._state
+        constants[:] = row[:constants.size]
+        lanes[:] = np.reshape(row[constants.size:], lanes.shape)
+
+    @property
+    def _state(self):
+        """Views of the state in the memory: constant parts (none where lanes do not share them), and lanes."""
+        first, count = self.program.parts[0].row[STATE], self.program.parts[0].row[STATE_COUNT]
+        shared = count if self.recurrence.form.shared else 0
+        return self.memory.constants[first:first + shared], self.lanes[first:first + count]
 
     def finite(self) -> bool:
         """Whether every number of the state is finite."""
-        return all(np.isfinite(self.memory.constants[s]).all() and np.isfinite(self.lanes[s]).all()
-                   for s in self.spots)
+        return all(np.isfinite(x).all() for x in self._state)

@@ -9,7 +9,7 @@ from circuit import GATES, CircuitError, DomainError, Gate, ShapeError, find_gat
 from circuit.gates.cost import free
 from circuit.gates.gate import BY_VALUE, COMPOSED, elementwise
 from taylor import Evaluator, Polynomial, Recurrence, Step, evaluate
-from taylor import kernels as k
+from taylor import tape as k
 from taylor.lower import check_rules
 
 DEGREE = 6
