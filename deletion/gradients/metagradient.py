@@ -7,10 +7,15 @@ a_T the measurement's gradient at the end,
 
 (Ilyas & Engstrom, MAGIC, arXiv 2504.16430), where a step's transposed derivatives are one more circuit. The
 gradient is exact, costs a few trainings for a measurement, however many units there are, and is the whole
-first order of a prediction: w = 1 - h, so T_1(h) = -h . gradient. States are needed in reverse order: some
-are kept on the way forward, and those between two of them are calculated again.
+first order of a prediction: w = 1 - h, so T_1(h) = -h . gradient. States are needed in reverse order: as many
+as the memory holds are kept on the way forward, and the others are calculated again.
+
+With `finite_step`, the same pass also gives psi, what deleting a unit changes in the steps that use it, with
+the rest of training linearized. psi differs from -w . gradient where an optimizer's update is not linear in
+the gradient (Adam), and is then the better prediction of a deletion.
 """
-import math
+import warnings
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Callable, Sequence
 
@@ -20,17 +25,15 @@ from numpy.typing import ArrayLike
 from circuit import DomainError, evaluate
 from circuit.analysis import only_jump
 from circuit.blas import one_blas_thread
-from circuit.checks import checked_learner, iterable, real_array, whole_number
+from circuit.checks import checked_learner, checked_threads, iterable, real_array
 from circuit.errors import LearnerError
 from circuit.progress import Progress
 from circuit.reverse import vjp
 
 from ..learner.learner import Learner
-from ..learner.replay import PlainTraining, replay
-
-TOGETHER = 24
-"""Elements of a measurement whose gradients are taken side by side. On microgpt twenty take 2.6 times as long
-as one, forty seven times: they leave the cache."""
+from .circuits import update_is_affine
+from .passes import Pass, run_passes
+from .walk import LANES, walk
 
 
 @dataclass(frozen=True)
@@ -42,13 +45,20 @@ class Metagradient:
     learner : Learner
         The learner whose training was differentiated.
     value : np.ndarray
-        f as trained, of the measurement's shape.
+        f as trained, of the measurement's shape. For derivatives at several bases this and all other arrays
+        have a leading axis of bases.
     gradient : np.ndarray, (units,) + the measurement's shape
         df / d(weight of the unit's examples).
     weights : np.ndarray, (units,)
         Where the derivative is taken; ones for the ordinary training.
     stored : int
-        How many states of the training were held at once.
+        How many states of a training were held at once.
+    slopes : np.ndarray, the schedule's shape + the measurement's, or None
+        df / d(weight of that example at that step alone), with `by_step`. The sum over the places of a unit's
+        examples is the gradient.
+    finite : np.ndarray, (units,) + the measurement's shape, or None
+        psi, with `finite_step`: the sum over the steps t that use the unit of a_{t+1} . (the state behind
+        step t without all of the unit's examples - the state behind it). 0 for a unit of weight 0.
 
     Examples
     --------
@@ -67,9 +77,15 @@ class Metagradient:
     gradient: np.ndarray
     weights: np.ndarray
     stored: int
+    slopes: np.ndarray | None = None
+    finite: np.ndarray | None = None
 
-    def changes(self, deletion_sets: Sequence, *, weight: float = 0.0) -> np.ndarray:
-        """Return degree-1 predictions of the measurement's change.
+    def changes(self, deletion_sets: Sequence, *, weight: float = 0.0,
+                finite_step: bool = False) -> np.ndarray:
+        """Return predictions of the measurement's change, the sum of what the units of a set contribute.
+
+        A unit of downweight h = 1 - weight contributes -h gradient, degree 1. With `finite_step` it
+        contributes h^2 psi - h (1 - h) gradient: psi where it is deleted, and the same slope at h = 0.
 
         Parameters
         ----------
@@ -77,6 +93,8 @@ class Metagradient:
             Sets of units' labels, as `retrain` takes them.
         weight : float
             What is left of the units' weight.
+        finite_step : bool
+            Whether to predict by the finite steps; they must have been calculated.
 
         Returns
         -------
@@ -85,23 +103,36 @@ class Metagradient:
         Raises
         ------
         LearnerError
-            For unknown or repeated units, and for a gradient taken at weights other than 1.
+            For unknown or repeated units, for a gradient taken at weights other than 1, and for finite steps
+            that were not calculated.
         """
         if np.any(self.weights != 1.0):
             raise LearnerError("this gradient is taken at weights of its own; deletions are predicted from "
                                "one at ordinary weights")
+        if finite_step and self.finite is None:
+            raise LearnerError("this metagradient has no finite steps: metagradient(learner, measurement, "
+                               "finite_step=True) calculates them")
         if not iterable(deletion_sets):
             raise LearnerError(f"deletion sets are a sequence of sets, such as [{deletion_sets!r:.60}], not "
                                f"{deletion_sets!r:.60}")
-        downweights = [self.learner.downweight(s, weight) for s in deletion_sets]
-        return -np.tensordot(np.reshape(downweights, (-1, self.learner.unit_count)), self.gradient, 1)
+        downweights = np.reshape([self.learner.downweight(s, weight) for s in deletion_sets],
+                                 (-1, self.learner.unit_count))
+        bases = self.weights.ndim - 1      # a leading axis, if there are several, stays in front
+
+        def summed(rows, contributions):
+            return np.moveaxis(np.tensordot(rows, contributions, (1, bases)), 0, bases)
+
+        if not finite_step:
+            return -summed(downweights, self.gradient)
+        return summed(downweights ** 2, self.finite) - summed(downweights * (1.0 - downweights), self.gradient)
 
 
 def metagradient(learner: Learner, measurement: Callable, *, weights: ArrayLike | None = None,
-                 checkpoints: int | None = None, progress: bool = True) -> Metagradient:
+                 memory: int | None = None, by_step: bool = False, finite_step: bool = False,
+                 threads: int | None = None, checkpoints: int | None = None,
+                 progress: bool = True) -> Metagradient:
     """Differentiate a measurement in the weight of every unit, by one pass backwards through the training.
 
-    On microgpt it takes the time of about five trainings for a scalar, and of up to ten for twenty elements.
     On a kink the branch in force counts, and a measurement that the parameters do not move has gradient zero.
 
     Parameters
@@ -110,11 +141,22 @@ def metagradient(learner: Learner, measurement: Callable, *, weights: ArrayLike 
         The learner whose training is differentiated.
     measurement : callable
         measurement(parameters) -> scalar or vector, written with the functions of `circuit`.
-    weights : array_like, (units,), optional
-        Real weights >= 0 at which to take the derivative; by default ones, the ordinary training.
+    weights : array_like, (units,) or (bases, units), optional
+        Real weights >= 0 at which to take the derivative; by default ones, the ordinary training. Several
+        rows are several bases, and the result has a leading axis.
+    memory : int, optional
+        The bytes that stored states of the training may take, by default 1 GiB. Where they do not all fit,
+        some are calculated again.
+    by_step : bool
+        Whether to keep the slopes of every step.
+    finite_step : bool
+        Whether to calculate what deleting each unit changes in the steps that use it. The loss is recorded
+        once more for it.
+    threads : int, optional
+        How many blocks of bases, or of elements of the measurement, run at a time; by default the machine's
+        cores.
     checkpoints : int, optional
-        How many states are kept on the way forward; on the way back those between two of them are held too.
-        The default, the root of the number of steps, holds at most twice that many states at once.
+        Deprecated: memory for so many states, and for two at least. Use `memory`.
     progress : bool
         Whether to report progress on stderr.
 
@@ -125,7 +167,8 @@ def metagradient(learner: Learner, measurement: Callable, *, weights: ArrayLike 
     Raises
     ------
     LearnerError
-        For input that makes no sense, and for a measurement that only jumps (an accuracy).
+        For input that makes no sense, for a measurement that only jumps (an accuracy), and if the memory is
+        too small for the way back.
     DomainError
         Wherever a NaN or infinity appears; it names step and example.
 
@@ -140,17 +183,17 @@ def metagradient(learner: Learner, measurement: Callable, *, weights: ArrayLike 
     array([-0.667, -0.333,  1.   ])
     """
     measured = checked_measurement(learner, measurement)
-    weights, length = checked_weights(learner, weights), steps_between(learner, checkpoints)
-    forward = PlainTraining(learner, learner.example_weights(1.0 - weights))
-    with Progress(2 * len(learner.steps), "metagradient", progress) as report, one_blas_thread():
-        kept = [forward.state]
-        for first, last in replay(learner, forward, at_once=length):
-            kept.append(forward.state)
-            report(last - first)
-        value, cotangents = at_the_end(measured, kept.pop())
-        gradient, stored = back_from(forward, kept, length, cotangents, report)
-    shape = (learner.unit_count,) + value.shape
-    return Metagradient(learner, value, gradient.T.reshape(shape), weights, stored)
+    weights, threads = checked_weights(learner, weights), checked_threads(threads)
+    if checkpoints is not None:
+        if memory is not None:
+            raise LearnerError("give memory, in bytes, or the deprecated checkpoints, not both")
+        warnings.warn("checkpoints= is deprecated: memory= says in bytes how much the stored states of the "
+                      "training may take", DeprecationWarning, stacklevel=2)
+    affine = finite_step and update_is_affine(learner)
+    sums = Sums(learner, measured, weights, by_step, finite_step and not affine)
+    with Progress(None, "metagradient", progress) as report, one_blas_thread():
+        stored = run_passes(learner, sums.passes(), threads, memory, report, checkpoints)
+    return sums.result(stored, affine)
 
 
 def checked_measurement(learner, measurement):
@@ -163,99 +206,108 @@ def checked_measurement(learner, measurement):
     return measured
 
 
-def steps_between(learner, checkpoints):
-    """Return how many steps lie between two of so many checkpoints."""
-    count = len(learner.steps)
-    if checkpoints is None:
-        checkpoints = math.isqrt(count - 1) + 1
-    return -(-count // min(whole_number(checkpoints, "the number of checkpoints", 1), count))
-
-
 def checked_weights(learner, weights):
-    """Return one weight per unit."""
+    """Return one weight per unit, or a row of them for each base."""
     weights = np.ones(learner.unit_count) if weights is None else real_array(weights, "weights")
-    if weights.shape != (learner.unit_count,) or weights.min() < 0.0:
-        raise LearnerError(f"weights are one number >= 0 per unit ({learner.unit_count}), not {weights.shape}"
-                           + (f" with {weights.min():g} among them" if weights.size else ""))
+    if (weights.ndim not in (1, 2) or weights.shape[-1] != learner.unit_count or not weights.size
+            or weights.min() < 0.0):
+        raise LearnerError(f"weights are one number >= 0 per unit ({learner.unit_count}), or rows of them, "
+                           f"not {weights.shape}" + (f" with {weights.min():g} among them" if weights.size
+                                                     else ""))
     return weights
 
 
-def at_the_end(measured, state):
-    """Return (the measurement, its gradient in the last state of a training, one row for each element)."""
-    try:
-        value, = evaluate(measured, state[:1])
-        rows = np.eye(value.size).reshape((value.size,) + value.shape)
-        by_theta = row_products(vjp(measured, [0]), [rows], state[:1])
-    except DomainError as error:
-        raise DomainError(f"the measurement of the trained parameters: {error}") from None
-    return value, by_theta + [np.zeros((value.size,) + x.shape) for x in state[1:]]
+class Sums:
+    """The results of all blocks, added up.
 
-
-def back_from(forward, kept, length, cotangents, report):
-    """Go back through a training whose states before every `length` steps were kept.
-
-    Returns the gradient (elements, units) and how many states were held at once.
-    """
-    learner, backward, stored = forward.learner, Backward(forward, cotangents), 0
-    while kept:
-        first = (len(kept) - 1) * length
-        last = min(first + length, len(learner.steps))
-        forward.state = kept.pop()
-        backward.states = [forward.state]
-        for _ in replay(learner, forward, first, last - 1):
-            backward.states.append(forward.state)
-        stored = max(stored, len(kept) + len(backward.states))
-        for _ in replay(learner, backward, first, last, backwards=True):
-            report(1)
-    return backward.gradient, stored
-
-
-class Backward:
-    """The way back through a training: `replay` takes its steps, the last first.
+    A block covers either up to LANES elements of the measurement at one base, or up to LANES bases for one
+    element, whichever needs fewer blocks: at one base always the former.
 
     Parameters
     ----------
-    forward : PlainTraining
-        The training on its way forward.
-    cotangents : list of np.ndarray
-        The measurement's gradient in the state behind the next step, with a leading axis of its elements.
-
-    Attributes
-    ----------
-    states : list of np.ndarray
-        The states before the steps that will be taken, the next one last; each is given up when it was used.
-    gradient : np.ndarray, (elements, units)
-        The measurement's gradient in the units' weights, by the steps taken so far.
+    learner : Learner
+        The learner.
+    measured : Circuit
+        Of the measurement.
+    weights : np.ndarray, (units,) or (bases, units)
+        Where the derivative is taken.
+    by_step, finite : bool
+        What to keep besides the gradient.
     """
 
-    def __init__(self, forward, cotangents):
-        self.forward, self.cotangents, self.states = forward, cotangents, []
-        learner = forward.learner
-        moving = range(len(learner.states) + 1)
-        self.circuits = [vjp(circuit, moving) for circuit in learner.circuits]
-        self.gradient = np.zeros((len(cotangents[0]), learner.unit_count))
+    def __init__(self, learner, measured, weights, by_step, finite):
+        self.learner, self.measured, self.weights = learner, measured, weights
+        self.shape, self.finite = measured.shapes[measured.outputs[0]], finite
+        self.rows = np.atleast_2d(weights)
+        count, elements = len(self.rows), int(np.prod(self.shape))
+        self.example_weights = learner.example_weights(1.0 - self.rows)
+        self.value = np.zeros((count,) + self.shape)
+        self.totals = np.zeros((1 + finite, count, elements, learner.unit_count))      # gradient, psi
+        self.slopes = np.zeros((count, elements) + learner.schedule.shape) if by_step else None
+        self.units = learner.unit_of[learner.schedule.reshape(len(learner.steps), -1)]
+        self.backward = vjp(measured, [0])
 
-    def run(self, first, last):
-        """Take the steps from the last to the first back."""
-        learner = self.forward.learner
-        for number in reversed(range(first, last)):
-            step, inputs = learner.steps[number], self.forward.inputs(number, self.states.pop())
-            try:
-                *self.cotangents, by_weights = row_products(self.circuits[step.circuit], self.cotangents,
-                                                            inputs)
-            except DomainError as error:
-                located = DomainError(f"on the way back, {error}")
-                located.step = number
-                raise located from None
-            # a unit may come twice
-            np.add.at(self.gradient, (slice(None), learner.unit_of[step.weights]), by_weights)
+    def passes(self):
+        """Return the passes: for each a block of bases, and blocks of elements."""
+        bases, elements = self.totals.shape[1:3]
+        if bases * len(range(0, elements, LANES)) <= len(range(0, bases, LANES)) * elements:
+            parts = [slice(at, min(at + LANES, elements)) for at in range(0, elements, LANES)]
+            return [self.one_pass(base, parts) for base in range(bases)]
+        return [self.one_pass(slice(at, min(at + LANES, bases)), range(elements))
+                for at in range(0, bases, LANES)]
+
+    def one_pass(self, bases, elements):
+        """Return a Pass at one base for slices of elements, or at a slice of bases for single elements."""
+        def turn(walk):
+            self.value[bases], rows = self.measure(walk.parameters)
+            return [walk.back(self.cotangents(rows[part], walk.parameters)) for part in elements]
+
+        def collect(number, first, last, result):
+            place = (bases, elements[number])      # one of them is a slice: an axis of lanes stays
+            # the last step first, so that memory changes no bit of the sums
+            units = (slice(None), self.units[first:last][::-1].reshape(-1))
+            for total, slopes in zip(self.totals, result):
+                np.add.at(total[place], units, slopes[:, ::-1].reshape(len(slopes), -1))
+            if self.slopes is not None:
+                self.slopes[place][:, first:last] = result[0].reshape(self.slopes[place][:, first:last].shape)
+
+        return Pass(lambda: walk(self.learner, self.example_weights[bases], self.finite), turn, collect,
+                    len(elements))
+
+    def measure(self, parameters):
+        """Return (the measurement of trained parameters, a unit vector for each of its elements)."""
+        with measuring():
+            value, = evaluate(self.measured, [parameters])
+        size = int(np.prod(self.shape))
+        return value, np.eye(size).reshape((size,) + self.shape)
+
+    def cotangents(self, rows, parameters):
+        """Return the gradient (lanes, parameters) of elements of the measurement."""
+        with measuring():
+            gradient, = evaluate(self.backward, [rows, parameters])
+        lanes = len(rows) if parameters.ndim == 1 else len(parameters)
+        return np.broadcast_to(gradient, (lanes, parameters.shape[-1]))
+
+    def result(self, stored, affine):
+        """Return the Metagradient."""
+        lead = self.weights.shape[:-1]
+
+        def shaped(x, axes):      # elements come last, and take the measurement's shape
+            x = np.moveaxis(x, 1, -1)
+            return x.reshape(lead + x.shape[1:1 + axes] + self.shape)
+
+        gradient, *finite = [shaped(x, 1) for x in self.totals]
+        if affine:
+            finite = [-self.weights.reshape(self.weights.shape + (1,) * len(self.shape)) * gradient]
+        slopes = None if self.slopes is None else shaped(self.slopes, self.learner.schedule.ndim)
+        return Metagradient(self.learner, self.value.reshape(lead + self.shape), gradient, self.weights,
+                            stored, slopes, finite[0] if finite else None)
 
 
-def row_products(backward, cotangents, inputs):
-    """Evaluate a vjp for rows of cotangents, TOGETHER of them at a time; each result has those rows."""
-    count, shapes = len(cotangents[0]), [backward.shapes[i] for i in backward.outputs]
-    parts = [evaluate(backward, [*(a[at:at + TOGETHER] for a in cotangents), *inputs])
-             for at in range(0, count, TOGETHER)]
-    sizes = [min(TOGETHER, count - at) for at in range(0, count, TOGETHER)]
-    return [np.concatenate([np.broadcast_to(part[k], (size,) + shape) for part, size in zip(parts, sizes)])
-            for k, shape in enumerate(shapes)]
+@contextmanager
+def measuring():
+    """A context in which a DomainError says that it comes from the measurement."""
+    try:
+        yield
+    except DomainError as error:
+        raise DomainError(f"the measurement of the trained parameters: {error}") from None

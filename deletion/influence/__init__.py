@@ -2,13 +2,14 @@
 parameters.
 
 Reading order: influence, newton, path (around a minimum); pbrf, gaps (around any point); soft, bayes,
-shapley. The metagradient (gradients), solvers (curvature) and gradient flow (studies) have rooms of their
-own; their names can be imported from here too.
+shapley. Metagradient and gradient series (gradients), solvers (curvature) and gradient flow (studies) have
+rooms of their own; their names can be imported from here too.
 """
 from circuit.renamed import former_names
 
 from ..curvature.solvers import Solution, solve
 from ..gradients.metagradient import Metagradient, metagradient
+from ..gradients.series import GradientSeries, gradient_series
 from ..methods.gradients import ByMetagradient, SketchWithMetagradient
 from ..studies.fading import Unlearning
 from ..studies.flow import Flow
@@ -22,10 +23,10 @@ from .shapley import Shapley, shapley_values
 from .soft import Soft, soften
 
 __all__ = [
-    "BayesianInfluence", "ByMetagradient", "five_gaps", "Flow", "GAPS", "Gaps", "Homotopy", "Influence",
-    "Metagradient", "metagradient", "NewtonStep", "PathDerivative", "PBRF", "self_influences",
-    "SelfInfluences", "Shapley", "shapley_values", "SketchWithMetagradient", "Soft", "soften", "Solution",
-    "solve", "STATIONS", "Unlearning",
+    "BayesianInfluence", "ByMetagradient", "five_gaps", "Flow", "GAPS", "Gaps", "gradient_series",
+    "GradientSeries", "Homotopy", "Influence", "Metagradient", "metagradient", "NewtonStep", "PathDerivative",
+    "PBRF", "self_influences", "SelfInfluences", "Shapley", "shapley_values", "SketchWithMetagradient",
+    "Soft", "soften", "Solution", "solve", "STATIONS", "Unlearning",
 ]
 
 __getattr__ = former_names(__name__, {"SketchedBeyond": "SketchWithMetagradient"})

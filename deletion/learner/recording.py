@@ -92,19 +92,10 @@ def recorded_step(learner, kind, constants):
     the optimizer has at a step.
     """
     layout, count = learner.layout, len(learner.states) - 1
-    slope = gradient(recorded_objective(learner, kind), wrt=range(len(layout.shapes)))
+    slope = recorded_gradient(learner, kind)
     weights, *data = slope.inputs[len(layout.shapes):]
-    states = [real(*x.shape, name=name) for name, x in zip(["theta"] + ["state"] * count, learner.states)]
-    numbers = [real() for _ in range(constants)]
-
-    def update(theta, gradient, *rest):
-        updated = learner.optimizer.update(theta, gradient, rest[:count], rest[count:])
-        if not isinstance(updated, tuple) or len(updated) != 2 or not isinstance(updated[1], (tuple, list)):
-            raise LearnerError("the optimizer's update returns (theta, state), state a tuple, not "
-                               f"{updated!r:.100}")
-        return (updated[0], *updated[1])
-
-    update = recorded(update, "the optimizer's update", states[0], states[0], *states[1:], *numbers)
+    update = recorded_update(learner, constants)
+    states, numbers = [update.inputs[0], *update.inputs[2:2 + count]], update.inputs[2 + count:]
 
     def step(theta, *rest):
         state, (weight, *rest) = rest[:count], rest[count:]
@@ -117,6 +108,29 @@ def recorded_step(learner, kind, constants):
         raise LearnerError(f"the optimizer's update returns shapes {shapes} for theta and its state; "
                            f"expected their shapes before the step, {expected}")
     return circuit
+
+
+def recorded_gradient(learner, kind):
+    """Return the circuit (tensors of the parameters..., weights, data...) -> (what a step descends, its
+    gradient by each tensor...)."""
+    return gradient(recorded_objective(learner, kind), wrt=range(len(learner.layout.shapes)))
+
+
+def recorded_update(learner, constants):
+    """Return the circuit (theta, gradient, the optimizer's state..., constants...) -> (theta, state...)."""
+    count = len(learner.states) - 1
+    theta, *states = [real(*x.shape, name=name)
+                      for name, x in zip(["theta"] + ["state"] * count, learner.states)]
+
+    def update(theta, gradient, *rest):
+        updated = learner.optimizer.update(theta, gradient, rest[:count], rest[count:])
+        if not isinstance(updated, tuple) or len(updated) != 2 or not isinstance(updated[1], (tuple, list)):
+            raise LearnerError("the optimizer's update returns (theta, state), state a tuple, not "
+                               f"{updated!r:.100}")
+        return (updated[0], *updated[1])
+
+    numbers = [real() for _ in range(constants)]
+    return recorded(update, "the optimizer's update", theta, theta, *states, *numbers)
 
 
 def recorded_objective(learner, kind):
