@@ -212,7 +212,7 @@ class Block:
             return Weights(np.ascontiguousarray(base), stored)
         if base.ndim == 1:
             return Weights(np.ascontiguousarray(base), np.repeat(base, form.lanes))
-        stored = np.ones((base.shape[1], form.lanes))      # unused lanes train with weight 1
+        stored = np.repeat(base[:1].T, form.lanes, axis=1)      # unused lanes do what the first one does
         stored[:, :self.count] = base.T
         return Weights(np.ones(base.shape[1]), stored.ravel())
 

@@ -177,9 +177,9 @@ class Removals:
     Attributes
     ----------
     circuits : list of Circuit
-        One for each kind of batch and number of examples that a unit has in it. Inputs: (cotangents of the
-        state behind the step..., state before it..., gradient G, state behind it..., weights (m,),
-        constants..., share (m,), arrays...); output: the unit's finite step, a scalar.
+        One for each kind of batch and number of examples that a unit has in it. Inputs: (state before the
+        step..., gradient G, weights (m,), constants..., share (m,), arrays...); outputs: the state behind the
+        step without the unit.
     steps : list of list of Removal
         For each step those of the units in its batch.
 
@@ -256,15 +256,11 @@ def removal_circuit(learner, number, rows):
     update = recorded_update(learner, constants)
 
     def removal(*wires):
-        a, (before, *state) = wires[:moving], wires[moving:2 * moving]
-        descended, *after = wires[2 * moving:3 * moving + 1]
-        w, *rest = wires[3 * moving + 1:]
+        (before, *state), (descended, w, *rest) = wires[:moving], wires[moving:]
         part = flat(slope(*layout.pieces(before), w, *rest[constants:])[1:])
-        without = several(update(before, descended - part, *state, *rest[:constants]))
-        return sum((c * (x - y)).sum() for c, x, y in zip(a, without, after))
+        return several(update(before, descended - part, *state, *rest[:constants]))
 
-    return record(removal, *states, *states, theta, *states, weights, *[real() for _ in range(constants)],
-                  share, *data)
+    return record(removal, *states, theta, weights, *[real() for _ in range(constants)], share, *data)
 
 
 def inputs_of(kind, rows):

@@ -248,7 +248,7 @@ class CompiledSeriesBack:
         zeros = [np.zeros(x.shape) for x in learner.states[1:]]
         self.block = self.recurrence.block([cotangent.constant, *zeros], np.ones(learner.example_count), walk.lines)
         stored = to_lanes(cotangent.coefficients, self.recurrence.form.lanes)
-        self.block.set_state(0, cotangent.constant, stored.reshape(-1, *self.recurrence.form.shape))
+        self.block.set_state(0, cotangent.constant, stored.reshape(learner.layout.size, *self.recurrence.form.shape))
 
     def run(self, first, last, records):
         """Go back through steps; return (slopes (directions, steps, b, degree + 1), None)."""

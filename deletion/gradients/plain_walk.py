@@ -78,18 +78,20 @@ class PlainBack:
                                for y, shape in zip(outputs, shapes[:moving + 1])]
         own = None
         if self.removals:
-            own = self.removed(number, [*self.cotangents, *state, *outputs[moving + 1:]], slopes)
+            own = self.removed(number, [*state, outputs[moving + 1]], outputs[moving + 2:], slopes)
         elif self.finite:
             own = np.broadcast_to(outputs[-1], (lanes, 1))
         self.cotangents = cotangents
         return slopes, own
 
-    def removed(self, number, shared, slopes):
+    def removed(self, number, before, behind, slopes):
         """Return the finite steps of a batch: at each unit's first place, else 0."""
         own = np.zeros_like(slopes)
         for place, step in self.removals.steps[number]:
             weights = self.training.weights[..., step.weights]
-            own[:, place] = evaluate(self.removals.circuits[step.circuit], [*shared, weights, *step.data])[0]
+            without = evaluate(self.removals.circuits[step.circuit], [*before, weights, *step.data])
+            own[:, place] = sum((c * (x - y)).sum(axis=-1)
+                                for c, x, y in zip(self.cotangents, without, behind))
         return own
 
 

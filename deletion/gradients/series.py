@@ -138,7 +138,7 @@ def gradient_series(learner: Learner, measurement: Callable, directions: ArrayLi
         def collect(number, first, last, result):
             slopes = np.moveaxis(result[0], -1, 1)      # (directions, degree + 1, steps, b)
             units = learner.unit_of[schedule[first:last]].reshape(-1)
-            contributions = -slopes.reshape(slopes.shape[:2] + (-1,))      # h = 1 - w
+            contributions = -np.ascontiguousarray(slopes).reshape(slopes.shape[:2] + (-1,))      # h = 1 - w
             np.add.at(total[block], (slice(None), slice(None), units), contributions)
 
         return Pass(lambda: series_walk(learner, lines, degree), turn, collect, 1)

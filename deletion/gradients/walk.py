@@ -43,7 +43,7 @@ import numpy as np
 from taylor import Polynomial
 
 from ..learner.learner import Learner
-from .plain_walk import PlainSeriesWalk, PlainWalk
+from .compiled_walk import CompiledSeriesWalk, CompiledWalk
 
 LANES = 16
 """Elements of a measurement, or bases, in a block."""
@@ -117,7 +117,7 @@ def walk(learner: Learner, weights: np.ndarray, finite: bool = False) -> Walk:
     -------
     Walk
     """
-    return PlainWalk(learner, weights, finite)
+    return CompiledWalk(learner, weights, finite)
 
 
 def series_walk(learner: Learner, lines: np.ndarray, degree: int) -> Walk:
@@ -136,4 +136,4 @@ def series_walk(learner: Learner, lines: np.ndarray, degree: int) -> Walk:
     -------
     Walk
     """
-    return PlainSeriesWalk(learner, lines, degree)
+    return CompiledSeriesWalk(learner, lines, degree)
