@@ -9,8 +9,8 @@ the part is the gradient of the weighted losses of the unit's own examples in th
 nor its gradient is evaluated again: a *removal* evaluates the losses of these examples, one update, and the
 product with the cotangents. All removals of a batch cost about one more gradient of the batch, whatever its
 size. With one example a step, G' is the gradient of the regularizer, and the contribution is one more output
-of the circuit of the way back. Where the update is affine in the gradient (SGD, momentum), psi is minus weight
-times slope, and there is nothing to calculate.
+of the circuit of the way back. Where the update is affine in the gradient (SGD, momentum), psi is minus
+weight times slope, and there is nothing to calculate.
 """
 from dataclasses import replace
 from typing import NamedTuple
@@ -46,9 +46,9 @@ def backward_circuit(learner: Learner, number: int, finite: bool = False) -> Cir
     -------
     Circuit
         Its inputs are (cotangents of the state behind the step..., state before it..., weights (b,),
-        constants..., data...), its outputs (cotangents of the state before it..., slopes in the weights (b,)).
-        If `finite`, these follow: with b = 1, the finite step (1,); with a larger batch the gradient G that
-        the optimizer is given, (parameters,), and the state behind the step..., for the removals.
+        constants..., data...), its outputs (cotangents of the state before it..., slopes in the weights
+        (b,)). If `finite`, these follow: with b = 1, the finite step (1,); with a larger batch the gradient G
+        that the optimizer is given, (parameters,), and the state behind the step..., for the removals.
         It is made once and kept.
 
     Raises
@@ -177,11 +177,9 @@ class Removals:
     Attributes
     ----------
     circuits : list of Circuit
-        One for each kind of batch and number of examples that a unit has in it. Inputs: (state before the
-        step..., gradient G, weights (m,), constants..., share (m,), arrays...); outputs: the state behind the
-        step without the unit.
-    steps : list of list of Removal
-        For each step those of the units in its batch.
+        One for each kind of batch and number of examples that a unit has in it. Inputs: (cotangents of the
+        state behind the step..., state before it..., gradient G, state behind it..., weights (m,),
+        constants..., share (m,), arrays...); output: the unit's finite step, a scalar.
 
     Notes
     -----
@@ -192,22 +190,41 @@ class Removals:
 
     def __init__(self, learner: Learner):
         self.learner, self.circuits = learner, []
-        self._numbers, self._rows, self._shares = {}, {}, {}
-        self.steps = [self._of(step) for step in learner.steps]
+        self._numbers, self._rows, self._shares, self._batches = {}, {}, {}, {}
+        for step in learner.steps:
+            if self._key(step) not in self._batches:      # equal batches are looked at once
+                self._batches[self._key(step)] = list(self._units(step))
 
-    def _of(self, step):
-        """Return the removals of a step."""
+    def of(self, number: int) -> list[Removal]:
+        """Return the removals of a step, one for each unit in its batch.
+
+        Parameters
+        ----------
+        number : int
+            The number of the step.
+
+        Returns
+        -------
+        list of Removal
+        """
+        step = self.learner.steps[number]
+        constants = step.data[:constants_of(self.learner, step)]
+        return [Removal(place, Step(circuit, weights, constants + data))
+                for place, circuit, weights, data in self._batches[self._key(step)]]
+
+    @staticmethod
+    def _key(step):
+        return step.circuit, step.weights.tobytes()
+
+    def _units(self, step):
+        """Yield (its first place, circuit, weights, data behind the constants) for each unit of a batch."""
         units, count = self.learner.unit_of[step.weights], len(step.weights)
-        constants = constants_of(self.learner, step)
-        removals = []
         for place in np.sort(np.unique(units, return_index=True)[1]):
             mine = units == units[place]
             number, alone = self._circuit(step, mine.sum())
             rows = np.flatnonzero(mine) if alone else np.arange(count)
             share = self._shares.setdefault(mine[rows].tobytes(), mine[rows] / count)      # equal: one array
-            data = (*step.data[:constants], share, *self._arrays(step, rows))
-            removals.append(Removal(int(place), Step(number, step.weights[rows], data)))
-        return removals
+            yield int(place), number, step.weights[rows], (share, *self._arrays(step, rows))
 
     def _arrays(self, step, rows):
         """Return the arrays of some rows of a batch; equal choices of examples share theirs."""

@@ -165,7 +165,7 @@ class RemovedSteps:
             each = np.einsum("ls,usl->lu", behind, changes)
         else:
             each = behind @ changes.T
-        places = [removal.place for removal in removals(self.learner).steps[number]]
+        places = [removal.place for removal in removals(self.learner).of(number)]
         finite = np.zeros((len(behind), len(self.learner.steps[number].weights)))
         finite[:, places] = each
         return finite
@@ -176,13 +176,14 @@ def removal_recurrence(learner, degree):
     key = "removal recurrence", degree
     if key not in learner._kept:
         own = removals(learner)
+        steps, begins = [], [0]
+        for number, step in enumerate(learner.steps):
+            steps.append(step)
+            steps += [Step(len(learner.circuits) + x.step.circuit, x.step.weights, x.step.data)
+                      for x in own.of(number)]
+            begins.append(len(steps))
         circuits = [gradient_of_batch(learner, i) for i in range(len(learner.circuits))]
         circuits += [without_unit(learner, circuit) for circuit in own.circuits]
-        steps, begins = [], [0]
-        for step, removed in zip(learner.steps, own.steps):
-            steps.append(Step(step.circuit, step.weights, step.data))
-            steps += [Step(len(learner.circuits) + x.step.circuit, x.step.weights, x.step.data) for x in removed]
-            begins.append(len(steps))
         recurrence = Recurrence(circuits, steps, len(learner.states) + 1, degree, writes=True)
         learner._kept[key] = recurrence, begins
     return learner._kept[key]

@@ -124,7 +124,8 @@ class Metagradient:
 
         if not finite_step:
             return -summed(downweights, self.gradient)
-        return summed(downweights ** 2, self.finite) - summed(downweights * (1.0 - downweights), self.gradient)
+        linear = summed(downweights * (1.0 - downweights), self.gradient)
+        return summed(downweights ** 2, self.finite) - linear
 
 
 def metagradient(learner: Learner, measurement: Callable, *, weights: ArrayLike | None = None,
@@ -142,19 +143,16 @@ def metagradient(learner: Learner, measurement: Callable, *, weights: ArrayLike 
     measurement : callable
         measurement(parameters) -> scalar or vector, written with the functions of `circuit`.
     weights : array_like, (units,) or (bases, units), optional
-        Real weights >= 0 at which to take the derivative; by default ones, the ordinary training. Several
-        rows are several bases, and the result has a leading axis.
+        Real weights >= 0 at which to take the derivative; by default ones, the ordinary training.
     memory : int, optional
-        The bytes that stored states of the training may take, by default 1 GiB. Where they do not all fit,
-        some are calculated again.
+        Bytes for stored states of the training, by default 1 GiB. What does not fit is calculated again.
     by_step : bool
         Whether to keep the slopes of every step.
     finite_step : bool
         Whether to calculate what deleting each unit changes in the steps that use it. The loss is recorded
         once more for it.
     threads : int, optional
-        How many blocks of bases, or of elements of the measurement, run at a time; by default the machine's
-        cores.
+        How many blocks of bases, or of elements, run at a time; by default the machine's cores.
     checkpoints : int, optional
         Deprecated: memory for so many states, and for two at least. Use `memory`.
     progress : bool
@@ -167,8 +165,7 @@ def metagradient(learner: Learner, measurement: Callable, *, weights: ArrayLike 
     Raises
     ------
     LearnerError
-        For input that makes no sense, for a measurement that only jumps (an accuracy), and if the memory is
-        too small for the way back.
+        For input that makes no sense, a measurement that only jumps (an accuracy), and too little memory.
     DomainError
         Wherever a NaN or infinity appears; it names step and example.
 
@@ -185,10 +182,7 @@ def metagradient(learner: Learner, measurement: Callable, *, weights: ArrayLike 
     measured = checked_measurement(learner, measurement)
     weights, threads = checked_weights(learner, weights), checked_threads(threads)
     if checkpoints is not None:
-        if memory is not None:
-            raise LearnerError("give memory, in bytes, or the deprecated checkpoints, not both")
-        warnings.warn("checkpoints= is deprecated: memory= says in bytes how much the stored states of the "
-                      "training may take", DeprecationWarning, stacklevel=2)
+        warn_of_checkpoints(memory)
     affine = finite_step and update_is_affine(learner)
     sums = Sums(learner, measured, weights, by_step, finite_step and not affine)
     with Progress(None, "metagradient", progress) as report, one_blas_thread():
@@ -204,6 +198,14 @@ def checked_measurement(learner, measurement):
                            "step), so its derivative says nothing. Measure a loss, a log-probability, a "
                            "logit or a margin")
     return measured
+
+
+def warn_of_checkpoints(memory):
+    """Say what takes the place of checkpoints=; raise LearnerError if that is given too."""
+    if memory is not None:
+        raise LearnerError("give memory, in bytes, or the deprecated checkpoints, not both")
+    warnings.warn("checkpoints= is deprecated: memory= says in bytes how much the stored states of the "
+                  "training may take", DeprecationWarning, stacklevel=3)
 
 
 def checked_weights(learner, weights):

@@ -1,5 +1,5 @@
 """Passes: a training there and back, for every block of bases, elements or directions, in several threads."""
-from concurrent.futures import CancelledError, ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, CancelledError, ThreadPoolExecutor, wait
 from threading import Event
 from types import SimpleNamespace
 from typing import Callable, NamedTuple, Sequence
@@ -48,6 +48,10 @@ class Workers:
             raise CancelledError
         self._report(steps)
 
+    def _stop(self, pool):
+        self._stopped.set()
+        pool.shutdown(cancel_futures=True)
+
     def each(self, function, tasks, threads):
         """Return [function(task), ...], so many at a time."""
         if threads == 1 or len(tasks) == 1:
@@ -55,11 +59,15 @@ class Workers:
         with ThreadPoolExecutor(min(threads, len(tasks))) as pool:
             waiting = [pool.submit(function, task) for task in tasks]
             try:
-                return [task.result() for task in waiting]
-            except BaseException:
-                self._stopped.set()
-                pool.shutdown(cancel_futures=True)
+                done = wait(waiting, return_when=FIRST_EXCEPTION).done
+            except BaseException:      # the user does not want to wait
+                self._stop(pool)
                 raise
+            if not any(task.exception() for task in done):
+                return [task.result() for task in waiting]
+            self._stop(pool)
+        errors = [task.exception() for task in waiting if not task.cancelled() and task.exception()]
+        raise min(errors, key=lambda error: isinstance(error, CancelledError))      # the cause, not a victim
 
 
 def run_passes(learner, passes: Sequence[Pass], threads: int, memory: int | None, progress,

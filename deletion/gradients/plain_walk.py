@@ -14,6 +14,9 @@ class PlainWalk:
 
     def __init__(self, learner, weights, finite=False):
         self.training, self.finite = PlainTraining(learner, weights), finite
+        self.circuits = [backward_circuit(learner, i, finite) for i in range(len(learner.circuits))]
+        batches = learner.schedule.shape[1:] not in ((), (1,))
+        self.removals = removals(learner) if finite and batches else None
         lanes, item = np.prod(weights.shape[:-1], dtype=int), np.result_type(weights, float).itemsize
         self.record_bytes = int(lanes) * item * sum(x.size for x in learner.states)
 
@@ -40,18 +43,14 @@ class PlainWalk:
     def back(self, cotangent):
         """Return a walk back."""
         zeros = [np.zeros((len(cotangent),) + x.shape) for x in self.training.learner.states[1:]]
-        return PlainBack(self.training, [cotangent, *zeros], self.finite)
+        return PlainBack(self, [cotangent, *zeros])
 
 
 class PlainBack:
-    """The way back; `training` gives the inputs of steps, and is not changed."""
+    """The way back of a PlainWalk, which is not changed."""
 
-    def __init__(self, training, cotangents, finite):
-        self.training, self.cotangents, self.learner = training, cotangents, training.learner
-        self.circuits = [backward_circuit(self.learner, i, finite) for i in range(len(self.learner.circuits))]
-        self.finite = finite
-        batches = self.learner.schedule.shape[1:] not in ((), (1,))
-        self.removals = removals(self.learner) if finite and batches else None
+    def __init__(self, walk, cotangents):
+        self.walk, self.cotangents, self.learner = walk, cotangents, walk.training.learner
 
     def run(self, first, last, records):
         """Go back through steps; return (slopes, finite)."""
@@ -65,31 +64,30 @@ class PlainBack:
                 raise located from None
             slopes.append(slope)
             finite.append(own)
-        together = [np.stack(x[::-1], axis=1) for x in (slopes, finite) if x[0] is not None]
-        return together[0], together[1] if self.finite else None
+        return np.stack(slopes[::-1], axis=1), np.stack(finite[::-1], axis=1) if self.walk.finite else None
 
     def step(self, number, state):
         """Go back through one step; return its (slopes, finite steps), each (lanes, b)."""
         step, moving, lanes = self.learner.steps[number], len(self.learner.states), len(self.cotangents[0])
-        inputs, circuit = self.training.inputs(number, state), self.circuits[step.circuit]
+        inputs, circuit = self.walk.training.inputs(number, state), self.walk.circuits[step.circuit]
         outputs = evaluate(circuit, [*self.cotangents, *inputs])
         shapes = [circuit.shapes[i] for i in circuit.outputs]
         *cotangents, slopes = [np.broadcast_to(y, (lanes,) + shape)
                                for y, shape in zip(outputs, shapes[:moving + 1])]
         own = None
-        if self.removals:
+        if self.walk.removals:
             own = self.removed(number, [*state, outputs[moving + 1]], outputs[moving + 2:], slopes)
-        elif self.finite:
+        elif self.walk.finite:
             own = np.broadcast_to(outputs[-1], (lanes, 1))
         self.cotangents = cotangents
         return slopes, own
 
     def removed(self, number, before, behind, slopes):
         """Return the finite steps of a batch: at each unit's first place, else 0."""
-        own = np.zeros_like(slopes)
-        for place, step in self.removals.steps[number]:
-            weights = self.training.weights[..., step.weights]
-            without = evaluate(self.removals.circuits[step.circuit], [*before, weights, *step.data])
+        own, walk = np.zeros_like(slopes), self.walk
+        for place, step in walk.removals.of(number):
+            weights = walk.training.weights[..., step.weights]
+            without = evaluate(walk.removals.circuits[step.circuit], [*before, weights, *step.data])
             own[:, place] = sum((c * (x - y)).sum(axis=-1)
                                 for c, x, y in zip(self.cotangents, without, behind))
         return own
@@ -100,6 +98,7 @@ class PlainSeriesWalk:
 
     def __init__(self, learner, lines, degree):
         self.learner, self.degree = learner, degree
+        self.circuits = [backward_circuit(learner, i) for i in range(len(learner.circuits))]
         self.lines = np.zeros((len(lines), degree) + lines.shape[1:], complex)
         self.lines[:, :1] = lines[:, None][:, :degree]
         self.record = [self.polynomial(x) for x in learner.states]
@@ -144,7 +143,7 @@ class PlainSeriesBack:
         """Go back through steps; return (slopes, None)."""
         learner, slopes = self.walk.learner, []
         for number in reversed(range(first, last)):
-            circuit = backward_circuit(learner, learner.steps[number].circuit)
+            circuit = self.walk.circuits[learner.steps[number].circuit]
             inputs = [*self.cotangents, *self.walk.inputs(number, records[number - first])]
             *self.cotangents, by_weights = located(number, circuit, inputs, self.walk.degree,
                                                    "on the way back, ")

@@ -121,38 +121,52 @@ def gradient_series(learner: Learner, measurement: Callable, directions: ArrayLi
         raise LearnerError(f"a series is of one number, and this measurement has the shape {shape}: give one "
                            "element at a time")
     directions = checked_directions(learner, directions)
-    backward, schedule = vjp(measured, [0]), learner.schedule.reshape(len(learner.steps), -1)
-    value = np.zeros((len(directions), degree + 1), complex)
-    total = np.zeros((len(directions), degree + 1, learner.unit_count), complex)
+    sums = SeriesSums(learner, measured, directions, degree)
+    with Progress(None, "gradient series", progress) as report, one_blas_thread():
+        stored = run_passes(learner, sums.passes(), threads, memory, report)
+    return GradientSeries(learner, directions, sums.value, sums.total, stored)
 
-    def one_pass(block):
-        lines = -directions[block][:, learner.unit_of]
+
+class SeriesSums:
+    """The series of all blocks of directions, added up."""
+
+    def __init__(self, learner, measured, directions, degree):
+        self.learner, self.measured, self.degree = learner, measured, degree
+        self.directions, self.backward = directions, vjp(measured, [0])
+        self.units = learner.unit_of[learner.schedule.reshape(len(learner.steps), -1)]
+        self.value = np.zeros((len(directions), degree + 1), complex)
+        self.total = np.zeros((len(directions), degree + 1, learner.unit_count), complex)
+
+    def passes(self):
+        """Return a Pass for each block of directions."""
+        return [self.one_pass(slice(at, at + DIRECTIONS))
+                for at in range(0, len(self.directions), DIRECTIONS)]
+
+    def one_pass(self, block):
+        """Return the Pass of a slice of directions."""
+        lines = -self.directions[block][:, self.learner.unit_of]
 
         def turn(walk):
             with measuring():
-                here, = taylor.evaluate(measured, [walk.parameters], degree)
-                cotangent, = taylor.evaluate(backward, [1.0, walk.parameters], degree)
-            value[block] = here.all_orders()
+                here, = taylor.evaluate(self.measured, [walk.parameters], self.degree)
+                cotangent, = taylor.evaluate(self.backward, [1.0, walk.parameters], self.degree)
+            self.value[block] = here.all_orders()
             return [walk.back(cotangent)]
 
         def collect(number, first, last, result):
-            slopes = np.moveaxis(result[0], -1, 1)      # (directions, degree + 1, steps, b)
-            units = learner.unit_of[schedule[first:last]].reshape(-1)
-            contributions = -np.ascontiguousarray(slopes).reshape(slopes.shape[:2] + (-1,))      # h = 1 - w
-            np.add.at(total[block], (slice(None), slice(None), units), contributions)
+            # (directions, degree + 1, steps, b), the last step first: memory changes no bit of the sums
+            slopes = np.moveaxis(result[0][:, ::-1], -1, 1)
+            units = self.units[first:last][::-1].reshape(-1)
+            contributions = -slopes.reshape(slopes.shape[:2] + (-1,))      # h = 1 - w
+            np.add.at(self.total[block], (slice(None), slice(None), units), contributions)
 
-        return Pass(lambda: series_walk(learner, lines, degree), turn, collect, 1)
-
-    blocks = [slice(at, at + DIRECTIONS) for at in range(0, len(directions), DIRECTIONS)]
-    with Progress(None, "gradient series", progress) as report, one_blas_thread():
-        stored = run_passes(learner, [one_pass(block) for block in blocks], threads, memory, report)
-    return GradientSeries(learner, directions, value, total, stored)
+        return Pass(lambda: series_walk(self.learner, lines, self.degree), turn, collect, 1)
 
 
 def checked_directions(learner, directions):
     """Return complex directions (directions, units), at least one."""
     directions = array_of(directions, "directions", "iufc", "real or complex numbers").astype(complex)
     if directions.ndim != 2 or directions.shape[1] != learner.unit_count or not len(directions):
-        raise LearnerError(f"directions of shape {directions.shape}: expected one row per direction, one column "
-                           f"per unit ({learner.unit_count})")
+        raise LearnerError(f"directions of shape {directions.shape}: expected one row per direction, one "
+                           f"column per unit ({learner.unit_count})")
     return directions

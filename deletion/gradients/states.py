@@ -16,12 +16,12 @@ from typing import Iterator, NamedTuple
 from circuit.errors import LearnerError
 
 MEMORY = 2 ** 30
-"""Bytes for the states of a training, unless the caller says otherwise: 1 GiB is a small part of a machine's
-memory. It holds every state of 1,000 steps of microgpt ten times over, and 32,000 steps are taken at most
-twice."""
+"""Bytes for the states of a training, unless the caller says otherwise. 1 GiB is a small part of a machine's
+memory; at one base it holds every state of 10,000 steps of microgpt (101 kB each), and 32,000 steps are taken
+at most twice."""
 
 LEAST = 2
-"""States for which there must be room: one to start again from, and the one before the step that is undone."""
+"""States for which there must be room: one to start again from, and the one before the step being undone."""
 
 
 class Forward(NamedTuple):

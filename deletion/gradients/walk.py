@@ -10,14 +10,15 @@ A walk takes one block of lanes. What its lanes are is decided by the form:
 3. **a Taylor series along several directions** (`series_walk`). States, weights and cotangents are
    polynomials, a direction in each lane; their constant parts are shared, so there is one scalar measurement.
 
-What an implementation provides is the two classes below. `deletion.gradients.passes` decides when which steps
-are taken (by the plan in `states`), splits bases, elements and directions into blocks, and adds up.
+An implementation provides the two classes below. `deletion.gradients.passes` decides when which steps are
+taken, by the plan in `states`; `metagradient` and `series` split bases, elements and directions into blocks
+and add up what they return.
 
 The circuits
 ------------
 The way back through a step evaluates `circuits.backward_circuit(learner, step.circuit, finite)` on
-(cotangents..., stored state..., weights, constants..., data...). Its first outputs are the next cotangents and
-the slopes in the weights of the step's examples.
+(cotangents..., stored state..., weights, constants..., data...). Its first outputs are the next cotangents
+and the slopes in the weights of the step's examples.
 
 Finite steps
 ------------
@@ -30,6 +31,11 @@ must write the next ones to another place, or run last. This was preferred to fo
 a batch as lanes, because each of those evaluates the gradient of the whole batch (b times the work), and a
 removal only that of the unit's own examples. In form 1 no removal depends on the lane but for the last
 product with the cotangents. No finite step is asked for if the optimizer's update is affine in the gradient.
+
+Threads
+-------
+Whatever must be recorded or compiled, for the way back too, is done when a walk is made: the first one is
+made before threads start. `circuits.backward_circuit` and `circuits.removals` keep what they made.
 
 Errors
 ------

@@ -1,52 +1,15 @@
 """The exact finite step: two evaluations of the step contracted with the adjoints, and what it predicts."""
 import numpy as np
 import pytest
-from learners import data, least_squares, logistic, network, network_loss, of_weights, ridge, tiny
+from batches import ADAM, close, first_and_all, repeated, small_ridge, three_kinds
+from learners import least_squares, logistic, network, network_loss, of_weights, ridge, tiny
 from naive_backward import backwards_naive
 
 import circuit as C
 from deletion import SGD, Adam, Learner, LearnerError, Momentum, retrain
 from deletion.gradients.circuits import removals, update_is_affine
 from deletion.influence import metagradient
-
-ADAM = Adam(0.1, eps=0.1)
-
-
-def close(result, expected, tolerance=1e-12):
-    assert result.shape == expected.shape
-    return np.abs(result - expected).max() <= tolerance * np.abs(expected).max()
-
-
-def first_and_all(p):
-    p = p if hasattr(p, "shape") else C.concatenate([x.reshape(-1) for x in p.values()])
-    return C.concatenate([p[:1], p * p])
-
-
-def small_ridge(p):
-    return sum((x * x).sum() for x in p.values()) * 0.05 if isinstance(p, dict) else ridge(p)
-
-
-def repeated(optimizer=ADAM, loss=network_loss, **fields):
-    """Minibatches in which examples, and units, come twice; once a unit fills the batch; one is in none."""
-    x, y = data(9, 3, 2)
-    rng = np.random.default_rng(3)
-    parameters = {"w1": rng.normal(size=(3, 2)), "b1": np.zeros(2), "w2": rng.normal(size=2)}
-    schedule = np.array([[0, 0, 1], [2, 3, 2], [4, 5, 6], [7, 7, 7], [1, 0, 4]] * 4)
-    return Learner(parameters, list(zip(x, y)), loss, optimizer, schedule, units=[i // 2 for i in range(9)],
-                   **fields)
-
-
-def tokens_loss(w, x, y):
-    return ((C.gelu(x @ w) - y) ** 2).mean()
-
-
-def three_kinds(optimizer=ADAM):
-    """Examples of three shapes, one a step, and a regularizer; every unit several times, one unit never."""
-    rng = np.random.default_rng(6)
-    examples = [(rng.normal(size=(1 + i % 3, 2)), rng.normal(size=1 + i % 3)) for i in range(9)]
-    return Learner(np.array([0.3, -0.2]), examples, tokens_loss, optimizer, np.arange(25) % 9,
-                   regularizer=ridge, units=[f"user {i % 4}" for i in range(9)],
-                   all_units=[f"user {i}" for i in range(5)])
+from microgpt import names
 
 
 def by_rows_loss(p, x, y):
@@ -100,13 +63,22 @@ def test_at_many_bases(name, rng):
         assert close(result.finite[k].T, naive.finite) and close(result.gradient[k].T, naive.gradient)
 
 
+def test_of_microgpt():
+    learner = names(steps=8)
+    measure = learner.loss_on(learner.held_out[0])
+    result = metagradient(learner, measure, finite_step=True)
+    naive = backwards_naive(learner, measure)
+    assert close(result.finite, naive.finite[0]) and close(result.gradient, naive.gradient[0])
+
+
 def test_rows_of_a_removal():
     """The unit's examples alone, or the whole batch where the loss depends on the number of rows."""
     def rows(learner):
-        return {len(removal.step.weights) for step in removals(learner).steps for removal in step}
+        return {len(removal.step.weights) for number in range(20) for removal in removals(learner).of(number)}
     assert rows(repeated()) == {1, 2, 3}
     assert rows(repeated(loss=by_rows_loss)) == rows(repeated(loss=of_three_loss)) == {3}
-    steps = removals(repeated()).steps
+    learner = repeated()
+    steps = [removals(learner).of(number) for number in range(20)]
     assert [[removal.place for removal in step] for step in steps[:5]] == [[0], [0], [0, 2], [0], [0, 2]]
     shared = [removal.step.data[2:] for step in steps for removal in step]
     assert len({id(x) for arrays in shared for x in arrays}) <= 3 * 8      # equal arrays are stored once

@@ -1,19 +1,14 @@
 """Taylor series of gradients against Cauchy integrals of gradients at complex weights, order by order."""
 import numpy as np
 import pytest
+from batches import close, repeated
 from learners import logistic, relu_loss, tiny
 from naive_backward import backwards_naive
-from test_finite_step import repeated
 
 from circuit import DomainError
 from deletion import SGD, Learner, LearnerError, given, precompute
 from deletion.influence import gradient_series, metagradient
 from microgpt import names
-
-
-def close(result, expected, tolerance):
-    assert result.shape == expected.shape
-    return np.abs(result - expected).max() <= tolerance * np.abs(expected).max()
 
 
 def contour(learner, measure, psi, degree, points):

@@ -17,7 +17,7 @@ def simulated(steps, room):
             assert action.last == undone and states <= held      # from the end, with every state in hand
             undone, held = action.first, held - states
             continue
-        # the state behind the last step is needed to measure, and to be held; else the one before it is enough
+        # the state behind the last step is needed to measure, or is held; else the one before it is enough
         needed = action.last if not action.keep or not swept else action.last - 1
         for step in range(action.first, needed):
             taken[step] += 1
