@@ -8,8 +8,8 @@ for the cache."""
 TRAININGS = 16
 """Plain trainings side by side in a block."""
 
-CACHED = 1024
-"""Numbers of a buffer, of each intermediate result in a strip, that stay in the nearest cache: 8 KiB."""
+CACHED = 512
+"""Numbers of a buffer, of each intermediate result in a strip, that stay in the nearest cache: 4 KiB."""
 
 BLOCKED = 49152
 """Numbers of an operand of a product that stay in the second cache: 384 KiB."""

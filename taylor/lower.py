@@ -244,10 +244,14 @@ def shift(lowering, entry, inputs, wire):
                          numbers=(x.factor, float(entry.parameters["by"])))
 
 
+EXPONENTS = {-1.0: "inverse", -0.5: "inverse_root", -1.5: "inverse_root_cubed"}
+"""Powers that every training step has. They need no logarithm, and become vector instructions."""
+
+
 def power(lowering, entry, inputs, wire):
     """Whole exponents >= 0 multiply repeatedly."""
     x, exponent = lowering.plain(inputs[0], wire), float(entry.parameters["exponent"])
-    operation = "power_whole" if exponent.is_integer() and exponent >= 0 else "power"
+    operation = "power_whole" if exponent.is_integer() and exponent >= 0 else EXPONENTS.get(exponent, "power")
     return lowering.emit(operation, entry.shape, wire, x, active=x.active, numbers=(exponent, 0.0),
                          entry=entry)
 
@@ -258,9 +262,37 @@ def active_first(a, b):
 
 
 def add(lowering, entry, inputs, wire):
+    """A sum. Where most elements are zero in one operand or the other, as in sums of placed tensors, it is
+    calculated only where neither is, and the rest is moved."""
     a, b = active_first(*inputs)
-    return lowering.emit("combine" if a.active == b.active else "combine_constant", entry.shape, wire, a, b,
-                         active=a.active, numbers=(a.factor, b.factor))
+    both = ~(is_zero(a) | is_zero(b))
+    if a.active != b.active or 2 * both.sum() >= both.size:
+        return combined(lowering, a, b, wire)
+    a, b = nonzero_plain(lowering, a, wire), nonzero_plain(lowering, b, wire)
+    ids = np.where(is_zero(a), b.ids, a.ids)
+    if both.any():
+        ids[both] = combined(lowering, *(Tensor(x.ids[both], x.active) for x in (a, b)), wire).ids
+    return Tensor(ids, a.active)
+
+
+def nonzero_plain(lowering, x, wire):
+    """x with no factor left, written only where it is not zero."""
+    if x.factor == 1.0:
+        return x
+    ids, some = x.ids.copy(), ~is_zero(x)
+    ids[some] = lowering.written(Tensor(x.ids[some], x.active, x.factor), wire).ids
+    return Tensor(ids, x.active)
+
+
+def is_zero(x):
+    """Which elements are always zero."""
+    return x.ids <= CONSTANT_ZERO
+
+
+def combined(lowering, a, b, wire):
+    """The sum of two tensors as one instruction."""
+    operation = "combine" if a.active == b.active else "combine_constant"
+    return lowering.emit(operation, a.ids.shape, wire, a, b, active=a.active, numbers=(a.factor, b.factor))
 
 
 def multiply(lowering, entry, inputs, wire):

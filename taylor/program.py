@@ -120,6 +120,8 @@ class Builder:
         for i in range(states, len(outputs)):
             outputs[i] = lowering.plain(outputs[i], circuit.outputs[i])
         written = self.write_out(outputs[states:], wire) if writes else None
+        if not self.form.shared:      # constants need nothing from the lanes: so what does not is longer in one piece
+            lowering.instructions[first:] = sorted(lowering.instructions[first:], key=lambda x: x.active)
         if self.state:
             self.feed_back(outputs, first, wire)
         self.pending.append(Lowered(circuit, roles, inputs, outputs, written, first, len(lowering.instructions)))

@@ -242,14 +242,8 @@ def log(form, y, x):
 
 
 @rule
-def power(form, y, x, exponent):
-    """y = x^a, from x y' = a x' y:  r x_0 y_r = sum_{j=1..r} (a j - (r - j)) x_j y_{r-j}."""
-    if exponent == -0.5:      # Adam's and RMSNorm's, without the general power's logarithm
-        y.constant = 1.0 / math.sqrt(x.constant)
-    elif exponent == -1.0:
-        y.constant = 1.0 / x.constant
-    else:
-        y.constant = x.constant ** exponent
+def power_orders(form, y, x, exponent):
+    """The coefficients of y = x^a, from x y' = a x' y:  r x_0 y_r = sum_{j=1..r} (a j - (r - j)) x_j y_{r-j}."""
     inverse = 1.0 / x.constant
     for r in range(1, form.degree + 1):
         total = exponent * r * y.constant * x[r]
@@ -257,6 +251,34 @@ def power(form, y, x, exponent):
             if j < r:
                 total = total + (exponent * j - (r - j)) * (x[j] * y[r - j])
         y[r] = inverse / r * total
+
+
+@rule
+def power(form, y, x, exponent):
+    """y = x^a."""
+    y.constant = x.constant ** exponent
+    power_orders(form, y, x, exponent)
+
+
+@rule
+def inverse(form, y, x):
+    """y = 1 / x."""
+    y.constant = 1.0 / x.constant
+    power_orders(form, y, x, -1.0)
+
+
+@rule
+def inverse_root(form, y, x):
+    """y = x^(-1/2), as Adam and RMSNorm have it."""
+    y.constant = 1.0 / math.sqrt(x.constant)
+    power_orders(form, y, x, -0.5)
+
+
+@rule
+def inverse_root_cubed(form, y, x):
+    """y = x^(-3/2), the slope of x^(-1/2) but for a factor."""
+    y.constant = 1.0 / (x.constant * math.sqrt(x.constant))
+    power_orders(form, y, x, -1.5)
 
 
 @rule

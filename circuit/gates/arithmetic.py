@@ -97,6 +97,7 @@ power = elementwise(
     Taylor, from x y' = a x' y:  r x_0 y_r = sum_{j=1..r} (a j - (r - j)) x_j y_{r-j};  a whole a >= 0
     multiplies repeatedly instead, so that it may pass through 0. Otherwise analytic for x_0 > 0 (whole a < 0:
     for x_0 != 0).""",
-    taylor=("power", "power_whole"), cost=_power_cost, domain=_power_domain, analytic=_power_analytic,
+    taylor=("power", "power_whole", "inverse", "inverse_root", "inverse_root_cubed"), cost=_power_cost,
+    domain=_power_domain, analytic=_power_analytic,
     outside="a real power needs a positive base (a negative whole power: a base other than zero); shift the "
             "base, as Adam's eps does", flops=4.0)

@@ -16,7 +16,7 @@ the gradient (Adam), and is then the better prediction of a deletion.
 """
 import warnings
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Callable, Sequence
 
 import numpy as np
@@ -247,7 +247,7 @@ class Sums:
         self.totals = np.zeros((1 + finite, count, elements, learner.unit_count))      # gradient, psi
         self.slopes = np.zeros((count, elements) + learner.schedule.shape) if by_step else None
         self.units = learner.unit_of[learner.schedule.reshape(len(learner.steps), -1)]
-        self.backward = vjp(measured, [0])
+        self.pieces = list(pieces(measured))
 
     def passes(self):
         """Return the passes: for each a block of bases, and blocks of elements."""
@@ -261,8 +261,10 @@ class Sums:
     def one_pass(self, bases, elements):
         """Return a Pass at one base for slices of elements, or at a slice of bases for single elements."""
         def turn(walk):
-            self.value[bases], rows = self.measure(walk.parameters)
-            return [walk.back(self.cotangents(rows[part], walk.parameters)) for part in elements]
+            with measuring():
+                self.value[bases], = evaluate(self.measured, [walk.parameters])
+                cotangents = [self.cotangents(part, walk.parameters) for part in elements]
+            return [walk.back(x) for x in cotangents]
 
         def collect(number, first, last, result):
             place = (bases, elements[number])      # one of them is a slice: an axis of lanes stays
@@ -276,19 +278,20 @@ class Sums:
         return Pass(lambda: walk(self.learner, self.example_weights[bases], self.finite), turn, collect,
                     len(elements))
 
-    def measure(self, parameters):
-        """Return (the measurement of trained parameters, a unit vector for each of its elements)."""
-        with measuring():
-            value, = evaluate(self.measured, [parameters])
-        size = int(np.prod(self.shape))
-        return value, np.eye(size).reshape((size,) + self.shape)
-
-    def cotangents(self, rows, parameters):
-        """Return the gradient (lanes, parameters) of elements of the measurement."""
-        with measuring():
-            gradient, = evaluate(self.backward, [rows, parameters])
-        lanes = len(rows) if parameters.ndim == 1 else len(parameters)
-        return np.broadcast_to(gradient, (lanes, parameters.shape[-1]))
+    def cotangents(self, part, parameters):
+        """Return the gradient (lanes, parameters) of a slice of elements, or of one element at several bases."""
+        gradients = []
+        for first, backward in self.pieces:
+            shape = backward.inputs[0].shape
+            size = int(np.prod(shape))
+            units = np.eye(size).reshape((size,) + shape)
+            rows = units[max(part.start - first, 0):max(part.stop - first, 0)] if isinstance(part, slice) else (
+                units[part - first:part - first + 1])
+            if len(rows) and (isinstance(part, slice) or part >= first):
+                gradient, = evaluate(backward, [rows if parameters.ndim == 1 else rows[0], parameters])
+                lanes = len(rows) if parameters.ndim == 1 else len(parameters)
+                gradients.append(np.broadcast_to(gradient, (lanes, parameters.shape[-1])))
+        return np.concatenate(gradients)
 
     def result(self, stored, affine):
         """Return the Metagradient."""
@@ -304,6 +307,19 @@ class Sums:
         slopes = None if self.slopes is None else shaped(self.slopes, self.learner.schedule.ndim)
         return Metagradient(self.learner, self.value.reshape(lead + self.shape), gradient, self.weights,
                             stored, slopes, finite[0] if finite else None)
+
+
+def pieces(measured):
+    """Yield (number of its first element, vector-Jacobian product) for each part of a measurement.
+
+    Joined measurements are taken apart again: the gradient of one passes only through its own gates.
+    """
+    output = measured.outputs[0]
+    first, entry = 0, measured.entries[output - len(measured.inputs)] if output >= len(measured.inputs) else None
+    joined = entry is not None and entry.gate.name == "concatenate" and len(entry.shape) == 1
+    for i in entry.inputs if joined else [output]:
+        yield first, vjp(replace(measured, outputs=(i,)).pruned(), [0])
+        first += int(np.prod(measured.shapes[i]))
 
 
 @contextmanager
