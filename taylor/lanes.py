@@ -18,7 +18,8 @@ from pathlib import Path
 from llvmlite import ir
 from numba import njit, types
 from numba.core import cgutils
-from numba.extending import intrinsic, models, overload, overload_attribute, register_model
+from numba.extending import (NativeValue, intrinsic, models, overload, overload_attribute, register_model,
+                             typeof_impl, unbox)
 
 # What the compiler may do with lanes: fuse and reorder, but never assume that NaN and infinity cannot occur.
 _FREE = ("contract", "reassoc", "nsz", "arcp")
@@ -43,12 +44,34 @@ def ticks(context):
 
 @lru_cache(maxsize=None)
 def _sources():
-    """A hash of the code that kernels are compiled from. It is part of the type's name, so that kernels
-    compiled from other sources are not found on disk."""
+    """A hash of the code that is compiled. It is part of the names of types, so that what was compiled from other
+    sources is not found on disk."""
     digest = sha256()
-    for name in ("elements", "form", "kernels", "lanes", "operations", "rules", "tape"):
+    for name in ("elements", "form", "kernels", "lanes", "machine", "operations", "rules", "tape"):
         digest.update((Path(__file__).parent / f"{name}.py").read_bytes())
     return digest.hexdigest()[:16]
+
+
+class Sources:
+    """What the machine is called with, so that it is compiled anew when the sources change."""
+
+
+class SourcesType(types.Type):
+    def __init__(self):
+        super().__init__(f"Sources({_sources()})")
+
+
+register_model(SourcesType)(models.OpaqueModel)
+
+
+@typeof_impl.register(Sources)
+def _type_of_sources(sources, context):
+    return SourcesType()
+
+
+@unbox(SourcesType)
+def _unbox_sources(kind, value, context):
+    return NativeValue(context.context.get_dummy_value())
 
 
 class FormType(types.Type):

@@ -18,10 +18,10 @@ from .tape import (A, A_ROWS, A_STRIDE, B, B_ROWS, CONDITIONS, COUNT, EINSUM, FI
                    Memory)
 
 if config.DISABLE_JIT:
-    from .plain import behind, call, linked, pointers, rule, ticks
+    from .plain import Sources, behind, call, linked, pointers, rule, ticks
 else:
     from .elements import behind, call, pointers
-    from .lanes import rule, ticks
+    from .lanes import Sources, rule, ticks
     from .operations import linked
 
 # Columns of a program: its instructions FIRST..BEHIND; where its data go and how many they are. The state, the
@@ -276,9 +276,10 @@ def read(task, arrays, program, start):
 
 
 @compiled(lambda *types: ("the machine", "a few seconds"), error_model="numpy", _nrt=False)
-def repeat(task, arrays):
+def repeat(sources, task, arrays):
     """Run the steps that a task names.
 
+    sources  Sources
     task     (12,) int64: see the columns above
     arrays   Arrays
 
@@ -313,7 +314,7 @@ def run(program, functions, memory, schedule, steps, *, weights=NO_WEIGHTS, reco
     task = np.array([*steps, backwards, closely, len(clock) > 0, *program.form.layout, records.first, *widths], np.int64)
     numbers = [NO_NUMBERS if x is None else x.reshape(-1) for x in records[1:]]
     memory = Memory(*memory)._replace(numbers=memory.numbers.reshape(-1))
-    return repeat(task, Arrays(*memory, *weights, *schedule, *numbers, functions, program.tape.reshape(-1), clock))
+    return repeat(Sources(), task, Arrays(*memory, *weights, *schedule, *numbers, functions, program.tape.reshape(-1), clock))
 
 
 VALUES = Form(0, 8, shared=False)
