@@ -126,13 +126,20 @@ def core_seconds(call):
     return result, time.process_time() - start
 
 
-def peak_gflops(repeats=5):
-    """The most that NumPy's double-precision matrix product reaches on this machine's cores now, GFLOP/s."""
-    best = 0.0
-    for n in (1024, 2048, 3072):
-        a, b, out = (np.random.default_rng(n).normal(size=(n, n)) for _ in range(3))
-        best = max(best, 2e-9 * n ** 3 / seconds(lambda: np.matmul(a, b, out=out), repeats)[0])
-    return best
+def beside(unit, calls, repeats):
+    """Ratios of each call's seconds and a unit's: {name: ratios, one a repetition}.   calls: {name: call}
+
+    The unit is called before and after each call; their mean counts. On a shared machine the pace changes,
+    and a ratio of neighbours changes least.
+    """
+    ratios = {name: [] for name in calls}
+    for _ in range(repeats):
+        before = seconds(unit, 1)[0]
+        for name, call in calls.items():
+            took, after = seconds(call, 1)[0], seconds(unit, 1)[0]
+            ratios[name].append(2.0 * took / (before + after))
+            before = after
+    return ratios
 
 
 def memory(field="VmRSS"):

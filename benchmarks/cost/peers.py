@@ -1,30 +1,33 @@
 """python -m benchmarks.peers: this library and other ways to the same numbers, side by side.
 
 The training is microgpt's on first names, the degree 3. The peers: polynomials in pure Python, one object per
-number; JAX's Taylor mode; Taylor coefficients from JAX trainings at complex points on a circle; and, for
-exact retraining, this library's own plain evaluator and JAX. Each must first reproduce this library's
-numbers. Then every repetition runs the library and the peer one after the other; a ratio is peer's seconds /
-library's seconds of one repetition: median, lowest and highest are reported. JAX's batch sizes and threads
-are swept and the fastest is taken; compiling is never timed.
+number; JAX's Taylor mode; Taylor coefficients from JAX trainings at complex points on a circle; for exact
+retraining JAX and NumPy; for gradients in the example weights JAX's `value_and_grad` through the training.
+Each must first reproduce this library's numbers. Then every repetition runs the library and the peer one
+after the other; a ratio is peer's seconds / library's seconds of one repetition: median, lowest and highest
+are reported. JAX's batch sizes, threads and ways to write the training are swept and the fastest is taken;
+compiling is never timed.
 """
 import os
 from functools import partial
 
 import numpy as np
 
-from circuit import InputError, tanh
+from circuit import InputError, evaluate, tanh
 from deletion import given, precompute, retrain, sphere
+from deletion.influence import metagradient
 from microgpt import NameLearner, names
 
 from . import harness, parity, peer_scalar
+from .truth import Several
 
 DEGREE = 3
 TYPICAL = 6
 """Letters of a name of average length: 7 predictions a step, where the 1,000 names have 6.96."""
 
-EXACT, CONTOUR = 1e-10, 1e-6
-"""Largest errors allowed, relative to the largest number of the same order: of rounding, and of a contour of
-five points."""
+EXACT, GRADIENT, CONTOUR = 1e-10, 1e-9, 1e-6
+"""Largest errors allowed, relative to the largest number of the same order, or of the same measurement: of
+rounding, of rounding in a gradient, and of a contour of five points."""
 
 
 # both sides -------------------------------------------------------------------------------------------------
@@ -163,36 +166,92 @@ def contour_row(options):
                       "the library with the same); library timed with its exact GELU")
 
 
-def retraining_rows(options):
-    """Exact retraining: seconds per training and step, all against this library's batches."""
-    learner = typical(50) if options.quick else names(steps=1000)
-    steps, trainings = len(learner.steps), 64
-    weights = (np.random.default_rng(0).random((128, learner.unit_count)) > 0.05).astype(float)
-    truth = retrain(learner, weights=weights, progress=False)
-    calls = [lambda: retrain(learner, weights=weights[:trainings], progress=False),
-             lambda: learner.train(weights[0])]
-    sizes = [trainings, 1]
-    rows = [("library, batched",
-             {"batch": trainings, "note": "deletion.retrain: what the others are compared with"}),
-            ("library, one at a time", {"note": "learner.train(), NumPy", "error": verified(
-                "library, one at a time", learner.train(weights[0])[0][:, None], truth[0][:, None], EXACT)})]
-    if jax_installed():
-        from .peer_jax import Trainings
-        print("JAX trainings: seconds per training-step by batch size and threads")
+def numpy_training(learner, weights):
+    """The trained parameters by NumPy, gate by gate: what the compiled training is an alternative to."""
+    state = list(learner.states)
+    for step in learner.steps:
+        state = evaluate(learner.circuits[step.circuit],
+                         [*state, weights[step.weights], *step.data])[:len(state)]
+    return state[0]
 
-        def make(batch, threads):
-            return Trainings(learner, weights[:batch * threads], threads)
-        batch, threads, peer = swept(make, [8, 32] if options.quick else [4, 8, 16, 64], learner)[0]
-        single = Trainings(learner, weights[:1], 1)
-        rows += [("JAX, batched", {"batch": batch, "threads": threads, "note": "jitted, vmapped",
-                                   "error": verified("JAX, batched", peer.run()[..., None],
-                                                     truth[:batch * threads, :, None], EXACT)}),
-                 ("JAX, one at a time", {"batch": 1, "threads": 1, "note": "jitted",
-                                         "error": verified("JAX, one at a time", single.run()[..., None],
-                                                           truth[:1, :, None], EXACT)})]
-        calls, sizes = calls + [peer.run, single.run], sizes + [batch * threads, 1]
-    times = interleaved(calls, options.repeats) / (steps * np.array(sizes))[:, None]
-    return [row(f"retraining: {name}", own, times[0], **more) for (name, more), own in zip(rows, times)]
+
+def fastest(candidates):
+    """(note, size, peer) of least seconds for its size among [(note, size, peer)]; all are printed."""
+    timed = []
+    for note, size, peer in candidates:
+        peer.run()      # compiles
+        timed.append(harness.seconds(peer.run, 2)[0] / size)
+        print(f"   {note}: {timed[-1]:.3f} s", flush=True)
+    return candidates[int(np.argmin(timed))]
+
+
+def jax_trainings(learner, weights, options):
+    """The fastest ways of JAX to train one alone and many side by side: [(note, size, peer), ...]."""
+    from .peer_jax import Trainings
+    from .peer_jax_gradient import WAYS, Scan
+    cores = os.cpu_count()
+    print("JAX trainings, step by step: seconds per training-step by batch size and threads")
+    batch, threads, peer = swept(
+        lambda batch, threads: Trainings(learner, weights[:batch * threads], threads),
+        [8, 32] if options.quick else [4, 8, 16, 64], learner)[0]
+    print("JAX trainings: seconds per training")
+    alone = fastest([("jitted step by step", 1, Trainings(learner, weights[:1], 1)),
+                     *((f"one jitted scan, {way}", 1, Scan(learner, weights[:1], 1, way)) for way in WAYS)])
+    side_by_side = fastest(
+        [(f"vmapped step by step, batch {batch} on {threads} threads", batch * threads, peer)]
+        + [(f"vmapped scan, {way}, batch {size} on {cores} threads", size * cores,
+            Scan(learner, weights[:size * cores], cores, way)) for way in WAYS for size in (8, 64)])
+    return alone, side_by_side
+
+
+def retraining_rows(options):
+    """Exact retraining, seconds per training and step: many side by side, and one alone."""
+    learner, cores = typical(50) if options.quick else names(steps=1000), os.cpu_count()
+    weights = (np.random.default_rng(0).random((64 * max(cores, 2), learner.unit_count)) > 0.05).astype(float)
+    truth = retrain(learner, weights=weights, progress=False)[..., None]
+    calls = {"many": lambda: retrain(learner, weights=weights[:64], progress=False),
+             "one": lambda: learner.train(weights[0])[0],
+             "numpy": lambda: numpy_training(learner, weights[0])}
+    sizes = {"many": 64, "one": 1, "numpy": 1}
+    errors = {name: verified(name, calls[call]()[None, :, None], truth[:1], EXACT)
+              for name, call in (("library, one alone", "one"), ("NumPy, one alone", "numpy"))}
+    rows = [("library, one alone", "one", "many", "learner.train(), beside trainings side by side"),
+            ("NumPy, one alone", "numpy", "one", "gate by gate")]
+    if jax_installed():
+        found = jax_trainings(learner, weights, options)
+        for name, key, ours, (note, size, peer) in zip(("JAX, one alone", "JAX, side by side"),
+                                                       ("JAX one", "JAX many"), ("one", "many"), found):
+            errors[name] = verified(name, peer.run()[..., None], truth[:size], EXACT)
+            rows.append((name, key, ours, note))
+            calls[key], sizes[key] = peer.run, size
+    times = interleaved(list(calls.values()), options.repeats)
+    each = {key: taken / (len(learner.steps) * sizes[key]) for key, taken in zip(calls, times)}
+    return [row(f"retraining: {name}", each[key], each[ours], note, batch=sizes[key], error=errors[name])
+            for name, key, ours, note in rows]
+
+
+def gradient_rows(options):
+    """Gradients in the example weights, of 1 and of 20 measurements."""
+    from .peer_jax_gradient import WAYS, Gradient
+    held_out, rows = names(steps=1000).held_out, []
+    learner = typical(50) if options.quick else names(steps=1000)
+    for count in (1, 20):
+        name, texts = f"gradient of {count}, JAX", held_out[:count]
+        measure = Several(tuple(learner.loss_on(text) for text in texts))
+        tokens = [np.asarray(learner.tokenizer.encode(text)) for text in texts]
+        print(f"{name}: seconds")
+        most = min(os.cpu_count(), count)
+        note, _, peer = fastest([(f"one jitted scan, {way}, {threads} thread{'s' * (threads > 1)}", 1,
+                                  Gradient(learner, tokens, threads, way))
+                                 for way in WAYS for threads in ([most] if options.quick else {1, most})])
+
+        def ours():
+            return metagradient(learner, measure, progress=False).gradient
+        error = verified(name, peer.run(), ours(), GRADIENT)
+        mine, other = interleaved([ours, peer.run], options.repeats) / len(learner.steps)
+        rows.append(row(name, other, mine, f"{note}; value_and_grad, or vjp and vmap; states kept, steps "
+                        f"taken again; {len(learner.steps)} steps", error=error))
+    return rows
 
 
 def jax_installed():
@@ -208,7 +267,8 @@ def show(rows):
     cells = [(r["name"], f"{1e6 * r['seconds_per_direction_step']:,.1f}", f"{1e6 * r['ours']:.1f}",
               f"{r['ratio']:,.2f}", f"{r['ratio_min']:,.2f}", f"{r['ratio_max']:,.2f}", r.get("batch", ""),
               r.get("threads", ""), f"{r['error']:.0e}" if "error" in r else "") for r in rows]
-    print("\nmicroseconds per direction-step (retrainings: per training-step); ratio = peer / library")
+    print("\nmicroseconds per direction-step (retrainings and gradients: per step of training); "
+          "ratio = peer / library")
     print(harness.table(["", "peer", "library", "ratio", "lowest", "highest", "batch", "threads", "error"],
                         cells))
     print("\n".join(f"{r['name']}: {r['note']}" for r in rows))
@@ -228,9 +288,11 @@ def main():
     else:
         print("JAX is not installed: its rows are skipped (pip install '.[peers]')")
     rows += retraining_rows(options)
+    if jax_installed():
+        rows += gradient_rows(options)
     show(rows)
     if options.json:
-        harness.write_json(options.json, ("jax", "jaxlib"), peak_gflops=harness.peak_gflops(), rows=rows)
+        harness.write_json(options.json, ("jax", "jaxlib"), rows=rows)
     return 0
 
 

@@ -1,30 +1,45 @@
-"""python -m benchmarks.speed: how fast Taylor arithmetic is, beside what the machine can do.
+"""python -m benchmarks.speed: how fast the library is, beside what the machine can do and beside itself.
 
 Answers are checked first: the constant part against the float evaluator, coefficients against a contour
-integral of whole trainings. Then, measured in one run: the peak (NumPy's largest matrix product), pushes at
-several degrees, where their time goes, threads, whole jobs, predictions, compilation, memory. "Useful"
-operations are those of `taylor.flops`: no matter how they are done.
+integral of whole trainings. Then everything is measured as a ratio of neighbours in time, several times, with
+lowest, median and highest: pushes, plain trainings and passes backwards as shares of the machine's peak by
+useful operations; gradients in batched trainings, each being one of many that are retrained side by side. At
+last whole jobs: seconds, memory, compiling. --against compares the ratios with those of an earlier run.
 """
 import os
-import subprocess
-import sys
-import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from itertools import cycle
 
 import numpy as np
 
 from circuit import InputError
 from deletion import precompute, retrain, sphere
+from deletion.influence import metagradient
 from microgpt import names
-from taylor import LANES, flops
+from taylor import LANES, TRAININGS, flops
 from taylor.tape import OPERATIONS
 
-from . import harness
+from . import against, harness, speed_jobs
+from .against import Ratio
+from .peak import Peak
+from .speed_models import (
+    PERCEPTRONS, Losses, backward_operations, bases, documents, perceptron, plain_operations)
 
 DEGREES = {1: 1000, 2: 600, 3: 400, 6: 150, 16: 16, 32: 6}
 """How many steps are timed at each degree, so that each takes about as long."""
 
+ELEMENTS = 1, 7, 20
+"""Numbers of measurements that are differentiated together."""
+
+SHARE, ONE_CORE, TRAINING = "share of the peak", "share of one core's peak", "batched trainings"
+
+PUSHED = 2e10
+"""Operations of a push that are timed at once on a perceptron, unless one step is more."""
+
+
+# answers ----------------------------------------------------------------------------------------------------
 
 def check():
     """The largest errors of a push of degree 3 against plain evaluation and against a contour integral.
@@ -42,6 +57,16 @@ def check():
                          f"1e-12), {error:.1e} against a contour (at most 1e-9)")
     return plain, error
 
+
+# tables -----------------------------------------------------------------------------------------------------
+
+def show(title, ratios):
+    """Print ratios; return them."""
+    print(f"\n{title}\n" + harness.table(against.HEADER, [ratio.cells for ratio in ratios]), flush=True)
+    return ratios
+
+
+# pushes -----------------------------------------------------------------------------------------------------
 
 def useful(learner, degree, begin, end):
     """Useful operations of steps begin..end, per direction."""
@@ -68,126 +93,40 @@ class Blocks:
                 done.result()
         return time.perf_counter() - start
 
-    def per_direction_step(self, steps, repeats):
-        """Sorted seconds per direction and step, in steady state, and GFLOP/s in the same order."""
+    def rates(self, steps, times):
+        """A call that takes the next group of `steps` steps and returns GFLOP/s; seconds per direction and
+        step are appended to `times`."""
+        last = max(len(self.learner.steps) - steps, 0)
+        firsts = cycle(range(0, last + 1, steps))
         self.run(0, min(2, steps))      # compiled, and its memory touched
-        timed = []
-        for k in range(repeats):
-            begin = k * steps % max(len(self.learner.steps) - steps, 1)
-            seconds, count = self.run(begin, begin + steps), LANES * self.threads
-            timed.append((seconds / (steps * count),
-                          useful(self.learner, self.degree, begin, begin + steps) * count / seconds * 1e-9))
-        return [x for x, _ in sorted(timed)], sorted((g for _, g in timed), reverse=True)
+
+        def rate():
+            begin, count = next(firsts), LANES * self.threads
+            seconds = self.run(begin, begin + steps)
+            times.append(seconds / (steps * count))
+            return useful(self.learner, self.degree, begin, begin + steps) * count / seconds * 1e-9
+        return rate
 
 
-def degrees(learner, chosen, cores, repeats):
-    """A row per degree: {'name', 'degree', 'seconds_per_direction_step', 'gflops', ...}; fractions are added
-    when the peak is known."""
-    rows = []
+def pushes(learner, chosen, peak, cores, repeats):
+    """Pushes at several degrees: a row of each for the results, and ratios.   chosen: {degree: steps}"""
+    rows, ratios = [], []
     for degree, steps in chosen.items():
-        seconds, rates = Blocks(learner, degree, cores).per_direction_step(steps, repeats)
-        rows.append({"name": f"push, degree {degree}", "degree": degree,
-                     "seconds_per_direction_step": seconds[0],
-                     "median_seconds_per_direction_step": seconds[len(seconds) // 2], "gflops": rates[0],
-                     "threads": cores})
-    return rows
+        times = []
+        rate = Blocks(learner, degree, cores).rates(steps, times)
+        shares = peak.shares([rate] * repeats)
+        ratios.append(Ratio.of(f"microgpt, degree {degree}", SHARE, shares, "more"))
+        per_step = useful(learner, degree, 0, len(learner.steps)) / len(learner.steps)
+        rows.append({"name": f"push, degree {degree}", "degree": degree, "threads": cores,
+                     "seconds_per_direction_step": min(times), "gflops": 1e-9 * per_step / min(times),
+                     "median_seconds_per_direction_step": float(np.median(times)),
+                     "fraction_of_peak": ratios[-1].median})
+    return rows, ratios
 
 
-def shares(learner, degree=3, steps=200):
-    """[(operation, share of the time)], the largest first."""
-    blocks, clock = Blocks(learner, degree, 1), np.zeros(len(OPERATIONS), np.int64)
-    blocks.run(0, 2)
-    blocks.blocks[0].run(2, 2 + steps, clock=clock)
-    return [(OPERATIONS[i], clock[i] / clock.sum()) for i in np.argsort(-clock) if clock[i]]
-
-
-def threads(learner, repeats):
-    """How many times faster two threads are than one, degree 3: sorted ratios, measured side by side."""
-    one, two = Blocks(learner, 3, 1), Blocks(learner, 3, 2)
-    one.run(0, 2)
-    two.run(0, 2)
-    return sorted(2.0 * one.run(100, 300) / two.run(100, 300) for _ in range(repeats))
-
-
-FIGURE3 = """
-import time
-from benchmarks.harness import forget_peak, memory
-from deletion import precompute
-from microgpt import names
-learner = names(steps={steps})
-precompute(learner, 16, 3, design="sphere", calibration=0)
-forget_peak()
-before, start = memory(), time.perf_counter()
-sketch = precompute(learner, {directions}, 3, design="sphere", calibration=0)
-print(time.perf_counter() - start, memory('VmHWM') - before - sum(block.nbytes for block in sketch.blocks))
-"""
-
-DEMO = """
-import time
-from deletion import precompute, retrain
-from microgpt import first_letter, names
-learner = names(steps=16, units=first_letter)
-def demo():
-    start = time.perf_counter()
-    measured = precompute(learner, 16, 3, design="sphere", progress=False).measure(learner.loss_on("rufus"))
-    for decoder in ("auto", "mean", "median of means"):
-        measured.predict("r", decoder=decoder)
-    retrain(learner, ["r"], learner.loss_on("rufus"), progress=False)
-    return time.perf_counter() - start
-first = demo()
-print(first - demo())
-"""
-
-
-def python(program, **environment):
-    """The numbers that a program prints, run by a Python of its own."""
-    done = subprocess.run([sys.executable, "-c", program], env=os.environ | environment,
-                          stdout=subprocess.PIPE, text=True, check=True)
-    return [float(x) for x in done.stdout.split()]
-
-
-def compilation():
-    """(first, cached): seconds that compiling everything the demo needs adds, with an empty cache, and with
-    the one left by that."""
-    with tempfile.TemporaryDirectory() as cache:
-        return [python(DEMO, NUMBA_CACHE_DIR=cache)[0] for _ in range(2)]
-
-
-def degree_100(learner, cores, steps):
-    """Seconds of Figure 1's precomputation, 12 directions of degree 100 through 1,000 steps: from a few
-    steps, by their operations."""
-    blocks = Blocks(learner, 100, cores)
-    blocks.run(0, 1)
-    seconds = blocks.run(1, 1 + steps)
-    rounds = -(-(-(-12 // LANES)) // cores)      # blocks one after the other in each thread
-    return rounds * seconds * useful(learner, 100, 0, 1000) / useful(learner, 100, 1, 1 + steps)
-
-
-def predictions(learner, directions, repeats):
-    """[(what, sorted seconds)] of measuring, and of predicting 10,000 deletion sets of 18."""
-    sets = [np.random.default_rng(k).choice(learner.unit_count, min(18, learner.unit_count), replace=False)
-            for k in range(10_000)]
-    rows = []
-    for design, decoder in (("sphere", "mean"), ("pairs", "least squares")):
-        sketch = precompute(learner, directions, 3, design=design, progress=False)
-        measure = learner.loss_on("rufus")
-        measured = sketch.measure(measure)
-        measured.predict([0], decoder=decoder)      # decoder fitted, code compiled
-        if design == "sphere":
-            rows.append((f"measuring one document over {directions} directions",
-                         harness.seconds(lambda: sketch.measure(measure), repeats)))
-        for what, intervals in (("values", False), ("with intervals and verdicts", True)):
-            measured.predict_many(sets[:100], decoder=decoder, intervals=intervals)
-            times = harness.seconds(lambda: measured.predict_many(sets, decoder=decoder, intervals=intervals),
-                                    repeats)
-            rows.append((f"predicting 10,000 sets of 18, {design}, {decoder}, {what}", times))
-    return rows
-
-
-def report(rows, peak):
-    """Print the table of degrees, adding to each row its fraction of the peak."""
-    for row in rows:
-        row["fraction_of_peak"] = row["gflops"] / peak
+def show_pushes(rows):
+    """Print the times of pushes."""
+    print("\nmicrogpt by degree (best and median time; median share of the peak)")
     print(harness.table(["degree", "us a direction-step", "(median)", "direction-steps/s", "GFLOP/s",
                          "of peak"],
                         [[row["degree"], f"{1e6 * row['seconds_per_direction_step']:.1f}",
@@ -196,58 +135,180 @@ def report(rows, peak):
                           f"{row['fraction_of_peak']:.0%}"] for row in rows]))
 
 
-def line(what, times):
-    """Print sorted seconds in milliseconds."""
-    print(f"{what}: {1e3 * times[0]:.3g} ms at best, {1e3 * times[len(times) // 2]:.3g} ms median")
+def operation_shares(learner, degree=3, steps=200):
+    """[(operation, share of the time)], the largest first."""
+    blocks, clock = Blocks(learner, degree, 1), np.zeros(len(OPERATIONS), np.int64)
+    blocks.run(0, 2)
+    blocks.blocks[0].run(2, 2 + steps, clock=clock)
+    return [(OPERATIONS[i], clock[i] / clock.sum()) for i in np.argsort(-clock) if clock[i]]
+
+
+def threads(learner, steps, repeats):
+    """How many times faster two threads are than one, degree 3."""
+    one, two = Blocks(learner, 3, 1), Blocks(learner, 3, 2)
+    one.run(0, 2)
+    two.run(0, 2)
+    return [2.0 * one.run(0, steps) / two.run(0, steps) for _ in range(repeats)]
+
+
+# trainings and gradients ------------------------------------------------------------------------------------
+
+def rate(call, operations):
+    """A call that calls and returns the GFLOP/s reached."""
+    return lambda: 1e-9 * operations / harness.seconds(call, 1)[0]
+
+
+def side_by_side(learner, cores):
+    """(a call that retrains as many trainings side by side as all cores hold, their number)."""
+    weights = np.ones((TRAININGS * cores, learner.unit_count))
+    return partial(retrain, learner, weights=weights, progress=False), len(weights)
+
+
+def plain(learner, name, peak, cores, repeats):
+    """Trainings in plain numbers as shares of the peak: side by side, and alone, of one core's."""
+    batched, count = side_by_side(learner, cores)
+    operations = plain_operations(learner)
+    many, one = rate(batched, count * operations), rate(learner.train, operations)
+    many()      # compiles
+    one()
+    return [Ratio.of(f"{name}, {count} trainings", SHARE, peak.shares([many] * repeats), "more"),
+            Ratio.of(f"{name}, one training", ONE_CORE, peak.shares([one] * repeats, one_core=True), "more")]
+
+
+def gradients(learner, cores, numbers, repeats):
+    """One training alone and metagradients, in batched trainings; of many bases, per base.   numbers: of
+    bases"""
+    batched, count = side_by_side(learner, cores)
+    calls, each = {"one training alone": learner.train}, {}
+    for several in numbers:
+        weights = bases(learner, several) if several > 1 else None
+        for elements in ELEMENTS:
+            name = f"metagradient of {elements}, {several} base{'s' * (several > 1)}"
+            each[name] = several
+            calls[name] = partial(metagradient, learner, documents(learner, elements), weights=weights,
+                                  progress=False)
+    for call in (batched, *calls.values()):
+        call()      # compiles
+    ratios = harness.beside(batched, calls, repeats)
+    return [Ratio.of(name, TRAINING, count * np.array(values) / each.get(name, 1), "less")
+            for name, values in ratios.items()]
+
+
+def finite_steps(learner, repeats):
+    """The finite step beside the plain gradient, of 1 and of 20 measurements."""
+    ratios = []
+    for elements in (ELEMENTS[0], ELEMENTS[-1]):
+        gradient = partial(metagradient, learner, documents(learner, elements), progress=False)
+        name, finite = f"finite step of {elements}", partial(gradient, finite_step=True)
+        gradient()
+        finite()
+        values = harness.beside(gradient, {name: finite}, repeats)[name]
+        ratios.append(Ratio.of(name, "plain gradients", values, "less"))
+    return ratios
+
+
+# perceptrons ------------------------------------------------------------------------------------------------
+
+def perceptrons(chosen, steps, peak, cores, repeats):
+    """Perceptrons at degree 3, in plain numbers, and backwards: shares of the peak, and a row of each with
+    its memory.   chosen: names"""
+    rows, ratios = [], []
+    for name in chosen:
+        harness.forget_peak()
+        before, learner = harness.memory(), perceptron(PERCEPTRONS[name], steps)
+        once = min(steps, max(1, int(PUSHED / (useful(learner, 3, 0, 1) * LANES * cores))))
+        push = Blocks(learner, 3, cores).rates(once, [])
+        shares = peak.shares([push] * repeats)
+        del push      # and its memory
+        ratios.append(Ratio.of(f"{name}, degree 3", SHARE, shares, "more"))
+        ratios += plain(learner, name, peak, cores, repeats)
+        elements = TRAININGS * cores
+        backward = partial(metagradient, learner, Losses(learner, elements), progress=False)
+        backward()
+        call = rate(backward, backward_operations(learner, elements))
+        ratios.append(Ratio.of(f"{name}, backward, {elements} measurements", SHARE,
+                               peak.shares([call] * repeats), "more"))
+        memory = harness.memory("VmHWM") - before
+        rows.append({"name": name, "memory": memory, "parameters": learner.layout.size})
+        show(f"perceptron {name}, batches of {learner.schedule.shape[1]}: {memory / 1e6:,.0f} MB at most",
+             ratios[-4:])
+    return rows, ratios
+
+
+# the command ------------------------------------------------------------------------------------------------
+
+def measured(options, peak, cores):
+    """Rows of pushes and of perceptrons, and all ratios."""
+    quick, repeats = options.quick, options.repeats
+    learner = names(steps=200 if quick else 1000)
+    chosen = {degree: -(-steps // 8) for degree, steps in DEGREES.items()} if quick else DEGREES
+    rows, ratios = pushes(learner, chosen, peak, cores, repeats)
+    show_pushes(rows)
+    show("pushes", ratios)
+    print("\ntime by operation, degree 3: " + ", ".join(
+        f"{name} {share:.0%}" for name, share in operation_shares(learner, 3, 100) if share >= 0.005))
+    if cores > 1:
+        ratios += show("threads", [Ratio.of("two threads", "one thread's rate",
+                                            threads(learner, 100 if quick else 200, repeats), "more")])
+    ratios += show("plain trainings of microgpt", plain(learner, "microgpt", peak, cores, repeats))
+    numbers = (1, TRAININGS) if quick else (1, TRAININGS, TRAININGS * cores)
+    ratios += show("gradients", gradients(learner, cores, numbers, repeats))
+    ratios += show("the finite step", finite_steps(learner, repeats))
+    chosen = list(PERCEPTRONS)[:2] if quick else PERCEPTRONS
+    more_rows, more = perceptrons(chosen, 10 if quick else 20, peak, cores, repeats)
+    return rows, more_rows, ratios + more
+
+
+def compiling(learner, cores):
+    """Rows of compiling what the demo needs; and the first time, in batched trainings."""
+    batched, count = side_by_side(learner, cores)
+    before, rows = harness.seconds(batched, 1)[0], speed_jobs.compilation()
+    each = 0.5 * (before + harness.seconds(batched, 1)[0]) / count
+    return rows, [Ratio.of("compiling with an empty cache", TRAINING, [rows[0]["seconds"] / each], "less")]
+
+
+def jobs(options, cores):
+    """Whole jobs: rows, and ratios."""
+    if options.quick:
+        return [speed_jobs.precomputation(64, 200)], []
+    learner = names(steps=1000)
+    compiled, ratios = compiling(learner, cores)
+    rows = [speed_jobs.precomputation(500, 1000),
+            speed_jobs.degree_100(Blocks(learner, 100, cores), partial(useful, learner, 100), cores),
+            speed_jobs.retrainings(learner), *speed_jobs.predictions(learner, 500, options.repeats)]
+    rows += compiled
+    if options.long:
+        rows += [speed_jobs.gradient(32_000, ELEMENTS[-1], several) for several in (1, TRAININGS)]
+    return rows, ratios
 
 
 def main():
     parser = harness.parser("speed", __doc__, quick=False, json=None)
-    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--repeats", type=int, help="of every ratio (default 5; 3 with --quick)")
+    parser.add_argument("--long", action="store_true", help="also gradients through 32,000 steps")
+    parser.add_argument("--against", metavar="FILE", help="results of an earlier run with --json: fail where "
+                                                          "a ratio is worse")
+    parser.add_argument("--factor", type=float, default=against.FACTOR,
+                        help="how many times worse a median may be (default %(default)s)")
     options = parser.parse_args()
-    cores, learner, repeats = os.cpu_count(), names(steps=1000), options.repeats
+    options.repeats = options.repeats or (3 if options.quick else 5)
+    if options.repeats < 1 or not options.factor >= 1.0:
+        raise InputError(f"expected --repeats and --factor of at least 1, got {options.repeats} and "
+                         f"{options.factor:g}")
+    before, cores = options.against and against.read(options.against), os.cpu_count()
     print(harness.machine())
     print("errors at degree 3: {:.0e} against plain evaluation, {:.0e} against a contour integral of "
           "trainings".format(*check()))
-    peak = harness.peak_gflops()
-    chosen = {p: -(-DEGREES[p] // 4) for p in (1, 3, 16)} if options.quick else DEGREES
-    rows = degrees(learner, chosen, cores, 3 if options.quick else repeats)
-    peak = max(peak, harness.peak_gflops())      # on a shared machine either may have been disturbed
-    print(f"\npeak: {peak:.1f} GFLOP/s, NumPy's matrix product on {cores} cores\n")
-    report(rows, peak)
-    print("\ntime by operation, degree 3: "
-          + ", ".join(f"{name} {share:.0%}" for name, share in shares(learner) if share >= 0.005))
-    if cores > 1:
-        ratios = threads(learner, repeats)
-        print(f"two threads against one: {ratios[-1]:.2f} at best, {ratios[len(ratios) // 2]:.2f} median")
-    directions, steps = (64, 200) if options.quick else (500, 1000)
-    took, memory = python(FIGURE3.format(directions=directions, steps=steps))
-    print(f"\nprecomputation of {directions} directions x {steps} steps, degree 3: {took:.1f} s, "
-          f"{memory / 1e6:.0f} MB beyond the result")
-    jobs = [{"name": f"precompute {directions} x {steps}", "degree": 3, "seconds": took,
-             "seconds_per_direction_step": took / directions / steps, "memory_beyond_result": memory}]
-    if not options.quick:
-        jobs += whole_jobs(learner, cores, repeats)
-    harness.write_json(options.json, peak_gflops=peak, rows=rows, jobs=jobs)
-    return 0
-
-
-def whole_jobs(learner, cores, repeats):
-    """What takes longer; printed, and returned as rows."""
-    seconds = degree_100(learner, cores, 6)
-    print(f"12 directions of degree 100 through 1,000 steps: {seconds / 60:.1f} min (extrapolated from 6 "
-          "steps by their operations)")
-    times = harness.seconds(lambda: retrain(learner, [[i] for i in range(300)], progress=False), 3)
-    print(f"300 exact retrainings of 1,000 steps: {times[0]:.1f} s at best, {times[1]:.1f} s median")
-    rows = [{"name": "12 directions of degree 100, extrapolated", "degree": 100, "seconds": seconds},
-            {"name": "300 retrainings", "degree": 0, "seconds": times[0]}]
-    for what, times in predictions(learner, 500, repeats):
-        line(what, times)
-        rows.append({"name": what, "degree": 3, "seconds": times[0]})
-    first, cached = compilation()
-    print(f"compiling what the demo needs: {first:.1f} s at first, {cached:.2f} s from the cache")
-    return rows + [{"name": "compile, first", "degree": 3, "seconds": first},
-                   {"name": "compile, cached", "degree": 3, "seconds": cached}]
+    with Peak(cores) as peak:
+        print(peak.describe(), flush=True)
+        rows, perceptron_rows, ratios = measured(options, peak, cores)
+        print(f"\nthe highest by the end:\n{peak.describe()}")
+    found, more = jobs(options, cores)
+    ratios += more
+    harness.write_json(options.json, peak_gflops=peak.gflops, matrix_product_gflops=peak.product,
+                       multiply_add_gflops=peak.multiply_add, blas=peak.kernel, rows=rows,
+                       perceptrons=perceptron_rows, jobs=found, ratios=against.stored(ratios))
+    return int(before is not None and against.report(before, ratios, options.factor) > 0)
 
 
 if __name__ == "__main__":

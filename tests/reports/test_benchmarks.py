@@ -151,8 +151,9 @@ def test_the_core_imports_no_optional_extra():
 def test_speed_counts_what_it_times(tmp_path, capsys):
     learner = names(steps=12)
     assert max(speed.check()) < 1e-9
-    rows = speed.degrees(learner, {1: 4, 3: 4}, 2, 2)
-    speed.report(rows, 50.0)
+    peak = SimpleNamespace(shares=lambda calls: [call() / 50.0 for call in calls])
+    rows, ratios = speed.pushes(learner, {1: 4, 3: 4}, peak, 2, 2)
+    speed.show_pushes(rows)
     assert "direction-steps/s" in capsys.readouterr().out
     harness.write_json(tmp_path / "speed.json", peak_gflops=50.0, rows=rows)
     content = json.loads((tmp_path / "speed.json").read_text())
@@ -160,9 +161,10 @@ def test_speed_counts_what_it_times(tmp_path, capsys):
     for row in content["rows"]:
         assert {"name", "degree", "seconds_per_direction_step", "gflops", "fraction_of_peak"} <= set(row)
         assert row["gflops"] > 0
+    assert [ratio.name for ratio in ratios] == ["microgpt, degree 1", "microgpt, degree 3"]
     whole, first, rest = (speed.useful(learner, 3, *steps) for steps in ((0, 12), (0, 5), (5, 12)))
     assert whole == first + rest > 12 * 1e6
-    assert sum(share for _, share in speed.shares(learner, 3, 8)) == pytest.approx(1.0)
+    assert sum(share for _, share in speed.operation_shares(learner, 3, 8)) == pytest.approx(1.0)
 
 
 def test_accuracy_scores_against_retraining(tmp_path):
