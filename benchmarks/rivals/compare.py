@@ -5,7 +5,9 @@ held-out examples. LDS and error are those of `benchmarks.accuracy`. distance: |
 parameters| over |retrained - trained|. membership: by how much a threshold on its loss tells deleted examples
 from ones never seen (1: always, 0: never), for the 20% sets. aim: error against the method that it
 approximates by its own account (the optimum, PBRF), at 5%. trainings: what answering every set takes, in
-units of one training; first: what one set takes.
+units of one training; first: what one set takes. Where nearly all of it is shared by any number of sets, as a
+sketch is, the cost of the first follows from that; elsewhere one set is asked for alone. A matrix or a sketch
+that an earlier method made counts in the time of every method that uses it, but not in its memory.
 
 Every method's answers, and what they took beside one training then, are kept below --out: killed, the same
 command goes on; when the library's code has changed, it asks again. Truth: weight 0, schedule unchanged.
@@ -28,6 +30,10 @@ from .truth import Trial, error, lds, random_sets
 
 LONG = 120.0
 """Seconds beyond which a method is not run once more for the cost of its first answer."""
+
+SHARED = 0.8
+"""Share of a method's time that is common to all sets, from which its first answer is not measured: it takes
+the common work, and one set's part of the rest."""
 
 LISTS = ("notes", "refusals", "diagnostics")
 """Fields of a Result that are kept as JSON."""
@@ -108,7 +114,7 @@ def answered(contest, entry):
     except InputError as refusal:      # DoesNotApply, or a gate that leaves its domain
         return Result.none(one_line(refusal))
     harness.forget_peak()
-    before, parts, reasons = harness.memory(), {}, {}
+    before, parts, reasons, took = harness.memory(), {}, {}, []
     notes, diagnostics = [], []
     for kinds in (list(sets), *([kind] for kind in sets)):
         if all(kind in parts for kind in sets):
@@ -121,18 +127,19 @@ def answered(contest, entry):
         notes += answer.notes
         diagnostics.append({key: float(np.max(value)) for key, value in answer.diagnostics.items()})
         places = np.cumsum([0] + [len(sets[kind]) for kind in kinds])
-        share = answer.seconds / places[-1]
+        took.append((answer.shared, answer.seconds - answer.shared, places[-1]))
         parts |= {kind: (answer.change[a:b], answer.parameters if answer.parameters is None
-                         else answer.parameters[a:b], share * (b - a)) for kind, a,
-                  b in zip(kinds, places, places[1:])}
+                         else answer.parameters[a:b]) for kind, a, b in zip(kinds, places, places[1:])}
     if not parts:
         return Result.none(next(iter(reasons.values())))
     memory, training = harness.memory("VmHWM") - before, contest.training()
-    seconds = sum(part[2] for part in parts.values())
-    asked = sum(len(part[0]) for part in parts.values())
+    shared, own, asked = np.array(took).T
+    seconds, own = shared.max() + own.sum(), own.sum() / asked.sum()
     one = next(iter(sets.values()))[:1]
-    first = seconds / asked if entry.few else np.nan if seconds > LONG else harness.seconds(
-        lambda: entry.method.answer(learner, one, measure), 1)[0]
+    if entry.few or shared.max() > SHARED * seconds:
+        first = shared.max() + own
+    else:
+        first = np.nan if seconds > LONG else entry.method.answer(learner, one, measure).seconds
     theta = {kind: part[1] for kind,
              part in parts.items()} if next(iter(parts.values()))[1] is not None else None
     change = {kind: part[0] for kind, part in parts.items()}

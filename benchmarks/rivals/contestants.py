@@ -1,11 +1,13 @@
 """Who takes part in the comparison, and where: learners with measurements and deletion sets, and every method
 with its settings there."""
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Callable, Optional
 
 import numpy as np
 
 from deletion import LeaveOneOuts, Method, NoChange, Sketched, SketchedModel
+from deletion.curvature.shared import once
 from deletion.influence import PBRF, BayesianInfluence, ByMetagradient, Homotopy, Influence, NewtonStep
 from deletion.unlearning import (CertifiedRemoval, Descent, GradientAscent, MinMax, NaturalGradient, Rewind,
                                  estimated)
@@ -88,6 +90,23 @@ ARENAS = {
 }
 
 
+class OneSketch:
+    """A sketched method that makes its sketch of a learner once for all methods with the same settings; every
+    answer states the whole cost."""
+
+    def _sketch(self, learner):
+        settings = self.directions, self.degree, self.seed, repr(sorted(self.options.items()))
+        return once(learner._kept, ("sketch", *settings), partial(super()._sketch, learner))
+
+
+class Sketch(OneSketch, Sketched):
+    pass
+
+
+class SketchModel(OneSketch, SketchedModel):
+    pass
+
+
 def widened(learner):
     """Constants estimated at the trained parameters, with room for what deletion does to them."""
     constants = estimated(learner)
@@ -103,8 +122,8 @@ def entries(arena, learner):
     made = {
         "no change": Entry(NoChange(), "reference"),
         "sum of leave-one-outs": Entry(LeaveOneOuts(), "reference"),
-        "sketch": Entry(Sketched(arena.directions), "sketch"),
-        "sketched model": Entry(SketchedModel(arena.directions), "sketch"),
+        "sketch": Entry(Sketch(arena.directions), "sketch"),
+        "sketched model": Entry(SketchModel(arena.directions), "sketch"),
         "metagradient": Entry(ByMetagradient(), "first order"),
         "influence, Hessian": Entry(Influence(), "first order", optimum),
         "influence, Gauss-Newton": Entry(Influence("gauss-newton", arena.damping), "first order", "PBRF"),

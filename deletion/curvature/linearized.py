@@ -14,7 +14,8 @@ from circuit import evaluate, gradient, real, record
 from ..learner.learner import Learner
 from ..learner.optimizers import SGD
 from .circuits import stacked
-from .objective import objective_of
+from .objective import Objective, objective_of
+from .shared import once
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,14 @@ class LinearizedLoss:
         *data, slope = arrays
         product = self.outputs(parameters, *data) * slope
         return product.reshape(len(slope), -1).sum(axis=1) if self.batched else product.sum()
+
+
+def linearized_objective(learner, theta):
+    """The Objective of `linearized_learner`; at the parameters as trained it is made once."""
+    if not np.array_equal(theta, learner.trained):
+        return Objective(linearized_learner(learner, theta))
+    return once(learner._kept, "linearized objective",
+                lambda: Objective(linearized_learner(learner, learner.trained)))
 
 
 def linearized_learner(learner, theta):

@@ -23,21 +23,32 @@ from numpy.typing import ArrayLike
 from circuit import DomainError, evaluate
 from circuit.blas import one_blas_thread
 from circuit.progress import Progress
-from taylor import LANES
 
 from circuit.errors import LearnerError
 from circuit.checks import checked_learner, one_of, real_array
 from circuit.renamed import warn_renamed
 from .circuits import ObjectiveCircuits, blocks
 from .model_loss import ModelLoss  # noqa: F401   this is its import path since version 0.1
+from .shared import once
 
 if TYPE_CHECKING:
     from ..learner.learner import Learner
 
-AT_ONCE = 512
-"""Examples whose gradients are evaluated side by side in plain numbers."""
-
 CURVATURES = ("hessian", "gauss-newton")
+
+LARGE = 10_000
+"""Steps times parameters of a product beyond which it takes longer than starting a thread."""
+
+PIECES = 4
+"""A single large product is a sum over so many groups of examples, which threads calculate side by side. The
+number does not depend on the machine, so that the sum's bits do not either."""
+
+FEW = 0.5
+"""Share of the steps of a product up to which the curvature of the examples that lost weight is subtracted
+from that of all: beyond, it takes longer than adding up what is left."""
+
+KEPT = 1 << 28
+"""Bytes of the largest curvature matrix that an Objective keeps."""
 
 
 def objective_of(learner: "Learner") -> "Objective":
@@ -74,6 +85,7 @@ class Objective:
         self.size, self.count = learner.layout.size, learner.example_count
         self._circuits = ObjectiveCircuits(learner)
         self.kinds, self.batched = self._circuits.kinds, self._circuits.batched
+        self._kept = {}      # {curvature: the matrix of all examples at the parameters as trained}
 
     # one evaluation at a time -------------------------------------------------------------------------------
 
@@ -210,17 +222,17 @@ class Objective:
         if vectors.ndim != 2 or vectors.shape[1] != self.size:
             raise LearnerError(f"vectors: expected shape (k, {self.size}), one row per product, got "
                                f"{vectors.shape}")
-        recurrence = self._circuits.recurrence(one_of(curvature, "curvature", CURVATURES))
-        multiply = partial(multiplied, recurrence, theta, np.append(weights, float(regularizer)))
-        parts = blocks(vectors, 2 * LANES)
-        if len(parts) < 2:      # starting a thread takes longer than a small product
-            return multiply(parts[0]) if parts else np.empty_like(vectors)
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            return np.concatenate(list(pool.map(multiply, parts)))
+        recurrence, uses = self._circuits.recurrence(one_of(curvature, "curvature", CURVATURES))
+        if not len(vectors):
+            return np.empty_like(vectors)
+        return products(recurrence, uses, theta, np.append(weights, float(regularizer)), vectors)
 
     def matrix(self, theta: ArrayLike, weights: Optional[ArrayLike] = None, *, curvature: str = "hessian",
                regularizer: bool = True) -> np.ndarray:
         """Assemble the curvature of R at theta as a matrix, symmetric to the bit.
+
+        That of all examples at the parameters as trained is kept, up to KEPT bytes: several methods ask for
+        it, and where few examples have another weight than 1, only theirs is calculated and subtracted.
 
         Parameters
         ----------
@@ -231,13 +243,16 @@ class Objective:
         -------
         (parameters, parameters) array
         """
-        matrix, identity = np.empty((self.size, self.size)), np.eye(self.size)
-        with Progress(self.size, "curvature matrix") as report:
-            for rows in blocks(np.arange(self.size), 256):
-                matrix[rows] = self.products(theta, identity[rows], weights, curvature=curvature,
-                                             regularizer=regularizer)
-                report(len(rows))
-        return 0.5 * (matrix + matrix.T)
+        theta, weights = flat(theta, self.size), one_each(weights, self.count)
+        one_of(curvature, "curvature", CURVATURES)
+        assembled = partial(assemble, self, theta, curvature=curvature)
+        if not regularizer or not kept_at(self, theta):
+            return assembled(weights, regularizer=regularizer)
+        lost, (_, uses) = 1.0 - weights, self._circuits.recurrence(curvature)
+        if len(uses.steps(np.append(lost, 0.0))) > FEW * len(uses):
+            return assembled(weights)
+        whole = once(self._kept, curvature, assembled)
+        return whole - assembled(lost, regularizer=False) if lost.any() else whole.copy()
 
 
 # what the methods share -------------------------------------------------------------------------------------
@@ -263,13 +278,11 @@ def each(circuits, theta, output):
     """(n,) + shape: output 0 of every example's gradient circuit, its loss, or output 1, its gradient.
     Examples are the batch axis of plain evaluation."""
     results = np.empty((circuits.learner.example_count,) + theta.shape * output)
-    for kind, members in circuits.kinds.items():
-        for chosen in blocks(members, AT_ONCE):
-            data = circuits.data(chosen)
-            if circuits.batched:
-                data = [x[:, None] for x in data]
-            inputs = [theta, np.ones((len(chosen), 1)), *data]
-            results[chosen] = evaluate(circuits.gradient(kind, 1), inputs)[output]
+    for kind, chosen, data in circuits.groups():
+        if circuits.batched:
+            data = [x[:, None] for x in data]
+        inputs = [theta, np.ones((len(chosen), 1)), *data]
+        results[chosen] = evaluate(circuits.of_one(kind, output), inputs)[0]
     return results
 
 
@@ -278,30 +291,77 @@ def summed(circuits, theta, weights, regularizer):
     value, total = np.zeros(theta.shape[:-1]), np.zeros(theta.shape)
     if circuits.penalty and regularizer:
         value, total = evaluate(circuits.penalty, [theta])
-    for kind, members in circuits.kinds.items():
-        if circuits.batched:      # all examples of a kind are one batch: matrix products do the sum
-            inputs = [theta, weights[members], *circuits.data(members)]
+    if circuits.batched:      # all examples of a kind are one batch: matrix products do the sum
+        for kind, members in circuits.kinds.items():
+            inputs = [theta, weights[members], *circuits.data(kind)]
             loss, slope = evaluate(circuits.gradient(kind, len(members)), inputs)
             value, total = value + loss, total + slope
-            continue
-        for chosen in blocks(members, AT_ONCE):
-            inputs = [theta, weights[chosen, None], *circuits.data(chosen)]
-            loss, slope = evaluate(circuits.gradient(kind, 1), inputs)
-            value, total = value + loss.sum(axis=0), total + slope.sum(axis=0)
+        return value, total
+    layout = circuits.learner.layout
+    tensors = list(layout.pieces(theta))
+    for kind, chosen, data in circuits.groups(weights):
+        loss, *slopes = evaluate(circuits.slopes(kind, 1), [*tensors, weights[chosen, None], *data])
+        # what does not depend on the example comes without the batch axis
+        slopes = [np.broadcast_to(x, (len(chosen), *shape)).sum(axis=0).ravel()
+                  for x, shape in zip(slopes, layout.shapes.values())]
+        value, total = value + loss.sum(axis=0), total + np.concatenate(slopes)
     return value, total
 
 
-def multiplied(recurrence, theta, base, vectors):
-    """Products with at most 2 * LANES vectors, by one block of complex directions.   base: the weights, and
-    that of the regulariser."""
-    steps, lanes = len(recurrence.schedule.steps), -(-len(vectors) // 2)
+def kept_at(objective, theta):
+    """Whether the matrix of all examples at theta is kept: at the parameters as trained, if it is small."""
+    trained = vars(objective.learner).get("trained")
+    return trained is not None and 8 * objective.size ** 2 <= KEPT and np.array_equal(trained, theta)
+
+
+def assemble(objective, theta, weights=None, **options):
+    """The curvature as a matrix, by products with the identity; arguments as for `Objective.products`."""
+    size = objective.size
+    matrix, identity = np.empty((size, size)), np.eye(size)
+    with Progress(size, "curvature matrix") as report:
+        for rows in blocks(np.arange(size), 256):
+            matrix[rows] = objective.products(theta, identity[rows], weights, **options)
+            report(len(rows))
+    return 0.5 * (matrix + matrix.T)
+
+
+def products(recurrence, uses, theta, weights, vectors):
+    """The products (k, parameters) with vectors (k, parameters), as many side by side as there are cores.
+
+    weights   of the examples, and that of the regulariser
+    """
+    taken, parts = uses.steps(weights), blocks(vectors, 2 * recurrence.form.lanes)
+    large = len(taken) * len(theta) > LARGE
+    pieces = np.array_split(taken, PIECES if large and len(parts) == 1 else 1)
+    jobs = [(part, spans(piece)) for part in parts for piece in pieces]
+    multiply = partial(multiplied, recurrence, theta, weights)
+    if len(jobs) == 1 or not large:
+        sums = [multiply(*job) for job in jobs]
+    else:
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            sums = list(pool.map(multiply, *zip(*jobs)))
+    return sum(sums) if len(pieces) > 1 else np.concatenate(sums)
+
+
+def spans(steps):
+    """Numbers of steps, rising, as the (first, last) of those that follow each other, last excluded."""
+    runs = np.split(steps, np.flatnonzero(np.diff(steps) > 1) + 1)
+    return [(run[0], run[-1] + 1) for run in runs if len(run)]
+
+
+def multiplied(recurrence, theta, base, vectors, taken):
+    """Products with at most two vectors a lane, by one block of complex directions.   base: the weights, and
+    that of the regulariser;   taken: the spans of steps to take."""
+    lanes = -(-len(vectors) // 2)
     block = recurrence.block([theta, np.zeros_like(theta)], base, np.zeros((lanes, len(base))))
     inputs, results = (block.coefficients(i)[:, 0] for i in (0, 1))      # (parameters, 2, lanes) each
     inputs[:, 0, :lanes], inputs[:, 1, :len(vectors) - lanes] = vectors[:lanes].T, vectors[lanes:].T
     try:
-        block.run(0, steps)
-        if not block.finite():
-            block.run(0, steps, look_closely=True)
+        for look_closely in (False, True):
+            for first, last in taken:
+                block.run(first, last, look_closely)
+            if block.finite():
+                break
     except DomainError as error:
         raise DomainError(f"the curvature at these parameters: {error}") from None
     return np.concatenate([results[:, 0, :lanes].T, results[:, 1, :len(vectors) - lanes].T])

@@ -225,15 +225,15 @@ class Factor:
 
     def solve(self, b):
         """(C + damping I)^-1 of one vector (size,), or of rows (k, size)."""
-        return cho_solve((self.lower, True), b.T).T
+        return cho_solve((self.lower, True), b.T, check_finite=False).T
 
     def whiten(self, gradient):
         """L^-1 of one vector, or of the columns of a matrix."""
-        return solve_triangular(self.lower, gradient, lower=True)
+        return solve_triangular(self.lower, gradient, lower=True, check_finite=False)
 
     def unwhiten(self, z):
         """L^-T of one vector, or of the columns of a matrix."""
-        return solve_triangular(self.lower, z, lower=True, trans="T")
+        return solve_triangular(self.lower, z, lower=True, trans="T", check_finite=False)
 
 
 def conjugate_gradients(product, b, options):

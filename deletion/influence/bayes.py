@@ -25,6 +25,7 @@ from circuit.errors import DoesNotApply
 from circuit.checks import real_number, whole_number
 from ..methods.base import Answer, Method
 from ..curvature.circuits import blocks, stacked
+from ..curvature.shared import shared
 from ..curvature.eigenvalues import largest_eigenvalue
 from ..curvature.objective import Objective, objective_of
 
@@ -84,7 +85,7 @@ class BayesianInfluence(Method):
 
     def _answer(self, learner, h, measurement):
         objective, steps = objective_of(learner), self.burn_in + self.draws * self.thin
-        with Progress(steps, "Langevin dynamics") as report, one_blas_thread():
+        with shared(), Progress(steps, "Langevin dynamics") as report, one_blas_thread():
             theta, accepted, step = self.sample(objective, report)
         losses = losses_at(objective, theta.reshape(-1, objective.size)).reshape(theta.shape[:2] + (-1,))
         # (chains, draws, sets): only what is deleted matters

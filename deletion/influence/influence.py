@@ -87,8 +87,12 @@ class CurvatureMethod(Method):
     def solve(self, objective, theta, b, weights=None):
         """The Solution for right-hand sides b (k, parameters), with the curvature at theta under example
         weights."""
-        return solve(lambda v: objective.products(theta, v, weights, curvature=self.curvature), b,
-                     self.damping, solver=self.solver, **self.options)
+        if self.solver == "cholesky":
+            curvature = objective.matrix(theta, weights, curvature=self.curvature)
+        else:
+            def curvature(v):
+                return objective.products(theta, v, weights, curvature=self.curvature)
+        return solve(curvature, b, self.damping, solver=self.solver, **self.options)
 
 
 class Influence(CurvatureMethod):

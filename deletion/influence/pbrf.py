@@ -32,9 +32,10 @@ from circuit.errors import DoesNotApply
 from circuit.checks import real_number
 from circuit.renamed import former_names
 from ..methods.base import Answer, Method, change_at, remaining
-from ..curvature.linearized import linearized_learner
+from ..curvature.linearized import linearized_learner, linearized_objective  # noqa: F401   `pulled`
+from ..curvature.shared import shared
 from ..curvature.model_loss import checked_model_loss
-from ..curvature.objective import Objective, objective_of
+from ..curvature.objective import objective_of
 from ..curvature.solvers import Factor
 
 if TYPE_CHECKING:
@@ -98,8 +99,9 @@ class PBRF(Method):
         checked_model_loss(learner, "PBRF, which compares the model's outputs before and after,")
 
     def _answer(self, learner, h, measurement):
-        theta, norms = minima(Response(learner, learner.trained, self.damping), 1.0 - remaining(learner, h),
-                              self.tolerance)
+        with shared():
+            response = Response(learner, learner.trained, self.damping)
+        theta, norms = minima(response, 1.0 - remaining(learner, h), self.tolerance)
         return Answer(change_at(learner, measurement, theta), theta, diagnostics={"gradient_norm": norms})
 
 
@@ -124,7 +126,7 @@ class Response:
 
     def __init__(self, learner, start, damping):
         self.objective, self.start, self.damping = objective_of(learner), np.array(start), damping
-        self.tangent = Objective(linearized_learner(learner, self.start))
+        self.tangent = linearized_objective(learner, self.start)
         # n grad r at theta_s
         self.regularizer_gradient = self.objective.gradient(self.start, np.zeros(learner.example_count))
         self.curvature = self.objective.matrix(self.start, curvature="gauss-newton")

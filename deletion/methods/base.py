@@ -4,8 +4,8 @@ A method is given a learner, deletion sets and a measurement. It returns an Answ
 parameters of the model without each set where it has them; or it raises DoesNotApply with the reason. A new
 method is a small class with a `name`, a `check(learner)` where it does not apply to every learner, and
 `_answer`, the arithmetic: see "How to add a method" in deletion/README.md. A method has its settings when it
-is made and keeps nothing between answers. The simplest methods stand in reference.py; influence/ and
-unlearning/ hold more.
+is made and keeps nothing between answers; what follows from the learner alone, such as a curvature matrix, is
+kept with the learner. The simplest methods stand in reference.py; influence/ and unlearning/ hold more.
 """
 import time
 from dataclasses import dataclass, field, replace
@@ -20,6 +20,7 @@ from taylor import evaluate as push
 
 from circuit.errors import DoesNotApply, LearnerError
 from circuit.checks import checked_learner, iterable
+from ..curvature.shared import accounting
 
 if TYPE_CHECKING:
     from ..learner.learner import Learner
@@ -39,13 +40,16 @@ class Answer:
     notes : tuple of str
         Sentences that a reader of the numbers should know.
     seconds : float
-        How long the answer took, without the training of the model as it is.
+        How long the answer takes, without the training of the model as it is. Work that an earlier answer did
+        and this one uses, such as a curvature matrix, is included.
     interval : (2, k) + shape array, optional
         Lower and upper ends of the intervals that hold the change; None from methods without intervals.
     verdict : (k,) array of str, optional
         Whether to trust each prediction, as `Prediction.verdict` says it; None from methods without verdicts.
     diagnostics : dict
         {name: number or array}: residuals, iterations, estimated constants, counts of verdicts, bounds.
+    shared : float
+        The part of `seconds` that is spent once for any number of sets: a sketch, a matrix, draws.
 
     Examples
     --------
@@ -65,6 +69,7 @@ class Answer:
     interval: Optional[np.ndarray] = None
     verdict: Optional[np.ndarray] = None
     diagnostics: dict = field(default_factory=dict)
+    shared: float = 0.0
 
 
 class Method:
@@ -142,8 +147,9 @@ class Method:
         learner.measurement(measurement)      # refused before any work
         learner.trained      # made once, and counted as given
         begin = time.perf_counter()
-        answer = self._answer(learner, h, measurement)
-        return replace(answer, seconds=time.perf_counter() - begin)
+        with accounting() as account:
+            answer = self._answer(learner, h, measurement)
+        return replace(answer, seconds=time.perf_counter() - begin + account.spared, shared=account.seconds)
 
     def _answer(self, learner, h, measurement):
         """The Answer for downweights h (k, units): 1 where deleted, 1 - weight where a weight is left, 0 for

@@ -2,6 +2,7 @@
 import numpy as np
 
 from circuit.renamed import former_names
+from ..curvature.shared import shared
 from ..gradients.metagradient import metagradient
 from .base import Answer, Method
 from .reference import Sketched
@@ -29,7 +30,8 @@ class ByMetagradient(Method):
     name = "metagradient"
 
     def _answer(self, learner, h, measurement):
-        derivative = metagradient(learner, measurement)
+        with shared():
+            derivative = metagradient(learner, measurement)
         return Answer(-np.tensordot(h, derivative.gradient, 1), diagnostics={"stored": derivative.stored})
 
 

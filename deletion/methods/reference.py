@@ -4,6 +4,7 @@ from collections import Counter
 import numpy as np
 
 from circuit.checks import whole_number
+from ..curvature.shared import shared
 from ..learner.retrain import retrain
 from ..sketch.sketch import precompute
 from .base import Answer, Method, change_at
@@ -105,8 +106,10 @@ class Sketched(Method):
         self.degree, self.seed, self.options = degree, seed, options
 
     def _answer(self, learner, h, measurement):
-        sketch = self._sketch(learner)
-        prediction = self._measured(sketch, learner, measurement).predict_downweights(h)
+        with shared():
+            sketch = self._sketch(learner)
+            measured = self._measured(sketch, learner, measurement)
+        prediction = measured.predict_downweights(h)
         diagnostics = {"directions": len(sketch.directions), "degree": self.degree}
         interval = verdict = None
         if prediction.verdict is not None:
@@ -140,5 +143,7 @@ class SketchedModel(Sketched):
     name = "sketched model"
 
     def _answer(self, learner, h, measurement):
-        theta = self._sketch(learner).parameters_at(h)
+        with shared():
+            sketch = self._sketch(learner)
+        theta = sketch.parameters_at(h)
         return Answer(change_at(learner, measurement, theta), theta)

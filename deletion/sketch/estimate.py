@@ -11,9 +11,11 @@ from typing import Optional
 import numpy as np
 
 from circuit.progress import duration
-from taylor import LANES, TRAININGS
+from taylor import TRAININGS
 
 from ..learner.replay import advance
+from ..storage.blocks import DIRECTIONS_PER_BLOCK, parts
+from .push import Pushed, Task
 
 SAMPLE = 40
 """Steps measured, spread over the training: batches and documents differ."""
@@ -30,7 +32,9 @@ class Estimate:
     retraining         seconds of one core for the calibration sets; 0 if all blocks are finished
     workers            blocks pushed at a time
     disk, free         the final size of the folder, and the space free there now (None in memory), in bytes
-    memory             the largest memory of this process in bytes
+    block              bytes of a block's memory in the engine: its polynomials and its example weights
+    job                bytes of the whole job: the blocks pushed at a time, and what is kept of finished ones
+    memory             the largest memory of this process in bytes: the job, and what it has taken before
     """
     blocks: int
     finished: int
@@ -40,6 +44,8 @@ class Estimate:
     workers: int
     disk: int
     free: Optional[int]
+    block: int
+    job: int
     memory: int
 
     @property
@@ -59,37 +65,46 @@ class Estimate:
                 else f" ({size(self.free)} free{': NOT ENOUGH' if self.free < self.disk else ''})")
         cores = f"{self.workers} core{'s' * (self.workers > 1)}"
         seconds, core_seconds = duration(self.seconds), duration(self.core_seconds)
-        return (f"{self.blocks} blocks of {LANES} directions{done}; {self.steps:,} steps to go, "
-                f"{1e3 * self.seconds_per_step:.3g} ms each\n"
+        return (f"{self.blocks} blocks of {DIRECTIONS_PER_BLOCK} directions{done}; "
+                f"{self.steps:,} steps to go, {1e3 * self.seconds_per_step:.3g} ms each\n"
                 f"time    {seconds} on {cores} ({core_seconds} of one core), without compiling\n"
                 f"disk    {size(self.disk)}{free}\n"
-                f"memory  {size(self.memory)}")
+                f"memory  {size(self.memory)}, of which blocks being pushed take {size(self.block)} each")
 
 
 def estimate(plan, missing, dtype, out, threads=None):
     """The Estimate of pushing the missing blocks of a plan.   out: the folder, or None."""
     learner, workers = plan.learner, max(1, min(threads or os.cpu_count(), len(missing)))
     plan.ready(missing)
-    recurrence, psi = learner.recurrence(plan.degree), plan.psi(0)
-    weights, lines = learner.example_weights(plan.downweight), -psi[:, learner.unit_of]
+    coefficients = learner.layout.size * plan.degree * 2 * DIRECTIONS_PER_BLOCK      # of one block
+    stored = coefficients * np.dtype(dtype).itemsize
+    block = block_size(plan)
+    lines = 16 * DIRECTIONS_PER_BLOCK * learner.example_count      # held while a block starts, complex
+    job = workers * (block + lines + coefficients * 8) + stored * (1 if out is not None else len(plan))
+    before = resident()
     sample = np.unique(np.linspace(0, len(learner.steps) - 1, SAMPLE).astype(int)).tolist()
 
     def measure(_):
-        block = recurrence.block(learner.states, weights, lines)
-        memory = sum(x.nbytes for x in (*block.memory, block.weights.coefficients))
-        return seconds_of_a_step(learner, block, sample), memory
+        pushed = Pushed(learner, Task(0, plan.psi(0), plan.degree, plan.downweight))
+        return seconds_of_a_step(learner, pushed, sample)
 
     measure(0)
     with ThreadPoolExecutor(workers) as pool:
-        seconds, memory = zip(*pool.map(measure, range(workers)))
-    coefficients = learner.layout.size * plan.degree * 2 * LANES      # of one block
-    stored = coefficients * np.dtype(dtype).itemsize
-    kept = stored * (1 if out is not None else len(plan)) + workers * coefficients * 8
+        seconds = list(pool.map(measure, range(workers)))
     return Estimate(blocks=len(plan), finished=len(plan) - len(missing), steps=plan.steps(missing),
                     seconds_per_step=float(np.mean(seconds)),
                     retraining=retraining(plan, sample) if missing else 0.0, workers=workers,
                     disk=size_of_folder(plan, stored), free=None if out is None else free_space(out),
-                    memory=resident() + kept + workers * memory[0])
+                    block=block, job=job, memory=before + job)
+
+
+def block_size(plan):
+    """The bytes that a block of a plan takes in the engine, from the sizes of the program: none is made."""
+    recurrence, examples = plan.learner.recurrence(plan.degree), plan.learner.example_count
+    form, program = recurrence.form, recurrence.program
+    numbers = len(program.constants) + examples      # constant parts: of the elements, of the weights
+    numbers += 2 * form.lanes * (program.active * form.degree + examples)      # and their coefficients
+    return (8 * numbers + program.integers.nbytes) * len(parts(len(plan.psi(0)), form.lanes))
 
 
 def size_of_folder(plan, stored):

@@ -10,15 +10,20 @@ from typing import Optional
 import numpy as np
 
 from circuit.errors import LearnerError, StoreError
-from taylor import LANES
 
 from ..directions.directions import Directions
 from ..storage.arrays import checksum
+from ..storage.blocks import DIRECTIONS_PER_BLOCK
 from ..storage.files import tidy
 from ..storage.manifest import MANIFEST
 from ..storage.store import AGAIN, Folder
 
 log = logging.getLogger("deletion")
+
+SAME = 1e-10
+"""Numbers are the same if none differs by more than this share of the largest: processors and versions of
+libraries round the last bits differently, which a training amplifies by some powers of ten, while another
+schedule, rate or example moves parameters by far more."""
 
 NAMES = {"degree": "degree", "directions": "number of directions", "design": "design of the directions",
          "seed": "seed", "dtype": "number format", "downweight": "downweight expanded around",
@@ -63,9 +68,27 @@ class Identity:
         """Everything that determines the content of the files, besides the learner."""
         count, units = self.directions.psi.shape
         return {"degree": self.degree, "directions": count, "design": self.directions.design,
-                "seed": self.seed, "dtype": self.dtype, "lanes": LANES, "calibration": self.calibration,
-                "units": units, "parameters": self.parameters, "psi": checksum(self.directions.psi),
-                "downweight": checksum(self.downweight)}
+                "seed": self.seed, "dtype": self.dtype, "lanes": DIRECTIONS_PER_BLOCK,
+                "calibration": self.calibration, "units": units, "parameters": self.parameters,
+                "psi": checksum(self.directions.psi), "downweight": checksum(self.downweight)}
+
+
+def same_numbers(a, b):
+    """Whether two arrays hold the same numbers, but for what machines round differently."""
+    return a.shape == b.shape and gap(a, b) <= SAME
+
+
+def gap(a, b):
+    """The largest difference between two arrays of a shape, as a share of the largest number in the first."""
+    return float(np.abs(a - b).max(initial=0.0) / (np.abs(a).max(initial=0.0) or 1.0))
+
+
+def require_same_training(theta, other, where):
+    """Raise LearnerError unless two trainings end with the same parameters.   where: of what, in words."""
+    if not same_numbers(theta, other):
+        by = f"by {gap(theta, other):.2g} of the largest" if theta.shape == other.shape else "in shape"
+        raise LearnerError(f"{where} hold different trained parameters: they differ {by}, and {SAME:g} is "
+                           "allowed for rounding. Was one made by another version of this library?")
 
 
 def differing(mine, other):
@@ -104,12 +127,15 @@ def reopened(path, identity):
     same_learner(folder, identity.parts)
     facts = identity.facts
     for name, words in NAMES.items():
-        if facts[name] != folder.facts.get(name):
+        if facts[name] != folder.facts.get(name) and not (
+                name == "downweight" and same_as_kept(folder, name, identity.downweight)):
             values = f" ({folder.facts.get(name)}, not {facts[name]})" if name != "downweight" else ""
             raise LearnerError(f"{path} holds another sketch of this learner: its {words} differs{values}. "
                                "Choose another folder")
     if facts["psi"] == folder.facts.get("psi"):
         return folder, identity.directions
+    if same_as_kept(folder, "directions", identity.directions.psi):
+        return folder, replace(identity.directions, psi=np.asarray(folder.read("directions")))
     if identity.seed is None:
         raise LearnerError(
             f"{path} holds another sketch of this learner: its directions differ. Choose another folder")
@@ -120,6 +146,11 @@ def reopened(path, identity):
     log.warning("this version of the library or of NumPy draws other directions from seed %s than when this "
                 "sketch was begun; continuing with those in the folder", identity.seed)
     return folder, replace(identity.directions, psi=np.asarray(folder.read("directions")))
+
+
+def same_as_kept(folder, name, array):
+    """Whether the same numbers as in an array are kept, undamaged, in a folder."""
+    return folder.trouble(name) is None and same_numbers(array, folder.read(name))
 
 
 def require_empty(path):
@@ -158,9 +189,9 @@ def require_finished(folder, learner=None):
     """Raise StoreError unless the manifest, and the headers of all files, are those of a finished sketch."""
     facts, count, finished = folder.facts, folder.block_count, len(folder.finished())
     units, parameters, start = facts["units"], facts["parameters"], f"the sketch in {folder.path}"
-    if facts["lanes"] != LANES:
+    if facts["lanes"] != DIRECTIONS_PER_BLOCK:
         raise StoreError(f"{start} has blocks of {facts['lanes']} directions; this version works with blocks "
-                         f"of {LANES}")
+                         f"of {DIRECTIONS_PER_BLOCK}")
     if learner is not None and (learner.unit_count, learner.layout.size) != (units, parameters):
         raise StoreError(f"{start} is damaged or was edited: by its facts it is of {units} units and "
                          f"{parameters} parameters; its learner has {learner.unit_count} and "

@@ -18,8 +18,9 @@ from taylor.polynomial import from_lanes
 
 from ..directions.directions import Directions
 from ..learner.units import Sets
+from ..storage.blocks import DIRECTIONS_PER_BLOCK, filled, parts
 from ..trust.calibration import Calibration
-from .identity import differing
+from .identity import differing, same_numbers
 from .prediction import Fits, Prediction, only, predict, short
 
 if TYPE_CHECKING:
@@ -276,7 +277,7 @@ def check_gradient(measured, metagradient):
         measured.learner.fingerprint_parts(), metagradient.learner.fingerprint_parts())
     if other:
         raise LearnerError(f"the gradient is of another learner: {other}")
-    if not np.array_equal(metagradient.weights, 1.0 - measured.downweight):
+    if not same_numbers(metagradient.weights, 1.0 - measured.downweight):
         raise LearnerError("the gradient is taken at other weights than the sketch")
     value = metagradient.value
     if value.shape != measured.value.shape:
@@ -309,11 +310,13 @@ def coefficients_of(sketch, circuit, threads, report):
         evaluator = Evaluator(circuit, {0}, sketch.degree, shared.program)
         evaluator.set_constants([sketch.theta])
         for b in range(first, len(sketch.blocks), stride):
-            evaluator.set_coefficients(0, sketch.blocks[b])
-            evaluator.run(b * LANES)
-            value, stored = evaluator.outputs()[0]
-            of_block = coefficients[b * LANES:(b + 1) * LANES]
-            of_block[...] = from_lanes(stored, len(of_block))
+            block, at = sketch.blocks[b], b * DIRECTIONS_PER_BLOCK
+            of_block = coefficients[at:at + DIRECTIONS_PER_BLOCK]
+            for j in parts(len(of_block), LANES):
+                evaluator.set_coefficients(0, filled(block[..., j], LANES))
+                evaluator.run(at + j.start)
+                value, stored = evaluator.outputs()[0]
+                of_block[j] = from_lanes(stored, j.stop - j.start)
             report(1)
         return value
 
@@ -333,7 +336,7 @@ def measured_calibration(calibration, circuit):
 
 def measured_coordinates(sketch, indices):
     """A few of the parameters themselves, as a Measured."""
-    lanes = np.concatenate([from_lanes(sketch.blocks[b][indices], LANES) for b in range(len(sketch.blocks))])
+    lanes = np.concatenate([from_lanes(sketch.blocks[b][indices]) for b in range(len(sketch.blocks))])
     calibration = sketch.calibration and replace(sketch.calibration,
                                                  values=sketch.calibration.values[:, indices])
     return Measured(sketch.learner, sketch.directions, sketch.theta[indices], lanes[:len(sketch.directions)],
@@ -352,7 +355,7 @@ def parameters_at(sketch, h, decoder):
     theta = np.repeat(sketch.theta[None], len(h), axis=0)
     with Progress(len(sketch.blocks), "blocks") as report, one_blas_thread():
         for b in range(len(sketch.blocks)):
-            g = np.moveaxis(weights[:, b * LANES:(b + 1) * LANES], 1, 2)
+            g = np.moveaxis(weights[:, b * DIRECTIONS_PER_BLOCK:(b + 1) * DIRECTIONS_PER_BLOCK], 1, 2)
             block = sketch.blocks[b][..., :g.shape[2]]
             theta += np.tensordot(np.stack([g.real, -g.imag], axis=2), block, axes=((1, 2, 3), (1, 2, 3)))
             report(1)

@@ -6,14 +6,13 @@ from typing import Sequence, Union
 import numpy as np
 
 from circuit.errors import LearnerError
-from taylor import LANES
 
 from ..directions.directions import mixture
 from ..storage.arrays import checksum
-from ..storage.blocks import Blocks, block_name, to_storage
+from ..storage.blocks import DIRECTIONS_PER_BLOCK, Blocks, block_name, to_storage
 from ..storage.files import writing
 from ..trust.calibration import ARRAYS, Calibration
-from .identity import Identity, begun, differing
+from .identity import Identity, begun, differing, require_same_training, same_numbers
 from .sketch import Sketch, load, opened
 
 
@@ -21,7 +20,8 @@ def merge(sketches: Sequence[Union[Sketch, str, PathLike]],
           out: Union[str, PathLike, None] = None) -> Sketch:
     """Merge several sketches of one learner into a sketch with all their directions, in order.
 
-    It has the same bits as a sketch precomputed along all of these directions.
+    It has the same bits as a sketch precomputed along all of these directions on one machine. Sketches from
+    different processors, which differ in the last bits, are merged as well.
 
     Parameters
     ----------
@@ -87,11 +87,9 @@ def require_same_polynomials(sketches):
             raise LearnerError(f"{both} are of different learners: {difference}")
         if first.degree != other.degree:
             raise LearnerError(f"{both} differ in degree: {other.degree} and {first.degree}")
-        if not np.array_equal(first.downweight, other.downweight):
+        if not same_numbers(first.downweight, other.downweight):
             raise LearnerError(f"{both} expand around different downweights")
-        if not np.allclose(first.theta, other.theta, rtol=1e-6, atol=1e-9):      # machines round differently
-            raise LearnerError(f"{both} hold different trained parameters: was one made by another version "
-                               "of this library?")
+        require_same_training(first.theta, other.theta, both)
     return parts
 
 
@@ -101,10 +99,16 @@ def refuse_repeated(sketches):
     for number, sketch in enumerate(sketches, 1):
         for j, psi in enumerate(sketch.directions.psi):
             where = f"direction {j} of sketch {number}{located(sketch)}"
-            if seen.setdefault(checksum(psi), where) != where:
-                raise LearnerError(f"{where} is {seen[checksum(psi)]} again: sketches to be merged are "
+            other = seen.setdefault(rounded(psi), where)
+            if other != where:
+                raise LearnerError(f"{where} is {other} again: sketches to be merged are "
                                    "drawn from different seeds, and not as pairs, "
                                    "which give every unit its own direction whatever the seed")
+
+
+def rounded(psi):
+    """A hash of a direction that the last bits do not decide, which differ where other machines drew it."""
+    return checksum(np.round(psi / (np.abs(psi).max() or 1.0), 8) + 0.0)      # -0 is 0
 
 
 def located(sketch):
@@ -141,19 +145,20 @@ def stored_blocks(sketches, dtype):
     """The blocks of all directions, in order and in the stored format, one at a time."""
     units = sketches[0].directions.psi.shape[1]
     for b, block in enumerate(regrouped(sketches)):
-        yield to_storage(block, dtype, units, b * LANES)
+        yield to_storage(block, dtype, units, b * DIRECTIONS_PER_BLOCK)
 
 
 def regrouped(sketches):
-    """The blocks of all directions, in order and one at a time: (parameters, degree, 2, lanes)."""
+    """The blocks of all directions, in order and one at a time: (parameters, degree, 2, directions)."""
     sources = [(s, j) for s, sketch in enumerate(sketches) for j in range(len(sketch.directions))]
 
-    @lru_cache(maxsize=2)      # the lanes of a merged block come from one old block after the other
+    @lru_cache(maxsize=2)      # the directions of a merged block come from one old block after the other
     def old_block(s, b):
         return sketches[s].blocks[b]
 
-    for start in range(0, len(sources), LANES):
-        merged = np.zeros((len(sketches[0].theta), sketches[0].degree, 2, LANES))
-        for lane, (s, j) in enumerate(sources[start:start + LANES]):
-            merged[..., lane] = old_block(s, j // LANES)[..., j % LANES]
+    for start in range(0, len(sources), DIRECTIONS_PER_BLOCK):
+        merged = np.zeros((len(sketches[0].theta), sketches[0].degree, 2, DIRECTIONS_PER_BLOCK))
+        for place, (s, j) in enumerate(sources[start:start + DIRECTIONS_PER_BLOCK]):
+            b, old_place = divmod(j, DIRECTIONS_PER_BLOCK)
+            merged[..., place] = old_block(s, b)[..., old_place]
         yield merged

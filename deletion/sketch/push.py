@@ -22,12 +22,12 @@ import numpy as np
 
 from circuit.errors import LearnerError
 from circuit.progress import Progress, silence
-from taylor import LANES
 
 from ..directions.directions import Directions
 from ..learner.learner import Learner
 from ..learner.recording import pickled
 from ..learner.replay import AT_ONCE, advance, replay
+from ..storage.blocks import DIRECTIONS_PER_BLOCK, parts
 from ..storage.store import StoreError
 
 AHEAD = 256
@@ -57,11 +57,11 @@ class Plan:
 
     def __len__(self):
         """Return the number of blocks."""
-        return -(-len(self.directions) // LANES)
+        return -(-len(self.directions) // DIRECTIONS_PER_BLOCK)
 
     def psi(self, b):
-        """Return the directions of block b, (at most LANES, units)."""
-        return self.directions.psi[b * LANES:(b + 1) * LANES]
+        """Return the directions of block b, (at most DIRECTIONS_PER_BLOCK, units)."""
+        return self.directions.psi[b * DIRECTIONS_PER_BLOCK:(b + 1) * DIRECTIONS_PER_BLOCK]
 
     @cached_property
     def begins(self):
@@ -146,26 +146,56 @@ def push(learner, task, report=lambda steps: None):
     Returns
     -------
     (theta_0, coefficients) : (np.ndarray, np.ndarray)
-        Of shapes (parameters,) and (parameters, degree, 2, LANES).
+        Of shapes (parameters,) and (parameters, degree, 2, DIRECTIONS_PER_BLOCK).
 
     Raises
     ------
     DomainError
         Where anything is not a number or a gate stands on a kink; it names step, example, gate and direction.
     """
-    def start():
-        return learner.recurrence(task.degree).block(learner.states if task.state is None else task.state,
-                                                     learner.example_weights(task.downweight),
-                                                     -task.psi[:, learner.unit_of], task.block * LANES)
-
-    block = start()
-    for first, last in replay(learner, block, task.begin, at_once=AT_ONCE):
-        if not block.finite():      # somewhere in these steps: take them again and look at every gate
-            again = start()
+    pushed = Pushed(learner, task)
+    for first, last in replay(learner, pushed, task.begin, at_once=AT_ONCE):
+        if not pushed.finite():      # somewhere in these steps: take them again and look at every gate
+            again = Pushed(learner, task)
             advance(learner, again, task.begin, first)
             advance(learner, again, first, last, look_closely=True)
         report(last - first)
-    return block.constant(0).copy(), block.coefficients(0).copy()
+    return pushed.theta(), pushed.coefficients()
+
+
+class Pushed:
+    """A task on its way through the training, in as many blocks of the engine as its directions fill.
+
+    The engine has the lanes that suit the processor; the task has the directions of a stored block. The
+    blocks take the same steps one after the other, so that they never are more than a group of steps apart.
+    """
+
+    def __init__(self, learner, task):
+        self.recurrence, lines = learner.recurrence(task.degree), -task.psi[:, learner.unit_of]
+        state = learner.states if task.state is None else task.state
+        weights, first = learner.example_weights(task.downweight), task.block * DIRECTIONS_PER_BLOCK
+        self.blocks = [self.recurrence.block(state, weights, lines[j], first + j.start)
+                       for j in parts(len(lines), self.recurrence.form.lanes)]
+
+    def run(self, first, last, look_closely=False):
+        """Take the steps first..last."""
+        for block in self.blocks:
+            block.run(first, last, look_closely)
+
+    def finite(self):
+        """Whether every coefficient of the state is finite."""
+        return all(block.finite() for block in self.blocks)
+
+    def theta(self):
+        """The constant part of the parameters, which all directions share."""
+        return self.blocks[0].constant(0).copy()
+
+    def coefficients(self):
+        """The coefficients of the parameters as they are stored; directions that there are none of are 0."""
+        pushed = [block.coefficients(0)[..., :block.count] for block in self.blocks]
+        stored = np.zeros(pushed[0].shape[:-1] + (DIRECTIONS_PER_BLOCK,))
+        np.concatenate(pushed, axis=-1, out=stored[..., :sum(block.count for block in self.blocks)])
+        return stored
 
 
 # who does the work ------------------------------------------------------------------------------------------

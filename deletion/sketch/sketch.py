@@ -18,16 +18,17 @@ from numpy.typing import ArrayLike
 from circuit.checks import checked_learner, checked_threads, real_array
 from circuit.errors import LearnerError, StoreError
 from circuit.progress import Progress, working
-from taylor import LANES, checked_degree
+from taylor import checked_degree
 
 from ..directions.directions import Directions, chosen, fitting
 from ..learner.learner import Learner
-from ..storage.blocks import Blocks, FolderBlocks, block_name, checked_dtype, to_storage
+from ..storage.blocks import (
+    DIRECTIONS_PER_BLOCK, Blocks, FolderBlocks, block_name, checked_dtype, to_storage)
 from ..storage.files import writing
 from ..storage.store import Folder
 from ..trust.calibration import ARRAYS, SETS, Calibration, calibrate, calibration_sets
 from .estimate import Estimate, estimate
-from .identity import Identity, begun, reopened, require_finished, same_learner
+from .identity import Identity, begun, reopened, require_finished, require_same_training, same_learner
 from .measured import Measured, coefficients_of, measured_calibration, measured_coordinates, parameters_at
 from .push import Plan, push_all
 
@@ -51,8 +52,8 @@ class Sketch:
     theta : np.ndarray
         (parameters,) float64: theta_0, the trained parameters, which all directions share.
     blocks : sequence of np.ndarray
-        Each (parameters, degree, 2, lanes) float64: theta_1 .. theta_p of `lanes` directions, by order,
-        real or imaginary part, and direction. The last block may have unused lanes.
+        Each (parameters, degree, 2, 8) float64: theta_1 .. theta_p of 8 directions, by order, real or
+        imaginary part, and direction. In the last block, directions beyond the last are zero.
     downweight : np.ndarray
         (units,): the point of the expansion; zero is the ordinary training.
     calibration : Calibration, optional
@@ -298,7 +299,8 @@ def in_memory(plan, dtype, **how):
     stored, thetas, units = [None] * len(plan), {}, plan.learner.unit_count
 
     def keep(b, theta, coefficients, seconds):
-        stored[b], thetas[0] = to_storage(coefficients, dtype, units, b * LANES), theta
+        require_same_training(thetas.setdefault(0, theta), theta, f"the first finished block and block {b}")
+        stored[b] = to_storage(coefficients, dtype, units, b * DIRECTIONS_PER_BLOCK)
 
     push_all(plan, range(len(plan)), keep, **how)
     return Sketch(plan.learner, plan.directions, plan.degree, thetas[0], Blocks(stored, units),
@@ -315,7 +317,9 @@ def in_folder(path, plan, identity, **how):
         def keep(b, theta, coefficients, seconds):
             if folder.trouble("theta"):
                 folder.write("theta", theta)
-            stored = to_storage(coefficients, identity.dtype, units, b * LANES)
+            require_same_training(folder.read("theta"), theta,
+                                  f"the sketch in {path} and its block {b}, made now,")
+            stored = to_storage(coefficients, identity.dtype, units, b * DIRECTIONS_PER_BLOCK)
             folder.write(block_name(b), stored, seconds=round(seconds, 3))
 
         missing = [b for b in range(len(plan)) if not folder.intact(block_name(b))]

@@ -14,13 +14,17 @@ from ..directions.terms import log_binomials
 
 DTYPES = ("float64", "float32")
 
+DIRECTIONS_PER_BLOCK = 8
+"""Directions in a stored block. The number belongs to the format of the files, so that a folder can be
+opened, continued and merged on any machine, whatever number of lanes is the fastest for the engine there."""
+
 SMALLEST = 1e-30
 """The smallest largest coefficient of an order that is stored in single precision: the others are smaller,
 and below 1e-38 they lose digits."""
 
 
 class Blocks(Sequence):
-    """Blocks of coefficients, read one at a time: float64 (parameters, degree, 2, lanes).
+    """Blocks of coefficients, read one at a time: float64 (parameters, degree, 2, DIRECTIONS_PER_BLOCK).
 
     stored   sequence of arrays in the stored format
     units    the number of units
@@ -56,6 +60,17 @@ class FolderBlocks(Sequence):
         return self.folder.read(block_name(b))
 
 
+def parts(directions, lanes):
+    """The slices of a stored block's directions that fill one block of the engine each."""
+    return [slice(j, min(j + lanes, directions)) for j in range(0, directions, lanes)]
+
+
+def filled(coefficients, lanes):
+    """Coefficients (..., directions) with zeros behind them for the lanes that are left."""
+    left = lanes - coefficients.shape[-1]
+    return np.pad(coefficients, [(0, 0)] * (coefficients.ndim - 1) + [(0, left)]) if left else coefficients
+
+
 def block_name(b):
     """The name of block b in a sketch's folder."""
     return f"block-{b:05d}"
@@ -75,7 +90,7 @@ def roots(units, degree):
 
 
 def to_storage(coefficients, dtype, units, first=0):
-    """Convert coefficients (parameters, degree, 2, lanes) to the stored format.
+    """Convert coefficients (parameters, degree, 2, directions) to the stored format.
 
     first   the number of the first direction, for messages
 

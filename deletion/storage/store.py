@@ -1,7 +1,7 @@
 """A sketch's folder: a manifest and arrays. It stays consistent if the process is killed at any moment.
 
     manifest.json     what the sketch is made of, and the checksum of every finished array
-    block-00000.npy   coefficients of directions 0 .. 7, and so on: the same sketch has the same bits
+    block-00000.npy   coefficients of directions 0 .. 7, and so on: the engine's lanes play no part
     theta.npy, directions.npy, downweight.npy, calibration-*.npy      the other arrays, by their names
     .lock             locked by a process while it writes
 

@@ -26,9 +26,9 @@ from circuit.errors import DoesNotApply
 from circuit.checks import real_number, whole_number
 from ..learner.learner import Learner
 from ..methods.base import Answer, Method, change_at, remaining
-from ..curvature.linearized import linearized_learner
+from ..curvature.linearized import linearized_objective
 from ..curvature.model_loss import checked_model_loss
-from ..curvature.objective import Objective, objective_of
+from ..curvature.objective import objective_of
 from ..curvature.solvers import Factor
 from .constants import Constants, checked_constants
 from .noise import Privacy, checked_privacy
@@ -245,7 +245,7 @@ def divergence(objective, theta, deleted):
 
     `deleted` (examples,) is the weight that each example lost.
     """
-    tangent = Objective(linearized_learner(objective.learner, theta))
+    tangent = linearized_objective(objective.learner, theta)
 
     def at(here):
         value, gradient = objective.value_and_gradient(here, deleted, regularizer=False)
