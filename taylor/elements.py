@@ -13,9 +13,11 @@ import operator
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numba.extending import (intrinsic, lower_cast, lower_setattr, models, overload, overload_attribute,
+from numba.core.typing.templates import AbstractTemplate, AttributeTemplate, infer_getattr, infer_global, signature
+from numba.extending import (intrinsic, lower_builtin, lower_cast, lower_getattr, lower_setattr, models,
                              register_model)
 
+from .form import Form
 from .lanes import LanesType, RealsType, pair, parts, rule, spread
 from .tape import CONSTANT_B
 
@@ -36,19 +38,27 @@ class _PolynomialModel(models.StructModel):
         super().__init__(manager, polynomial, [("constant", pointer), ("coefficients", pointer)])
 
 
+def polynomial_at(form, constant=False):
+    """(the type, code) of a polynomial of a form, or of a constant beside it, at an element of a block's memory."""
+    form = Form(0, form.lanes) if constant else form
+    polynomial = PolynomialType(form)
+
+    def generate(context, builder, memory, element):
+        constants, coefficients = cgutils.unpack_tuple(builder, memory, 2)
+        u = cgutils.create_struct_proxy(polynomial)(context, builder)
+        u.coefficients = builder.gep(coefficients, [builder.mul(element, element.type(form.width))])
+        u.constant = builder.gep(constants, [element]) if form.shared else u.coefficients
+        return u._getvalue()
+    return polynomial, generate
+
+
 @intrinsic
 def at(context, form, memory, element):
     """The polynomial of one element of a block's memory: (constants, coefficients)."""
-    polynomial, width, shared = PolynomialType(form.form), form.form.width, form.form.shared
+    polynomial, code = polynomial_at(form.form)
 
     def generate(context, builder, signature, arguments):
-        _, block, element = arguments
-        constants, coefficients = cgutils.unpack_tuple(builder, block, 2)
-        element = context.cast(builder, element, signature.args[2], types.intp)
-        u = cgutils.create_struct_proxy(polynomial)(context, builder)
-        u.coefficients = builder.gep(coefficients, [builder.mul(element, element.type(width))])
-        u.constant = builder.gep(constants, [element]) if shared else u.coefficients
-        return u._getvalue()
+        return code(context, builder, *arguments[1:])
     return polynomial(form, memory, types.intp), generate
 
 
@@ -97,34 +107,32 @@ def _slots(context, builder, kind, polynomial, r):
         yield builder.bitcast(builder.gep(u.coefficients, [offset]), kind.lanes.vector.as_pointer())
 
 
-@intrinsic
-def _coefficient(context, u, r):
-    def generate(context, builder, signature, arguments):
-        return pair(builder,
-                    *(builder.load(slot, align=8) for slot in _slots(context, builder, u, *arguments)))
-    return u.lanes(u, types.intp), generate
+@infer_global(operator.getitem)
+class _GetCoefficient(AbstractTemplate):
+    def generic(self, arguments, _):
+        if isinstance(arguments[0], PolynomialType):
+            return signature(arguments[0].lanes, arguments[0], types.intp)
 
 
-@intrinsic
-def _set_coefficient(context, u, r, value):
-    def generate(context, builder, signature, arguments):
-        polynomial, r, value = arguments
-        for part, slot in zip(parts(builder, value), _slots(context, builder, u, polynomial, r)):
-            builder.store(part, slot, align=8)
-        return context.get_dummy_value()
-    return types.none(u, types.intp, u.lanes), generate
+@lower_builtin(operator.getitem, PolynomialType, types.Integer)
+def _coefficient(context, builder, signature, arguments):
+    slots = _slots(context, builder, signature.args[0], *arguments)
+    return pair(builder, *(builder.load(slot, align=8) for slot in slots))
 
 
-@overload(operator.getitem)
-def _overload_getitem(u, r):
-    if isinstance(u, PolynomialType):
-        return lambda u, r: _coefficient(u, r)
+@infer_global(operator.setitem)
+class _SetCoefficient(AbstractTemplate):
+    def generic(self, arguments, _):
+        if isinstance(arguments[0], PolynomialType):
+            return signature(types.none, arguments[0], types.intp, arguments[0].lanes)
 
 
-@overload(operator.setitem)
-def _overload_setitem(u, r, value):
-    if isinstance(u, PolynomialType):
-        return lambda u, r, value: _set_coefficient(u, r, value)
+@lower_builtin(operator.setitem, PolynomialType, types.Integer, LanesType)
+def _set_coefficient(context, builder, signature, arguments):
+    polynomial, r, value = arguments
+    for part, slot in zip(parts(builder, value), _slots(context, builder, signature.args[0], polynomial, r)):
+        builder.store(part, slot, align=8)
+    return context.get_dummy_value()
 
 
 def _constant_slot(context, builder, kind, polynomial):
@@ -135,16 +143,17 @@ def _constant_slot(context, builder, kind, polynomial):
     return builder.bitcast(pointer, kind.constant.vector.as_pointer())
 
 
-@intrinsic
-def _constant(context, u):
-    def generate(context, builder, signature, arguments):
-        return builder.load(_constant_slot(context, builder, u, arguments[0]), align=8)
-    return u.constant(u), generate
+@infer_getattr
+class _PolynomialAttributes(AttributeTemplate):
+    key = PolynomialType
+
+    def resolve_constant(self, polynomial):
+        return polynomial.constant
 
 
-@overload_attribute(PolynomialType, "constant")
-def _overload_constant(u):
-    return lambda u: _constant(u)
+@lower_getattr(PolynomialType, "constant")
+def _constant(context, builder, polynomial, value):
+    return builder.load(_constant_slot(context, builder, polynomial, value), align=8)
 
 
 @lower_setattr(PolynomialType, "constant")

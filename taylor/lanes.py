@@ -18,8 +18,9 @@ from pathlib import Path
 from llvmlite import ir
 from numba import njit, types
 from numba.core import cgutils
-from numba.extending import (NativeValue, intrinsic, models, overload, overload_attribute, register_model,
-                             typeof_impl, unbox)
+from numba.core.typing.templates import AbstractTemplate, AttributeTemplate, infer_getattr, infer_global, signature
+from numba.extending import (NativeValue, intrinsic, lower_builtin, lower_getattr_generic, models, overload,
+                             register_model, typeof_impl, unbox)
 
 # What the compiler may do with lanes: fuse and reorder, but never assume that NaN and infinity cannot occur.
 _FREE = ("contract", "reassoc", "nsz", "arcp")
@@ -83,22 +84,17 @@ class FormType(types.Type):
 register_model(FormType)(models.OpaqueModel)
 
 
-@overload_attribute(FormType, "degree")
-def _form_degree(form):
-    degree = form.form.degree
-    return lambda form: degree
+@infer_getattr
+class _FormAttributes(AttributeTemplate):
+    key = FormType
+
+    def generic_resolve(self, form, name):
+        return {"degree": types.intp, "lanes": types.intp, "shared": types.boolean}[name]
 
 
-@overload_attribute(FormType, "shared")
-def _form_shared(form):
-    shared = form.form.shared
-    return lambda form: shared
-
-
-@overload_attribute(FormType, "lanes")
-def _form_lanes(form):
-    lanes = form.form.lanes
-    return lambda form: lanes
+@lower_getattr_generic(FormType)
+def _form_attribute(context, builder, form, value, name):
+    return context.get_constant(types.boolean if name == "shared" else types.intp, getattr(form.form, name))
 
 
 # Lanes and Reals: vectors that behave like numbers ----------------------------------------------------------
@@ -158,64 +154,79 @@ def zero(context, form):
     return lanes(form), generate
 
 
-def _lanewise(operation):
-    """Lanes + Lanes or Lanes - Lanes, part by part."""
-    @intrinsic
-    def calculate(context, a, b):
-        def generate(context, builder, signature, arguments):
-            (re, im), (re2, im2) = (parts(builder, x) for x in arguments)
-            step = getattr(builder, operation)
-            return pair(builder, step(re, re2, flags=_FREE), step(im, im2, flags=_FREE))
-        return a(a, b), generate
-    return calculate
+def _times(builder, x, y):
+    return builder.fmul(x, y, flags=_FREE)
 
 
-_add_lanes, _subtract_lanes = _lanewise("fadd"), _lanewise("fsub")
+def _add_lanes(builder, a, b, step="fadd"):
+    """Lanes + Lanes, part by part."""
+    return pair(builder, *(getattr(builder, step)(x, y, flags=_FREE)
+                           for x, y in zip(parts(builder, a), parts(builder, b))))
 
 
-@intrinsic
-def _multiply_lanes(context, a, b):
-    def generate(context, builder, signature, arguments):
-        (re, im), (re2, im2) = (parts(builder, x) for x in arguments)
-
-        def times(x, y):
-            return builder.fmul(x, y, flags=_FREE)
-        return pair(builder, builder.fsub(times(re, re2), times(im, im2), flags=_FREE),
-                    builder.fadd(times(re, im2), times(im, re2), flags=_FREE))
-    return a(a, b), generate
+def _subtract_lanes(builder, a, b):
+    return _add_lanes(builder, a, b, "fsub")
 
 
-@intrinsic
-def _scale_lanes(context, factor, lanes):
+def _multiply_lanes(builder, a, b):
+    (re, im), (re2, im2) = parts(builder, a), parts(builder, b)
+    return pair(builder,
+                builder.fsub(_times(builder, re, re2), _times(builder, im, im2), flags=_FREE),
+                builder.fadd(_times(builder, re, im2), _times(builder, im, re2), flags=_FREE))
+
+
+def _scale_lanes(builder, by, lanes):
     """A number, or a real number per lane, times Lanes."""
-    def generate(context, builder, signature, arguments):
-        by, (re, im) = arguments[0], parts(builder, arguments[1])
-        by = by if isinstance(factor, RealsType) else spread(builder, by, lanes.vector)
-        return pair(builder, builder.fmul(by, re, flags=_FREE), builder.fmul(by, im, flags=_FREE))
-    return lanes(factor, lanes), generate
+    re, im = parts(builder, lanes)
+    by = by if isinstance(by.type, ir.VectorType) else spread(builder, by, re.type)
+    return pair(builder, _times(builder, by, re), _times(builder, by, im))
 
 
 def _on_reals(operation):
     """An instruction on Reals; a number among the operands stands for all lanes. The compiler has no freedom
     here, as with single floats."""
-    @intrinsic
-    def calculate(context, a, b):
-        reals = a if isinstance(a, RealsType) else b
-
-        def generate(context, builder, signature, arguments):
-            x, y = (value if isinstance(kind, RealsType) else spread(builder, value, reals.vector)
-                    for kind, value in zip((a, b), arguments))
-            return getattr(builder, operation)(x, y)
-        return reals(a, b), generate
+    def calculate(builder, a, b):
+        vector = next(x.type for x in (a, b) if isinstance(x.type, ir.VectorType))
+        a, b = (x if isinstance(x.type, ir.VectorType) else spread(builder, x, vector) for x in (a, b))
+        return getattr(builder, operation)(a, b)
     return calculate
 
 
-_add_reals, _subtract_reals = _on_reals("fadd"), _on_reals("fsub")
-_multiply_reals, _divide_reals = _on_reals("fmul"), _on_reals("fdiv")
+def _arithmetic(python, rules):
+    """Let an operator of Python take Lanes and Reals.   rules: {(kind of a, kind of b): what is calculated}"""
+    def kind(x):
+        return next((k for k in (LanesType, RealsType) if isinstance(x, k)), types.Float)
+
+    @infer_global(python)
+    class Template(AbstractTemplate):
+        def generic(self, arguments, _):
+            kinds = tuple(map(kind, arguments))
+            if kinds not in rules or kinds == (types.Float, types.Float):
+                return None
+            actual = [types.float64 if k is types.Float else x for x, k in zip(arguments, kinds)]
+            result = next((x for x in actual if isinstance(x, LanesType)), None) or next(
+                x for x in actual if isinstance(x, RealsType))
+            return signature(result, *actual)
+
+    for kinds, calculate in rules.items():
+        def lowered(context, builder, signature, arguments, calculate=calculate):
+            return calculate(builder, *arguments)
+        lower_builtin(python, *kinds)(lowered)
+
+
+_REAL = {(RealsType, RealsType), (RealsType, types.Float), (types.Float, RealsType)}
+for _python, _operation, _lanes in (
+        (operator.add, "fadd", {(LanesType, LanesType): _add_lanes}),
+        (operator.sub, "fsub", {(LanesType, LanesType): _subtract_lanes}),
+        (operator.mul, "fmul", {(LanesType, LanesType): _multiply_lanes, (types.Float, LanesType): _scale_lanes,
+                                (RealsType, LanesType): _scale_lanes}),
+        (operator.truediv, "fdiv", {})):
+    _arithmetic(_python, _lanes | dict.fromkeys(_REAL, _on_reals(_operation)))
 
 
 @intrinsic
-def _fused(context, a, b, c):
+def fused(context, a, b, c):
+    """a b + c, rounded once where the processor can: the same for a number and for every lane."""
     def generate(context, builder, signature, arguments):
         vector = next((kind.vector for kind in (a, b, c) if isinstance(kind, RealsType)), None)
         operands = [value if vector is None or isinstance(kind, RealsType) else spread(builder, value, vector)
@@ -228,15 +239,6 @@ def _fused(context, a, b, c):
     return next((kind for kind in (a, b, c) if isinstance(kind, RealsType)), types.float64)(a, b, c), generate
 
 
-def fused(a, b, c):
-    """a b + c, rounded once where the processor can: the same for a number and for every lane."""
-
-
-@overload(fused)
-def _overload_fused(a, b, c):
-    return lambda a, b, c: _fused(a, b, c)
-
-
 @intrinsic
 def _root(context, reals):
     def generate(context, builder, signature, arguments):
@@ -244,34 +246,6 @@ def _root(context, reals):
             builder.module, ir.FunctionType(reals.vector, [reals.vector]), f"llvm.sqrt.v{reals.lanes}f64")
         return builder.call(function, arguments)
     return reals(reals), generate
-
-
-def _overload_arithmetic(python, on_lanes, on_reals):
-    """Let an operator of Python take Lanes and Reals."""
-    @overload(python)
-    def arithmetic(a, b):
-        kinds = [isinstance(a, (LanesType, RealsType)), isinstance(b, (LanesType, RealsType))]
-        if not any(kinds):
-            return None
-        if isinstance(a, LanesType) and isinstance(b, LanesType):
-            return on_lanes and (lambda a, b: on_lanes(a, b))
-        if isinstance(b, LanesType):
-            if python is not operator.mul:
-                return None
-            if isinstance(a, RealsType):
-                return lambda a, b: _scale_lanes(a, b)
-            return lambda a, b: _scale_lanes(float(a), b)
-        if isinstance(a, types.Number):
-            return lambda a, b: on_reals(float(a), b)
-        if isinstance(b, types.Number):
-            return lambda a, b: on_reals(a, float(b))
-        return lambda a, b: on_reals(a, b)
-
-
-_overload_arithmetic(operator.add, _add_lanes, _add_reals)
-_overload_arithmetic(operator.sub, _subtract_lanes, _subtract_reals)
-_overload_arithmetic(operator.mul, _multiply_lanes, _multiply_reals)
-_overload_arithmetic(operator.truediv, None, _divide_reals)
 
 
 # functions of constant parts: one number, or one per lane ---------------------------------------------------

@@ -12,8 +12,7 @@ from numba.extending import intrinsic, models, overload, register_model
 
 from . import rules
 from .compiling import address
-from .elements import at
-from .form import Form
+from .elements import polynomial_at
 from .lanes import FormType
 from .tape import CONSTANT_A, CONSTANT_B
 
@@ -27,32 +26,19 @@ class OperationType(types.Type):
 register_model(OperationType)(models.OpaqueModel)
 
 
-def a_at(form, operation, memory, e):
-    """Element e as operand a: a polynomial, or a constant where the operation wants one."""
+def _operand(constant):
+    """An intrinsic: an element as an operand, a constant where the operation is one of `constant`."""
+    @intrinsic
+    def operand(context, form, operation, memory, element):
+        polynomial, code = polynomial_at(form.form, operation.operation in constant)
+
+        def generate(context, builder, signature, arguments):
+            return code(context, builder, *arguments[2:])
+        return polynomial(form, operation, memory, types.intp), generate
+    return operand
 
 
-def b_at(form, operation, memory, e):
-    """Element e as operand b."""
-
-
-def _overload_operand(function, constant):
-    @overload(function)
-    def operand(form, operation, memory, e):
-        if operation.operation not in constant:
-            return lambda form, operation, memory, e: at(form, memory, e)
-        return lambda form, operation, memory, e: at(values(form), memory, e)
-
-
-_overload_operand(a_at, CONSTANT_A)
-_overload_operand(b_at, CONSTANT_B)
-
-
-@intrinsic
-def values(context, form):
-    """The form of constants beside a form."""
-    def generate(context, builder, signature, arguments):
-        return context.get_dummy_value()
-    return FormType(Form(0, form.form.lanes))(form), generate
+a_at, b_at = _operand(CONSTANT_A), _operand(CONSTANT_B)
 
 
 def apply(form, operation, y, a, b, numbers):
@@ -86,23 +72,19 @@ def _overload_product(form, operation, y, a, b):
     return lambda form, operation, y, a, b: rules.multiply_add_lanes(form, y, a, b)
 
 
-def height(form, operation):
-    """Lines of a tile."""
-
-
-def breadth(form, operation):
-    """Columns of a tile."""
-
-
-def _overload_tile(function, axis):
-    @overload(function)
-    def size(form, operation):
+def _tile(axis):
+    """An intrinsic: lines (0) or columns (1) of a tile of a product."""
+    @intrinsic
+    def size(context, form, operation):
         count = form.form.tile(operation.operation in CONSTANT_B)[axis]
-        return lambda form, operation: count
+
+        def generate(context, builder, signature, arguments):
+            return context.get_constant(types.intp, count)
+        return types.intp(form, operation), generate
+    return size
 
 
-_overload_tile(height, 0)
-_overload_tile(breadth, 1)
+height, breadth = _tile(0), _tile(1)
 
 
 def linked(kernels):
