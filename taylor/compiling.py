@@ -1,18 +1,75 @@
 """Compiling: each kernel is compiled by itself, once for each operation and form that a program needs. The
 results are kept on disk where that is possible, and stderr says when the compiler begins.
-"""
-import time
-import warnings
-from functools import lru_cache
 
-from numba import njit, types
+Several processes may need the same kernels at once: each is compiled by one of them, and the others load what it
+kept. So a second process can help the first, from the other end of its list.
+"""
+import warnings
+from contextlib import closing
+from functools import lru_cache
+from hashlib import sha256
+from io import BytesIO
+from pathlib import Path
+
+from numba import config, njit, types
 from numba.core import event
 
 from circuit.progress import say, working
 
+try:
+    import fcntl
+except ImportError:      # on Windows; there, processes may compile the same
+    fcntl = None
+
 _descriptions = {}      # dispatcher -> describe
 
 REALS, WHOLE = types.CPointer(types.float64), types.CPointer(types.int64)
+
+
+# kept on disk, compiled once ----------------------------------------------------------------------------------
+
+class Shared:
+    """The files of a function's compiled code, as numba keeps them, for several processes at once.
+
+    Parameters
+    ----------
+    files : object
+        What a dispatcher of numba reads and writes them with.
+    name : str
+        The name of the function.
+    """
+
+    def __init__(self, files, name):
+        self.files, self.name, self.claims = files, name, {}
+
+    def __getattr__(self, name):
+        return getattr(self.files, name)
+
+    def load_overload(self, signature, target):
+        """Return the compiled code for a signature, or None: then it is for this process to compile it. If another
+        one does so at the moment, wait for it."""
+        code = self.files.load_overload(signature, target)
+        if code is None:
+            self.claims[signature] = self.locked(sha256(str(signature).encode()).hexdigest()[:16])
+            code = self.files.load_overload(signature, target)
+            if code is not None:
+                self.claims.pop(signature).close()
+        return code
+
+    def save_overload(self, signature, code):
+        """Keep compiled code, and let other processes load it."""
+        with self.claims.pop(signature), self.locked("index"):      # one writes the list of files at a time
+            self.files.save_overload(signature, code)
+
+    def locked(self, name):
+        """An open file that no other process has locked; where there are no locks, nothing in its place."""
+        if fcntl is None:
+            return closing(BytesIO())
+        folder = Path(self.files.cache_path)
+        folder.mkdir(parents=True, exist_ok=True)
+        file = open(folder / f"{self.name}-{name}.lock", "w", encoding="utf-8")
+        fcntl.flock(file, fcntl.LOCK_EX)
+        return file
 
 
 def compiled(describe, **options):
@@ -24,8 +81,11 @@ def compiled(describe, **options):
     options    options of njit
     """
     def decorate(function):
+        if config.DISABLE_JIT:
+            return function
         try:
             dispatcher = njit(nogil=True, cache=True, **options)(function)
+            dispatcher._cache = Shared(dispatcher._cache, function.__name__)
         except RuntimeError as error:
             if "no locator available" not in str(error):
                 raise
@@ -44,9 +104,11 @@ def warn_of_no_cache():
                   "that can be written to", RuntimeWarning, stacklevel=4)
 
 
+# kernels ------------------------------------------------------------------------------------------------------
+
 def kernel(function):
     """A kernel of kernels.py: compiled when `address` is asked for it."""
-    return compiled(None, error_model="numpy", _nrt=False)(function)
+    return compiled(None, error_model="numpy", no_cpython_wrapper=True, _nrt=False)(function)
 
 
 _addresses = {}

@@ -196,6 +196,17 @@ def behind(context, pointer, count):
 
 
 @intrinsic
+def copy(context, target, start, source, begin, count):
+    """Copy some numbers, from source[begin] on, to target[start] and the following."""
+    def generate(context, builder, signature, arguments):
+        target, start, source, begin, count = arguments
+        cgutils.raw_memcpy(builder, builder.gep(target, [start]), builder.gep(source, [begin]), count,
+                           ir.IntType(64)(8))
+        return context.get_dummy_value()
+    return types.none(target, types.intp, source, types.intp, types.intp), generate
+
+
+@intrinsic
 def call(context, function, constants, coefficients, integers, tables, word, numbers, begin, end):
     """Call the kernel at an address on rows begin..end."""
     kinds = constants, coefficients, integers, tables, word, numbers, types.intp, types.intp

@@ -11,7 +11,8 @@ from circuit.evaluate import checked_input, listed_inputs
 
 from .explain import explain
 from .form import LANES, Form
-from .machine import NO_NUMBERS, NOTHING, STEP_WIDTH, StepTable, link, run
+from .linking import link
+from .machine import NO_NUMBERS, NOTHING, STEP_WIDTH, StepTable, run
 from .polynomial import Polynomial, from_lanes, to_lanes
 from .program import Builder, Program
 

@@ -28,7 +28,8 @@ _DOUBLE, _INDEX = ir.DoubleType(), ir.IntType(32)
 
 # The shared constant parts are ordinary floats, for which the compiler has no such freedom: their bits depend
 # on neither degree nor lanes nor block.
-rule = njit(error_model="numpy", nogil=True, no_cfunc_wrapper=True, _nrt=False, forceinline=True)
+rule = njit(error_model="numpy", nogil=True, no_cfunc_wrapper=True, no_cpython_wrapper=True, _nrt=False,
+            forceinline=True)
 
 
 @intrinsic

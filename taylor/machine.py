@@ -11,18 +11,16 @@ import numpy as np
 from numba import config
 
 from .compiling import compiled
-from .form import Form
 from .tape import (A, A_ROWS, A_STRIDE, B, B_ROWS, CONDITIONS, COUNT, EINSUM, FINE, FINITE_INPUT, GATHER, GROUPS,
                    LAST, LENGTH, LIMIT, LINES, MEMBER_COUNT, MEMBERS, MOVING_A, MOVING_Y, NO_ROW, NO_TIE, NOT_FINITE,
                    NOT_NEGATIVE, NOT_ZERO, OPERATION, OUTSIDE, ROWS, SCATTER, SCATTERED, STRIP, WIDTH, Y, Y_ROWS,
                    Memory)
 
 if config.DISABLE_JIT:
-    from .plain import Sources, behind, call, linked, pointers, rule, ticks
+    from .plain import Sources, behind, call, copy, pointers, rule, ticks
 else:
-    from .elements import behind, call, pointers
+    from .elements import behind, call, copy, pointers
     from .lanes import Sources, rule, ticks
-    from .operations import linked
 
 # Columns of a program: its instructions FIRST..BEHIND; where its data go and how many they are. The state, the
 # inputs from stored states (STORED) and the outputs written out at each step (WRITTEN) are ranges of elements; of
@@ -236,13 +234,6 @@ def run_tape(task, arrays, first, last):
 
 
 @rule
-def copy(target, start, source, begin, count):
-    """Copy some numbers, from source[begin] on, to target[start] and the following."""
-    for i in range(count):
-        target[start + i] = source[begin + i]
-
-
-@rule
 def load(task, arrays, program, step):
     """Load the data of one step: real numbers, whole numbers, and example weights, each 1 - h_0 - t psi."""
     copy(arrays.constants, program[REALS], arrays.reals, step[REAL_START], program[REAL_COUNT])
@@ -275,7 +266,7 @@ def read(task, arrays, program, start):
     copy(arrays.coefficients, first * width, arrays.read, start + shared, count * width)
 
 
-@compiled(lambda *types: ("the machine", "a few seconds"), error_model="numpy", _nrt=False)
+@compiled(None, error_model="numpy", _nrt=False)
 def repeat(sources, task, arrays):
     """Run the steps that a task names.
 
@@ -314,15 +305,15 @@ def run(program, functions, memory, schedule, steps, *, weights=NO_WEIGHTS, reco
     task = np.array([*steps, backwards, closely, len(clock) > 0, *program.form.layout, records.first, *widths], np.int64)
     numbers = [NO_NUMBERS if x is None else x.reshape(-1) for x in records[1:]]
     memory = Memory(*memory)._replace(numbers=memory.numbers.reshape(-1))
-    return repeat(Sources(), task, Arrays(*memory, *weights, *schedule, *numbers, functions, program.tape.reshape(-1), clock))
+    arrays = Arrays(*memory, *weights, *schedule, *numbers, functions, program.tape.reshape(-1), clock)
+    return repeat(Sources(), task, arrays)
 
 
-VALUES = Form(0, 8, shared=False)
-"""The form of einsum_values, whose lanes are columns."""
+WHOLE = {"integers", "tables", "programs", "steps", "wholes", "examples", "functions", "tape", "clock"}
+"""Names of arrays of whole numbers."""
 
 
-def link(program):
-    """The kernels of a program's instructions, compiled, as `repeat` takes them."""
-    def form(operation, moving):
-        return VALUES if operation == "einsum_values" else program.form if moving else Form(0, program.form.lanes)
-    return linked([kernel and (kernel[0], form(*kernel[1:]), kernel[1]) for kernel in program.kernels])
+def ready():
+    """Compile `repeat`, or load it from disk, by a call of no steps."""
+    arrays = {name: NOTHING if name in WHOLE else NO_NUMBERS for name in Arrays._fields}
+    repeat(Sources(), np.zeros(WRITTEN_WIDTH + 1, np.int64), Arrays(**arrays))

@@ -6,7 +6,6 @@ its rule into the loop.
 """
 import inspect
 
-import numpy as np
 from numba import types
 from numba.extending import intrinsic, models, overload, register_model
 
@@ -87,7 +86,6 @@ def _tile(axis):
 height, breadth = _tile(0), _tile(1)
 
 
-def linked(kernels):
-    """The addresses of kernels given as (kernel, form, operation) or None, compiled, as an array."""
-    return np.array([0 if x is None else address(x[0], FormType(x[1]), OperationType(x[2])) for x in kernels],
-                    np.int64)
+def compiled_kernel(kernel, form, operation):
+    """Where the machine finds a kernel: its address."""
+    return address(kernel, FormType(form), OperationType(operation))

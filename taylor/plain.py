@@ -115,9 +115,9 @@ def rules():
     return rules
 
 
-def linked(kernels):
-    """Kernels given as (kernel, form, operation) or None, as functions of what the machine gives them."""
-    return [x and partial(*x) for x in kernels]
+def compiled_kernel(kernel, form, operation):
+    """A kernel as a function of what the machine gives it."""
+    return partial(kernel, form, operation)
 
 
 class Sources:
@@ -132,6 +132,11 @@ def pointers(arrays):
 def behind(array, count):
     """The array from a number on."""
     return array[count:]
+
+
+def copy(target, start, source, begin, count):
+    """Copy some numbers, from source[begin] on, to target[start] and the following."""
+    target[start:start + count] = source[begin:begin + count]
 
 
 def call(function, *arguments):

@@ -16,7 +16,8 @@ from circuit import Circuit, CircuitError, DomainError
 from .evaluate import checked_degree
 from .explain import explain
 from .form import LANES, TRAININGS, Form
-from .machine import NO_RECORDS, NOTHING, STATE, STATE_COUNT, Records, StepTable, Weights, link, run
+from .linking import link
+from .machine import NO_RECORDS, NOTHING, STATE, STATE_COUNT, Records, StepTable, Weights, run
 from .polynomial import to_lanes
 from .program import Builder
 

@@ -68,13 +68,16 @@ def add_terms(sets, tables, terms, squares):
     power_re, power_im = np.empty(m), np.empty(m)
     each = np.empty((len(squares) and values, m))
     for k in range(len(sets.starts) - 1):
-        s_re[:], s_im[:], each[:] = 0.0, 0.0, 0.0
+        s_re.fill(0.0)
+        s_im.fill(0.0)
+        each.fill(0.0)
         for at in range(sets.starts[k], sets.starts[k + 1]):
             h, re, im = sets.values[at], tables.real[sets.units[at]], tables.imaginary[sets.units[at]]
             for j in range(m):
                 s_re[j] += h * re[j]
                 s_im[j] -= h * im[j]
-        power_re[:], power_im[:] = s_re, s_im
+        for j in range(m):
+            power_re[j], power_im[j] = s_re[j], s_im[j]
         for r in range(p):
             for q in range(values):
                 alpha_re, alpha_im = tables.alpha[0, r, q], tables.alpha[1, r, q]

@@ -1,0 +1,110 @@
+"""Linking: the kernels that a program needs, compiled or loaded from disk, as the machine calls them.
+
+The first kernel that is not on disk starts a second process, which compiles from the other end of the list.
+"""
+import json
+import os
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from numba import config
+from numba.core import event
+
+from circuit.progress import say, working
+
+from . import kernels, machine
+from .form import LANES, Form
+
+if config.DISABLE_JIT:
+    from .plain import compiled_kernel
+else:
+    from .operations import compiled_kernel
+
+FEW = 4
+"""Kernels that are compiled before a second process has started."""
+
+
+VALUES, COLUMNS = Form(0, LANES), Form(0, LANES, shared=False)
+"""The forms of constants, and of einsum_values, whose lanes are columns."""
+
+
+def link(program):
+    """The kernels of a program's instructions, as the machine calls them."""
+    def form(operation, moving):
+        return COLUMNS if operation == "einsum_values" else program.form if moving else VALUES
+    needed = [x and (x[0], form(*x[1:]), x[1]) for x in program.kernels]
+    prepare(list(dict.fromkeys(x for x in needed if x)), program.form)
+    if config.DISABLE_JIT:
+        return [x and compiled_kernel(*x) for x in needed]
+    return np.array([compiled_kernel(*x) if x else 0 for x in needed], np.int64)
+
+
+def prepare(kinds, form):
+    """Compile kernels that are not on disk: [(kernel, form, operation)]."""
+    what = f"the kernels of degree {form.degree}" if form.shared else "the kernels of plain trainings"
+    helper = None
+    with announced(what) as compiling:
+        for number, kind in enumerate(kinds):
+            if compiling.begun and helper is None and len(kinds) - number > FEW:
+                helper = start_helper(kinds[number:][::-1])
+                machine.ready()      # it takes longer than any kernel
+            compiled_kernel(*kind)
+        machine.ready()
+        if helper:
+            helper.terminate()
+            helper.wait()
+
+
+def start_helper(kinds):
+    """A process that compiles kernels, and keeps them on disk; None where that would not help."""
+    if (os.cpu_count() or 1) < 2 or not sys.executable or not kernels.elementwise.stats.cache_path:
+        return None
+    listed = json.dumps([(kernel.py_func.__name__, form, operation) for kernel, form, operation in kinds])
+    path = os.pathsep.join([str(Path(__file__).parent.parent), os.environ.get("PYTHONPATH", "")])
+    code = "import sys; from taylor.linking import help_out; help_out(sys.argv[1])"
+    return subprocess.Popen([sys.executable, "-c", code, listed], env=os.environ | {"PYTHONPATH": path},
+                            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def help_out(listed):
+    """Compile the kernels that `start_helper` lists."""
+    for name, form, operation in json.loads(listed):
+        compiled_kernel(getattr(kernels, name), Form(*form), operation)
+
+
+@contextmanager
+def announced(what):
+    """A context that says what is being compiled when the compiler begins. `begun` tells whether it has."""
+    listener = Listener(what)
+    with event.install_listener("numba:compile", listener):
+        try:
+            yield listener
+        finally:
+            listener.end()
+
+
+class Listener(event.Listener):
+    """Hears of the first function that is compiled: of those found on disk it hears nothing."""
+
+    def __init__(self, what):
+        self.what, self.begun, self.progress = what, False, None
+
+    def on_start(self, event):
+        if self.begun:
+            return
+        self.begun, path = True, kernels.elementwise.stats.cache_path
+        kept = f"once: kept in {path}" if path else "at each start: set NUMBA_CACHE_DIR to keep it"
+        say(f"compiling {self.what} for this machine, about ten seconds, {kept}")
+        self.progress = working(f"compiling {self.what}")
+        self.progress.__enter__()
+
+    def on_end(self, event):
+        pass
+
+    def end(self):
+        """Nothing more is compiled."""
+        if self.progress:
+            self.progress.__exit__(None)
