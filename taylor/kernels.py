@@ -13,11 +13,11 @@ from .tape import (A, A_PITCH, A_ROWS, A_STRIDE, B, B_ROWS, B_STRIDE, BATCH, BAT
                    LIMIT, LINES, LINES_A, LINES_Y, MEMBERS, ROWS, Y, Y_MEMBERS, Y_ROWS)
 
 if config.DISABLE_JIT:
-    from .plain import a_at, apply, at, b_at, breadth, height, kernel, positive, product, room, rule, tile_room
+    from .plain import a_at, apply, at, b_at, breadth, height, kernel, larger, positive, product, room, rule, tile_room
 else:
     from .compiling import kernel
     from .elements import at, room, tile_room
-    from .lanes import positive, rule
+    from .lanes import larger, positive, rule
     from .operations import a_at, apply, b_at, breadth, height, product
 
 PANEL = 128
@@ -201,8 +201,7 @@ def max_groups(form, operation, constants, coefficients, integers, tables, word,
         else:      # each lane has its own
             y.constant = at(form, memory, first + tables[word[MEMBERS]]).constant
             for i in range(1, word[LENGTH]):
-                gain = at(form, memory, first + tables[word[MEMBERS] + i]).constant - y.constant
-                y.constant = y.constant + gain * positive(gain)
+                y.constant = larger(y.constant, at(form, memory, first + tables[word[MEMBERS] + i]).constant)
     return 0
 
 

@@ -304,6 +304,15 @@ def _overload_power(x, exponent):
         return calculate
 
 
+@intrinsic
+def larger(context, a, b):
+    """The larger of two Reals in every lane; a where they are equal."""
+    def generate(context, builder, signature, arguments):
+        a, b = arguments
+        return builder.select(builder.fcmp_ordered(">", b, a), b, a)
+    return a(a, b), generate
+
+
 def positive(x):
     """1.0 where x > 0, else 0.0."""
 

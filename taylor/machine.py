@@ -178,16 +178,29 @@ def missing_row(arrays, word):
 
 
 @rule
+def bad_member(task, arrays, word):
+    """The first group of elements of which one is not finite, or -1."""
+    lanes = word[MOVING_A] and not task[SHARED]
+    numbers, each = (arrays.coefficients, task[LANE_WIDTH]) if lanes else (arrays.constants, 1)
+    for j in range(word[GROUPS]):
+        first = word[A] + arrays.tables[word[A_ROWS] + j]
+        for i in range(word[LENGTH]):
+            if unfit(numbers, (first + arrays.tables[word[MEMBERS] + i]) * each, each, FINITE_INPUT):
+                return j
+    return -1
+
+
+@rule
 def checked(task, arrays, word, begin, end):
     """(what is wrong with an instruction's operands, the element)"""
     if word[OPERATION] == GATHER or word[OPERATION] == SCATTER:
         element, wrong = missing_row(arrays, word), NO_ROW
     elif word[CONDITIONS] == 0:
         return FINE, 0
-    elif word[CONDITIONS] & NO_TIE:
-        element, wrong = tie(arrays, word), OUTSIDE
-    elif word[OPERATION] >= EINSUM:      # max and one_hot_max of what is no tie
-        return FINE, 0
+    elif word[OPERATION] >= EINSUM:      # max and one_hot_max
+        element, wrong = bad_member(task, arrays, word), OUTSIDE
+        if element < 0 and word[CONDITIONS] & NO_TIE:
+            element = tie(arrays, word)
     else:
         element, wrong = bad_operand(task, arrays, word, begin, end), OUTSIDE
     return (wrong, element) if element >= 0 else (FINE, 0)

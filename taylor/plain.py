@@ -155,6 +155,11 @@ def zero(form):
     return np.zeros(form.lanes, complex)
 
 
+def larger(a, b):
+    """The larger of two numbers in every lane; a where they are equal."""
+    return np.where(b > a, b, a)
+
+
 def positive(x):
     """1.0 where x > 0, else 0.0."""
     return np.where(x > 0.0, 1.0, 0.0) if np.ndim(x) else 1.0 if x > 0.0 else 0.0

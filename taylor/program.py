@@ -137,6 +137,9 @@ class Builder:
         lowering = self.lowering
         old = np.concatenate([s.ids.ravel() for s in self.state])
         for i, state in enumerate(self.state):
+            if outputs[i].ids.shape != state.ids.shape:
+                raise CircuitError(f"state tensor {i} of shape {state.ids.shape} is followed by one of shape "
+                                   f"{outputs[i].ids.shape}")
             new = lowering.lifted(outputs[i], wire)
             if new.factor == 1.0 and np.array_equal(new.ids, state.ids):      # it stays as it is
                 continue

@@ -17,7 +17,7 @@ from .evaluate import checked_degree
 from .explain import explain
 from .form import LANES, TRAININGS, Form
 from .linking import link
-from .machine import NO_RECORDS, NOTHING, STATE, STATE_COUNT, Records, StepTable, Weights, run
+from .machine import NO_RECORDS, NOTHING, STATE, STATE_COUNT, STEP_WIDTH, Records, StepTable, Weights, run
 from .polynomial import to_lanes
 from .program import Builder
 
@@ -126,6 +126,10 @@ class Recurrence:
         return StepTable(rows, np.array(starts, np.int64).reshape(-1), data["real"].array(),
                          data["integer"].array(), data["weights"].array())
 
+    def __len__(self) -> int:
+        """How many steps there are."""
+        return len(self.schedule.steps) // STEP_WIDTH
+
     @property
     def record(self) -> int:
         """How many numbers a stored state has."""
@@ -210,9 +214,9 @@ class Block:
         form = self.recurrence.form
         if form.shared:
             stored = np.zeros(0) if form.degree == 0 or lines is None else to_lanes(np.asarray(lines, complex)[:, None], form.lanes)
-            return Weights(np.ascontiguousarray(base), stored)
+            return Weights(np.array(base), stored)
         if base.ndim == 1:
-            return Weights(np.ascontiguousarray(base), np.repeat(base, form.lanes))
+            return Weights(np.array(base), np.repeat(base, form.lanes))
         stored = np.repeat(base[:1].T, form.lanes, axis=1)      # unused lanes do what the first one does
         stored[:, :self.count] = base.T
         return Weights(np.ones(base.shape[1]), stored.ravel())
@@ -276,6 +280,8 @@ class Block:
             Naming step, gate and direction; `error.step` is the step's number.
         """
         recurrence = self.recurrence
+        if not 0 <= begin <= end <= len(recurrence):
+            raise CircuitError(f"steps {begin} to {end} of a recurrence with {len(recurrence)} steps")
 
         def attempt(closely):
             return run(self.program, recurrence.functions, self.memory, recurrence.schedule, (begin, end),

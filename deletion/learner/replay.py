@@ -112,13 +112,27 @@ class PlainTraining:
             self.state = self.outputs[:len(self.state)]
 
 
-def train_block(learner, weights, first=0, report=lambda steps: None):
+def train_block(learner, weights, first=0, report=lambda steps: None, whole=False):
     """Train with at most a block of example weights (trainings, examples), in compiled code.
 
-    Returns the trained parameters (trainings, parameters). `first` is the number of the first training, for
-    messages; `report` is called with the number of steps taken since it was last called.
+    Returns the trained parameters (trainings, parameters), or all arrays of the state if `whole`. `first` is the
+    number of the first training, for messages; `report` is called with the number of steps taken since it was
+    last called.
     """
     block = learner.recurrence(None).block(learner.states, weights, first=first)
+    return after_all_steps(learner, block, report) if whole else after_all_steps(learner, block, report)[0]
+
+
+def train_alone(learner, weights, report=lambda steps: None):
+    """Train once, with example weights (examples,), in compiled code; return the arrays of the state.
+
+    These are the numbers that are the constant parts of polynomials, to the bit.
+    """
+    return after_all_steps(learner, learner.recurrence(0).block(learner.states, weights), report)
+
+
+def after_all_steps(learner, block, report):
+    """Take a block through the whole training; return the constant parts of its state."""
     for begin, end in replay(learner, block, at_once=AT_ONCE):
         report(end - begin)
-    return block.constant(0)
+    return [block.constant(i) for i in range(len(learner.states))]

@@ -15,12 +15,12 @@ from circuit.blas import one_blas_thread
 from circuit.checks import checked_function, real_array
 from circuit.errors import LearnerError
 from circuit.progress import Progress
-from taylor import Recurrence
+from taylor import TRAININGS, Recurrence
 
 from .data import Layout, checked_examples, checked_schedule, name_of
 from .optimizers import checked_optimizer
 from .recording import check_loss, checked_penalty, recorded_measurement, recorded_steps
-from .replay import PlainTraining, replay, train_block
+from .replay import PlainTraining, replay, train_alone, train_block
 
 
 class Training:
@@ -100,20 +100,22 @@ class Training:
         return recorded_measurement(self.layout, measure)
 
     def train(self, weights: ArrayLike | None = None, progress: bool = True) -> list:
-        """Train in plain NumPy and return the trained state.
+        """Train and return the trained state.
 
         Parameters
         ----------
         weights : array_like, (examples,) or (trainings, examples), optional
-            A weight for each example, real or complex; several rows are trainings side by side, and each
-            array of the state then has a leading axis. By default all weights are 1, the ordinary training.
+            A weight for each example; several rows are trainings side by side, and each array of the state then
+            has a leading axis. By default all weights are 1, the ordinary training. Complex weights are
+            calculated in NumPy, one gate at a time.
         progress : bool
             Whether to report progress on stderr.
 
         Returns
         -------
         list of np.ndarray
-            The flat parameters first, then the optimizer's arrays.
+            The flat parameters first, then the optimizer's arrays. One training by itself has the bits of the
+            constant parts of a sketch.
 
         Raises
         ------
@@ -124,19 +126,25 @@ class Training:
         if weights.ndim not in (1, 2) or weights.shape[-1] != len(self.examples):
             raise LearnerError(f"expected a weight for each of {len(self.examples)} examples, got weights of "
                                f"shape {weights.shape}")
-        training = PlainTraining(self, weights)
-        with Progress(len(self.steps), "train", progress) as report, one_blas_thread():
-            for first, last in replay(self, training):
-                report(last - first)
-        return training.state
+        blocks = -(-len(weights) // TRAININGS) if weights.ndim == 2 and not np.iscomplexobj(weights) else 1
+        with Progress(blocks * len(self.steps), "train", progress) as report, one_blas_thread():
+            if np.iscomplexobj(weights):
+                training = PlainTraining(self, weights)
+                for first, last in replay(self, training):
+                    report(last - first)
+                return training.state
+            if weights.ndim == 1:
+                return train_alone(self, weights, report)
+            states = [train_block(self, weights[at:at + TRAININGS], at, report, whole=True)
+                      for at in range(0, len(weights), TRAININGS)]
+            return [np.concatenate(arrays) for arrays in zip(*states)]
 
     @cached_property
     def trained(self) -> np.ndarray:
         """The flat parameters as trained with every example; they can be read but not written to."""
-        self.recurrence(None)      # compiles before the clock starts
+        self.recurrence(0)      # compiles before the clock starts
         with Progress(len(self.steps), "train") as report:
-            # as retraining does it, so that deleting nothing changes no bit
-            theta = train_block(self, np.ones((1, len(self.examples))), report=report)[0]
+            theta = train_alone(self, np.ones(len(self.examples)), report)[0]
         theta.flags.writeable = False
         return theta
 
