@@ -10,13 +10,13 @@ from numba import config
 from . import rules
 from .tape import (A, A_PITCH, A_ROWS, A_STRIDE, B, B_ROWS, B_STRIDE, BATCH, BATCH_A, BATCH_B, BATCH_Y, COLUMN_BLOCK,
                    COLUMNS, COLUMNS_B, COLUMNS_Y, GROUPS, INNER, INNER_A, INNER_B, INNER_BLOCK, LAST, LENGTH,
-                   LIMIT, LINES, LINES_A, LINES_Y, MEMBERS, ROWS, Y, Y_MEMBERS, Y_ROWS)
+                   LIMIT, LINES, LINES_A, LINES_Y, MEMBERS, ROWS, TIGHT_B, TIGHT_Y, Y, Y_MEMBERS, Y_ROWS)
 
 if config.DISABLE_JIT:
-    from .plain import a_at, apply, at, b_at, breadth, height, kernel, larger, positive, product, room, rule, tile_room
+    from .plain import a_at, apply, at, b_at, behind, breadth, height, kernel, larger, positive, product, room, rule, tile_room
 else:
     from .compiling import kernel
-    from .elements import at, room, tile_room
+    from .elements import at, behind, room, tile_room
     from .lanes import larger, positive, rule
     from .operations import a_at, apply, b_at, breadth, height, product
 
@@ -112,36 +112,49 @@ def einsum_values(form, operation, constants, coefficients, integers, tables, wo
 
     The columns' numbers of b are first brought next to each other (the panel).
     """
-    lanes, lines, columns, inner = form.lanes, word[LINES], word[COLUMNS], word[INNER]
-    panel, tile = room(form, PANEL), room(form, TILE)
+    columns, inner, panel, tile = word[COLUMNS], word[INNER], room(form, PANEL), room(form, TILE)
     for i in range(word[BATCH]):
         a_i, b_i = word[A] + tables[word[BATCH_A] + i], word[B] + tables[word[BATCH_B] + i]
-        for k in range(0, columns, lanes):
-            width = min(lanes, columns - k)
+        for k in range(0, columns, form.lanes):
             for first in range(0, max(inner, 1), PANEL):
                 count = min(PANEL, inner - first)
-                for m in range(count):
-                    b_m, place = b_i + tables[word[INNER_B] + first + m], m * lanes
-                    for c in range(width):
-                        panel[1][place + c] = constants[b_m + tables[word[COLUMNS_B] + k + c]]
-                    for c in range(width, lanes):
-                        panel[1][place + c] = 0.0
-                for j in range(0, lines, TILE):
+                fill_panel(form, constants, tables, word, (b_i, k, first, count), panel)
+                for j in range(0, word[LINES], TILE):
                     values_tile(form, constants, tables, word, (i, j, k, first, count, a_i), panel, tile)
     return 0
+
+
+@rule
+def fill_panel(form, constants, tables, word, at_panel, panel):
+    """Some inner indices of as many columns as there are lanes; zeros where there are no more columns."""
+    b_i, k, first, count = at_panel
+    width = min(form.lanes, word[COLUMNS] - k)
+    for m in range(count):
+        b_m = b_i + tables[word[INNER_B] + first + m]
+        if word[TIGHT_B] and width == form.lanes:
+            copy_vector(form, panel, m, constants, b_m + tables[word[COLUMNS_B] + k])
+        else:
+            at(form, panel, m).constant = 0.0
+            for c in range(width):
+                panel[1][m * form.lanes + c] = constants[b_m + tables[word[COLUMNS_B] + k + c]]
+
+
+@rule
+def copy_vector(form, memory, element, numbers, first):
+    """As many consecutive numbers as there are lanes, as an element of a memory."""
+    at(form, memory, element).constant = at(form, (numbers, behind(numbers, first)), 0).constant
 
 
 @rule
 def values_tile(form, constants, tables, word, at_tile, panel, tile):
     """A tile of TILE lines and as many columns as there are lanes: the products with a panel are added."""
     i, j, k, first, count, a_i = at_tile
-    lanes, lines, width = form.lanes, word[LINES], min(form.lanes, word[COLUMNS] - k)
+    lines, width = word[LINES], min(form.lanes, word[COLUMNS] - k)
     for p in range(TILE):
-        for c in range(lanes):
-            tile[1][p * lanes + c] = 0.0
+        at(form, tile, p).constant = 0.0
         if first > 0:
             for c in range(width):
-                tile[1][p * lanes + c] = constants[y_of(tables, word, i, min(j + p, lines - 1), k + c)]
+                tile[1][p * form.lanes + c] = constants[y_of(tables, word, i, min(j + p, lines - 1), k + c)]
     a0, a1, a2, a3 = (a_i + tables[word[LINES_A] + j], a_i + tables[word[LINES_A] + min(j + 1, lines - 1)],
                       a_i + tables[word[LINES_A] + min(j + 2, lines - 1)],
                       a_i + tables[word[LINES_A] + min(j + 3, lines - 1)])
@@ -155,8 +168,12 @@ def values_tile(form, constants, tables, word, at_tile, panel, tile):
         t3 = rules.fused(constants[a3 + inner], b, t3)
     y0.constant, y1.constant, y2.constant, y3.constant = t0, t1, t2, t3
     for p in range(min(TILE, lines - j)):
-        for c in range(width):
-            constants[y_of(tables, word, i, j + p, k + c)] = tile[1][p * lanes + c]
+        if word[TIGHT_Y] and width == form.lanes:
+            y = behind(constants, y_of(tables, word, i, j + p, k))
+            at(form, (constants, y), 0).constant = at(form, tile, p).constant
+        else:
+            for c in range(width):
+                constants[y_of(tables, word, i, j + p, k + c)] = tile[1][p * form.lanes + c]
 
 
 # groups and rows --------------------------------------------------------------------------------------------

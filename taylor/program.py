@@ -322,8 +322,10 @@ def word(instruction, place, tables, form, chunk=None):
         row[column] = value
     for column, relative in instruction.axes.items():
         row[column] = tables.add(relative)
-    if k.BATCH_Y in instruction.axes:
+    if instruction.operation.startswith("einsum"):
         row[k.COLUMN_BLOCK], row[k.INNER_BLOCK] = form.blocks(row[k.COLUMNS], max(1, row[k.INNER]))
+        row[k.TIGHT_Y], row[k.TIGHT_B] = ((np.diff(instruction.axes[role]) == 1).all()
+                                          for role in (k.COLUMNS_Y, k.COLUMNS_B))
     return row
 
 
