@@ -62,42 +62,52 @@ def einsum(form, operation, constants, coefficients, integers, tables, word, num
     """y[batch, line, column] = sum over inner of a[batch, line, inner] b[batch, column, inner], lane by lane.
 
     A tile of lines and columns is calculated at once: its sums stay in registers, and what is loaded of a and
-    b serves several of them.
+    b serves several of them. Columns and inner indices are taken in blocks, so that they stay in the cache.
     """
-    memory, tile = (constants, coefficients), tile_room(form, operation)
-    tall, broad = height(form, operation), breadth(form, operation)
-    lines, columns, inner = word[LINES], word[COLUMNS], word[INNER]
-    inner_a, inner_b = word[INNER_A], word[INNER_B]
+    memory, tile, broad = (constants, coefficients), tile_room(form, operation), breadth(form, operation)
+    columns, inner = word[COLUMNS], word[INNER]
     for i in range(word[BATCH]):
         for first_column in range(0, columns, word[COLUMN_BLOCK]):
             last_column = min(first_column + word[COLUMN_BLOCK], columns)
             for first in range(0, max(inner, 1), word[INNER_BLOCK]):
                 last = min(first + word[INNER_BLOCK], inner)
-                for j in range(0, lines, tall):
-                    for k in range(first_column, last_column, broad):
-                        for p in range(tall):
-                            for q in range(broad):
-                                if first == 0:
-                                    rules.clear_lanes(form, at(form, tile, p * broad + q))
-                                else:
-                                    rules.copy_lanes(form, at(form, tile, p * broad + q), at(form, memory, y_of(
-                                        tables, word, i, min(j + p, lines - 1), min(k + q, columns - 1))))
-                        a = word[A] + tables[word[BATCH_A] + i]
-                        b = word[B] + tables[word[BATCH_B] + i]
-                        for m in range(first, last):
-                            for p in range(tall):
-                                a_m = at(form, memory, a + tables[inner_a + m]
-                                         + tables[word[LINES_A] + min(j + p, lines - 1)])
-                                for q in range(broad):
-                                    product(form, operation, at(form, tile, p * broad + q), a_m,
-                                            b_at(form, operation, memory, b + tables[inner_b + m]
-                                                 + tables[word[COLUMNS_B] + min(k + q, columns - 1)]))
-                        for p in range(tall):
-                            for q in range(broad):
-                                if j + p < lines and k + q < columns:
-                                    rules.copy_lanes(form, at(form, memory, y_of(tables, word, i, j + p, k + q)),
-                                                     at(form, tile, p * broad + q))
+                for j in range(0, word[LINES], height(form, operation)):
+                    whole = last_column - (last_column - first_column) % broad
+                    for k in range(first_column, whole, broad):
+                        product_tile(form, operation, memory, tables, word, (i, j, k, first, last), tile, broad)
+                    for k in range(whole, last_column):      # columns that are left over, one by one
+                        product_tile(form, operation, memory, tables, word, (i, j, k, first, last), tile, 1)
     return 0
+
+
+@rule
+def product_tile(form, operation, memory, tables, word, at_tile, tile, broad):
+    """A tile of lines and of `broad` columns: the products of inner indices first..last are added.
+
+    Lines behind the last one are calculated as the last one is, and not kept.
+    """
+    i, j, k, first, last = at_tile
+    tall, behind_lines = height(form, operation), word[LINES] - 1
+    for p in range(tall):
+        for q in range(broad):
+            sums = at(form, tile, p * broad + q)
+            if first == 0:
+                rules.clear_lanes(form, sums)
+            else:
+                rules.copy_lanes(form, sums, at(form, memory, y_of(tables, word, i, min(j + p, behind_lines), k + q)))
+    a, b = word[A] + tables[word[BATCH_A] + i], word[B] + tables[word[BATCH_B] + i]
+    for m in range(first, last):
+        for p in range(tall):
+            a_m = at(form, memory, a + tables[word[INNER_A] + m] + tables[word[LINES_A] + min(j + p, behind_lines)])
+            for q in range(broad):
+                product(form, operation, at(form, tile, p * broad + q), a_m,
+                        b_at(form, operation, memory,
+                             b + tables[word[INNER_B] + m] + tables[word[COLUMNS_B] + k + q]))
+    for p in range(tall):
+        for q in range(broad):
+            if j + p <= behind_lines:
+                rules.copy_lanes(form, at(form, memory, y_of(tables, word, i, j + p, k + q)),
+                                 at(form, tile, p * broad + q))
 
 
 @rule

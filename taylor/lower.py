@@ -159,6 +159,13 @@ class Lowering:
                                              None if b is None else b.ids.ravel(), moving=a.active, **fields))
         return y
 
+    def number(self, x):
+        """The number that a constant of the circuit has in every element, or None."""
+        if not x.ids.size or x.ids.min() != x.ids.max():
+            return None
+        buffer = self.buffers[self.owner(x.ids.flat[0])]
+        return None if buffer.content is None else float(buffer.content.flat[x.ids.flat[0] - buffer.first])
+
     def varies(self, x, gate):
         """Whether the gate's result differs from lane to lane. In polynomials a jump does not; where each lane
         is a calculation of its own, it does."""
@@ -296,7 +303,11 @@ def combined(lowering, a, b, wire):
 
 
 def multiply(lowering, entry, inputs, wire):
+    """A product; by a constant that is the same everywhere it is a factor that waits."""
     a, b = active_first(*inputs)
+    by = None if b.active else lowering.number(b)
+    if by is not None:
+        return lowering.scaled(a, by * b.factor, wire)
     y = lowering.emit("multiply" if a.active == b.active else "multiply_constant", entry.shape, wire, a, b,
                       active=a.active)
     return lowering.scaled(lowering.scaled(y, a.factor, wire), b.factor, wire)

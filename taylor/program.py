@@ -24,6 +24,9 @@ ORDER_BY_ORDER = ("combine", "combine_constant", "scale", "shift")
 MOVING = ("state", "weights", "stored", "polynomial")
 """Roles of inputs that differ from lane to lane."""
 
+MOST_PIECES = 64
+"""A new state that comes from more buffers than this is copied in one go."""
+
 SHORTEST = 4
 """Rows shorter than this are not worth a loop of their own: a table of all elements is as quick."""
 
@@ -148,15 +151,34 @@ class Builder:
                 new = lowering.written(new, wire)
             outputs[i] = new
         for i, state in enumerate(self.state):
-            new, old = outputs[i].ids.ravel(), state.ids.ravel()
-            if np.array_equal(new, old):
-                continue
-            if self.in_place(new, old, first):
-                for x in lowering.instructions[first:] + outputs:
-                    x.rename(new, old)
-            else:
-                lowering.instructions.append(Instruction("scale", True, wire, old, new, numbers=(1.0, 0.0)))
+            for new, old in self.pieces(outputs[i].ids.ravel(), state.ids.ravel()):
+                if np.array_equal(new, old):
+                    continue
+                if self.in_place(new, old, first):
+                    for x in lowering.instructions[first:] + outputs:
+                        x.rename(new, old)
+                else:
+                    self.write_back(new, old, first, wire)
         outputs[:len(self.state)] = self.state
+
+    def pieces(self, new, old):
+        """Yield (part of the new state, the same part of the old), each from one buffer."""
+        firsts = np.array([b.first for b in self.lowering.buffers])
+        owners = np.searchsorted(firsts, new, side="right")
+        ends = [0, *np.flatnonzero(np.diff(owners)) + 1, new.size] if new.size else []
+        if len(ends) > MOST_PIECES:
+            ends = [0, new.size]
+        for begin, end in zip(ends, ends[1:]):
+            yield new[begin:end], old[begin:end]
+
+    def write_back(self, new, old, first, wire):
+        """Copy a new state over the old one, as soon as it is there and nothing reads the old one any more."""
+        instructions = self.lowering.instructions
+        at = len(instructions)
+        while at > first and not any(shares(ids, part) for ids in [instructions[at - 1].y, *instructions[at - 1].reads]
+                                     for part in (new, old)):
+            at -= 1
+        instructions.insert(at, Instruction("scale", True, wire, old, new, numbers=(1.0, 0.0)))
 
     def in_place(self, new, old, first):
         """Whether the instruction that calculates a new state may write it over the old one at once.
@@ -213,6 +235,12 @@ class Builder:
             if content is not None:
                 integers[start:start + content.size] = content.ravel()
         return constants, integers
+
+
+def shares(ids, some):
+    """Whether two arrays of ids have one in common."""
+    return bool(ids.size and some.size and ids.min() <= some.max() and some.min() <= ids.max()
+                and np.isin(ids, some).any())
 
 
 class Line(NamedTuple):
