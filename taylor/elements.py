@@ -92,6 +92,14 @@ def tile_room(context, form, operation):
     return memory(form, operation), generate
 
 
+@intrinsic
+def panel_room(context, form, operation):
+    """A memory for a panel of operand a of a product."""
+    constant = operation.operation in CONSTANT_B
+    memory, generate = _reserve(form, form.form.panel(constant) * form.form.tile(constant)[0])
+    return memory(form, operation), generate
+
+
 @rule
 def local(form):
     """A polynomial on the stack, for intermediate results."""

@@ -11,8 +11,11 @@ TRAININGS = 16
 CACHED = 512
 """Numbers of a buffer, of each intermediate result in a strip, that stay in the nearest cache: 4 KiB."""
 
-BLOCKED = 49152
-"""Numbers of an operand of a product that stay in the second cache: 384 KiB."""
+BLOCKED = 65536
+"""Numbers of operand b of a product that are used again and again, and stay in the second cache: 512 KiB."""
+
+PANEL = 2048
+"""Numbers of operand a of a product that are brought next to each other: 16 KiB."""
 
 
 class Form(NamedTuple):
@@ -52,10 +55,18 @@ class Form(NamedTuple):
         """Elements in a strip's turn."""
         return max(1, CACHED // max(1, self.width))
 
-    def blocks(self, columns, inner):
-        """(columns, inner indices) of a product that are taken at a time, so that operand b stays in a cache."""
-        inner = min(inner, max(16, BLOCKED // max(1, self.width) // 16))
-        return min(columns, max(8, BLOCKED // max(1, self.width) // inner)), inner
+    def blocks(self, columns, inner, constant):
+        """(columns, inner indices) of a product that are taken at a time, so that operand b stays in a cache.
+
+        `constant` says whether it is one number for all lanes.
+        """
+        width = 1 if constant else max(1, self.width)
+        columns = min(columns, max(64, BLOCKED // width // max(inner, 1)))
+        return columns, min(inner, max(16, BLOCKED // width // columns))
+
+    def panel(self, constant):
+        """Inner indices of a tile's lines of operand a that are brought next to each other."""
+        return max(8, PANEL // max(1, self.width) // self.tile(constant)[0])
 
     def tile(self, constant):
         """(lines, columns) of a product that are calculated at once: as many as the registers hold sums of.

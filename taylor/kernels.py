@@ -10,15 +10,16 @@ from numba import config
 from . import rules
 from .tape import (A, A_PITCH, A_ROWS, A_STRIDE, B, B_ROWS, B_STRIDE, BATCH, BATCH_A, BATCH_B, BATCH_Y, COLUMN_BLOCK,
                    COLUMNS, COLUMNS_B, COLUMNS_Y, GROUPS, INNER, INNER_A, INNER_B, INNER_BLOCK, LAST, LENGTH,
-                   LIMIT, LINES, LINES_A, LINES_Y, MEMBERS, ROWS, TIGHT_B, TIGHT_Y, Y, Y_MEMBERS, Y_ROWS)
+                   LIMIT, LINES, LINES_A, LINES_Y, MEMBERS, PACKED, ROWS, TIGHT_B, TIGHT_Y, Y, Y_MEMBERS, Y_ROWS)
 
 if config.DISABLE_JIT:
-    from .plain import a_at, apply, at, b_at, behind, breadth, height, kernel, larger, positive, product, room, rule, tile_room
+    from .plain import a_at, apply, at, b_at, behind, breadth, height, kernel, larger, panel_length, panel_room,\
+        positive, product, room, rule, tile_room
 else:
     from .compiling import kernel
-    from .elements import at, behind, room, tile_room
+    from .elements import at, behind, panel_room, room, tile_room
     from .lanes import larger, positive, rule
-    from .operations import a_at, apply, b_at, breadth, height, product
+    from .operations import a_at, apply, b_at, breadth, height, panel_length, product
 
 PANEL = 128
 """Inner indices that `einsum_values` takes at once: eight columns of them fit into the nearest cache."""
@@ -62,50 +63,74 @@ def einsum(form, operation, constants, coefficients, integers, tables, word, num
     """y[batch, line, column] = sum over inner of a[batch, line, inner] b[batch, column, inner], lane by lane.
 
     A tile of lines and columns is calculated at once: its sums stay in registers, and what is loaded of a and
-    b serves several of them. Columns and inner indices are taken in blocks, so that they stay in the cache.
+    b serves several of them. Columns and inner indices are taken in blocks, so that b stays in a cache, and the
+    tile's lines of a are brought next to each other where they lie far apart (the panel).
     """
-    memory, tile, broad = (constants, coefficients), tile_room(form, operation), breadth(form, operation)
-    columns, inner = word[COLUMNS], word[INNER]
+    memory, rooms = (constants, coefficients), (tile_room(form, operation), panel_room(form, operation))
+    columns, inner, broad = word[COLUMNS], word[INNER], breadth(form, operation)
     for i in range(word[BATCH]):
         for first_column in range(0, columns, word[COLUMN_BLOCK]):
             last_column = min(first_column + word[COLUMN_BLOCK], columns)
-            for first in range(0, max(inner, 1), word[INNER_BLOCK]):
-                last = min(first + word[INNER_BLOCK], inner)
+            whole = last_column - (last_column - first_column) % broad
+            for block in range(0, max(inner, 1), word[INNER_BLOCK]):
+                end_of_block = min(block + word[INNER_BLOCK], inner)
+                step = panel_length(form, operation) if word[PACKED] else word[INNER_BLOCK]
                 for j in range(0, word[LINES], height(form, operation)):
-                    whole = last_column - (last_column - first_column) % broad
-                    for k in range(first_column, whole, broad):
-                        product_tile(form, operation, memory, tables, word, (i, j, k, first, last), tile, broad)
-                    for k in range(whole, last_column):      # columns that are left over, one by one
-                        product_tile(form, operation, memory, tables, word, (i, j, k, first, last), tile, 1)
+                    for first in range(block, max(end_of_block, block + 1), step):
+                        last = min(first + step, end_of_block)
+                        if word[PACKED]:
+                            pack(form, operation, memory, tables, word, (i, j, first, last), rooms[1])
+                        for k in range(first_column, whole, broad):
+                            product_tile(form, operation, memory, tables, word, (i, j, k, first, last), rooms, broad)
+                        for k in range(whole, last_column):      # columns that are left over, one by one
+                            product_tile(form, operation, memory, tables, word, (i, j, k, first, last), rooms, 1)
     return 0
 
 
 @rule
-def product_tile(form, operation, memory, tables, word, at_tile, tile, broad):
-    """A tile of lines and of `broad` columns: the products of inner indices first..last are added.
+def a_index(tables, word, i, j, m):
+    """The element of operand a in batch i, line j, with inner index m. Lines behind the last one are taken as the
+    last one; what is calculated with them is not kept."""
+    return word[A] + tables[word[BATCH_A] + i] + tables[word[LINES_A] + min(j, word[LINES] - 1)] + tables[word[INNER_A] + m]
 
-    Lines behind the last one are calculated as the last one is, and not kept.
-    """
+
+@rule
+def pack(form, operation, memory, tables, word, at_panel, panel):
+    """Bring a tile's lines of operand a next to each other, for inner indices first..last."""
+    i, j, first, last = at_panel
+    tall = height(form, operation)
+    for m in range(first, last):
+        for p in range(tall):
+            rules.copy(form, at(form, panel, (m - first) * tall + p),
+                       at(form, memory, a_index(tables, word, i, j + p, m)))
+
+
+@rule
+def product_tile(form, operation, memory, tables, word, at_tile, rooms, broad):
+    """A tile of lines and of `broad` columns: the products of inner indices first..last are added."""
     i, j, k, first, last = at_tile
-    tall, behind_lines = height(form, operation), word[LINES] - 1
+    (tile, panel), tall = rooms, height(form, operation)
     for p in range(tall):
         for q in range(broad):
             sums = at(form, tile, p * broad + q)
             if first == 0:
                 rules.clear_lanes(form, sums)
             else:
-                rules.copy_lanes(form, sums, at(form, memory, y_of(tables, word, i, min(j + p, behind_lines), k + q)))
-    a, b = word[A] + tables[word[BATCH_A] + i], word[B] + tables[word[BATCH_B] + i]
+                y = y_of(tables, word, i, min(j + p, word[LINES] - 1), k + q)
+                rules.copy_lanes(form, sums, at(form, memory, y))
+    b = word[B] + tables[word[BATCH_B] + i]
     for m in range(first, last):
         for p in range(tall):
-            a_m = at(form, memory, a + tables[word[INNER_A] + m] + tables[word[LINES_A] + min(j + p, behind_lines)])
+            a_m = at(form, memory, a_index(tables, word, i, j + p, m))
+            if word[PACKED]:
+                a_m = at(form, panel, (m - first) * tall + p)
             for q in range(broad):
                 product(form, operation, at(form, tile, p * broad + q), a_m,
                         b_at(form, operation, memory,
                              b + tables[word[INNER_B] + m] + tables[word[COLUMNS_B] + k + q]))
     for p in range(tall):
         for q in range(broad):
-            if j + p <= behind_lines:
+            if j + p < word[LINES]:
                 rules.copy_lanes(form, at(form, memory, y_of(tables, word, i, j + p, k + q)),
                                  at(form, tile, p * broad + q))
 

@@ -421,6 +421,10 @@ def einsum(lowering, entry, inputs, wire):
     return lowering.scaled(lowering.scaled(y, a.factor, wire), b.factor, wire)
 
 
+APART = 512
+"""Numbers this far apart lie in different pages, and push each other out of the cache."""
+
+
 class Product(NamedTuple):
     """y[batch, line, column] = sum over inner of a[batch, line, inner] b[batch, column, inner].
 
@@ -438,7 +442,9 @@ class Product(NamedTuple):
     def cost_of_values(self):
         """About how long einsum_values takes: numbers brought into panels, and products of vectors."""
         _, lines, columns, inner = self.counts
-        return -(-columns // 8) * inner * (12 + 4 * -(-lines // 4))
+        filling = 2 if (np.diff(self.b_axes[1]) == 1).all() else 12      # as vectors, or one by one
+        apart = np.abs(np.diff(self.a_axes[2])).max(initial=0) >= APART
+        return -(-columns // 8) * inner * (filling + (6 if apart else 4) * -(-lines // 4))
 
     def instruction(self, operation, active, wire):
         """The Instruction, of an operation."""

@@ -12,6 +12,7 @@ from numba.extending import intrinsic, models, overload, register_model
 from . import rules
 from .compiling import address
 from .elements import polynomial_at
+from .form import Form
 from .lanes import FormType
 from .tape import CONSTANT_A, CONSTANT_B
 
@@ -71,19 +72,21 @@ def _overload_product(form, operation, y, a, b):
     return lambda form, operation, y, a, b: rules.multiply_add_lanes(form, y, a, b)
 
 
-def _tile(axis):
-    """An intrinsic: lines (0) or columns (1) of a tile of a product."""
+def _constant(size):
+    """An intrinsic: a number that form and operation decide, size(form, whether operand b is a constant)."""
     @intrinsic
-    def size(context, form, operation):
-        count = form.form.tile(operation.operation in CONSTANT_B)[axis]
+    def number(context, form, operation):
+        count = size(form.form, operation.operation in CONSTANT_B)
 
         def generate(context, builder, signature, arguments):
             return context.get_constant(types.intp, count)
         return types.intp(form, operation), generate
-    return size
+    return number
 
 
-height, breadth = _tile(0), _tile(1)
+height = _constant(lambda form, constant: form.tile(constant)[0])
+breadth = _constant(lambda form, constant: form.tile(constant)[1])
+panel_length = _constant(Form.panel)
 
 
 def compiled_kernel(kernel, form, operation):

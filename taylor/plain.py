@@ -80,6 +80,16 @@ def breadth(form, operation):
     return form.tile(operation in CONSTANT_B)[1]
 
 
+def panel_length(form, operation):
+    """Inner indices of a panel of operand a of a product."""
+    return form.panel(operation in CONSTANT_B)
+
+
+def panel_room(form, operation):
+    """A memory for such a panel."""
+    return room(form, panel_length(form, operation) * height(form, operation))
+
+
 def tile_room(form, operation):
     """A memory for a tile of a product."""
     return room(form, height(form, operation) * breadth(form, operation))

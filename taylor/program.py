@@ -27,6 +27,9 @@ MOVING = ("state", "weights", "stored", "polynomial")
 MOST_PIECES = 64
 """A new state that comes from more buffers than this is copied in one go."""
 
+PAGE, WORTH_PACKING = 4096, 16
+"""Operand a of a product is packed if inner indices are a page apart, and so many columns use it again."""
+
 SHORTEST = 4
 """Rows shorter than this are not worth a loop of their own: a table of all elements is as quick."""
 
@@ -351,10 +354,19 @@ def word(instruction, place, tables, form, chunk=None):
     for column, relative in instruction.axes.items():
         row[column] = tables.add(relative)
     if instruction.operation.startswith("einsum"):
-        row[k.COLUMN_BLOCK], row[k.INNER_BLOCK] = form.blocks(row[k.COLUMNS], max(1, row[k.INNER]))
-        row[k.TIGHT_Y], row[k.TIGHT_B] = ((np.diff(instruction.axes[role]) == 1).all()
-                                          for role in (k.COLUMNS_Y, k.COLUMNS_B))
+        products(row, instruction, form)
     return row
+
+
+def products(row, instruction, form):
+    """Enter how a product is calculated into its word."""
+    constant = instruction.operation in k.CONSTANT_B
+    row[k.COLUMN_BLOCK], row[k.INNER_BLOCK] = form.blocks(int(row[k.COLUMNS]), max(1, int(row[k.INNER])), constant)
+    row[k.TIGHT_Y], row[k.TIGHT_B] = ((np.diff(instruction.axes[role]) == 1).all()
+                                      for role in (k.COLUMNS_Y, k.COLUMNS_B))
+    inner = instruction.axes[k.INNER_A]
+    apart = 8 * form.width * np.abs(np.diff(inner)).max(initial=0)
+    row[k.PACKED] = apart >= PAGE and row[k.COLUMNS] >= WORTH_PACKING
 
 
 def in_rows(row, operands, tables, chunk):

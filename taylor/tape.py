@@ -20,9 +20,10 @@ OPERATION, CONDITIONS, MOVING_A, MOVING_Y, COUNT = range(5)
 ROWS, LENGTH, LAST, Y, Y_ROWS, A, A_ROWS, A_STRIDE, B, B_ROWS, B_STRIDE = range(5, 16)
 # einsum: how many batches, rows, columns and inner indices there are, and a table per role and operand; columns
 # and inner indices are taken in blocks, so that what is read again and again stays in the cache. TIGHT: whether
-# consecutive columns of an operand follow each other.
+# consecutive columns of an operand follow each other; PACKED: whether inner indices of a lie so far apart that they
+# are brought next to each other first.
 (BATCH, BATCH_Y, BATCH_A, BATCH_B, LINES, LINES_Y, LINES_A, COLUMNS, COLUMNS_Y, COLUMNS_B, INNER, INNER_A,
- INNER_B, COLUMN_BLOCK, INNER_BLOCK, TIGHT_Y, TIGHT_B) = range(16, 33)
+ INNER_B, COLUMN_BLOCK, INNER_BLOCK, TIGHT_Y, TIGHT_B, PACKED) = range(16, 34)
 # sum, max and one_hot_max: GROUPS groups of LENGTH elements. Element i of group j of operand a lies at
 # A + tables[A_ROWS + j] + tables[MEMBERS + i], and of the result (one_hot_max) likewise.
 GROUPS, MEMBERS, Y_MEMBERS = 16, 17, 18
@@ -31,7 +32,7 @@ GROUPS, MEMBERS, Y_MEMBERS = 16, 17, 18
 LIMIT, A_PITCH = 21, 22
 # A strip runs the next MEMBER_COUNT instructions together, row by row.
 MEMBER_COUNT = 16
-WIDTH = 33
+WIDTH = 34
 
 SCATTERED = -1
 
