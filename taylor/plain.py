@@ -13,7 +13,8 @@ from scipy import special
 from .form import Form
 from .tape import CONSTANT_A, CONSTANT_B
 
-math = types.SimpleNamespace(exp=np.exp, log=np.log, tanh=np.tanh, sin=np.sin, cos=np.cos, sqrt=np.sqrt,
+exponential = np.exp
+math = types.SimpleNamespace(log=np.log, tanh=np.tanh, sin=np.sin, cos=np.cos, sqrt=np.sqrt,
                              erf=special.erf, erfc=special.erfc, pi=np.pi)
 
 

@@ -13,12 +13,12 @@ reads the others; y must not be one of them.
 from numba import config
 
 if config.DISABLE_JIT:
-    from .plain import fused, local, math, positive, rule, zero
+    from .plain import exponential, fused, local, math, positive, rule, zero
 else:
     import math
 
     from .elements import local
-    from .lanes import fused, positive, rule, zero
+    from .lanes import exponential, fused, positive, rule, zero
 
 
 UNROLLED = 8
@@ -223,7 +223,7 @@ def chain(form, x, s, r):
 @rule
 def exp(form, y, x):
     """y = e^x; slope y."""
-    y.constant = math.exp(x.constant)
+    y.constant = exponential(x.constant)
     for r in range(1, form.degree + 1):
         y[r] = chain(form, x, y, r)
 
