@@ -14,7 +14,7 @@ from .form import LANES, Form
 from .linking import link
 from .machine import NO_NUMBERS, NOTHING, STEP_WIDTH, StepTable, run
 from .polynomial import Polynomial, from_lanes, to_lanes
-from .program import Builder, Program
+from .lowering.program import Builder, Program
 
 LARGEST_DEGREE = 1000
 """The compiler takes minutes for higher degrees, and no training that can be predicted at all needs so many

@@ -61,7 +61,7 @@ class Form(NamedTuple):
         `constant` says whether it is one number for all lanes.
         """
         width = 1 if constant else max(1, self.width)
-        columns = min(columns, max(64, BLOCKED // width // max(inner, 1)))
+        columns = min(columns, max(64, BLOCKED // width // max(inner, 1)) // 4 * 4)      # whole tiles
         return columns, min(inner, max(16, BLOCKED // width // columns))
 
     def panel(self, constant):

@@ -13,13 +13,13 @@ from .tape import (A, A_PITCH, A_ROWS, A_STRIDE, B, B_ROWS, B_STRIDE, BATCH, BAT
                    LIMIT, LINES, LINES_A, LINES_Y, MEMBERS, PACKED, ROWS, TIGHT_B, TIGHT_Y, Y, Y_MEMBERS, Y_ROWS)
 
 if config.DISABLE_JIT:
-    from .plain import a_at, apply, at, b_at, behind, breadth, height, kernel, larger, panel_length, panel_room,\
+    from .vectors.plain import a_at, apply, at, b_at, behind, breadth, height, kernel, larger, panel_length, panel_room,\
         positive, product, room, rule, tile_room
 else:
     from .compiling import kernel
-    from .elements import at, behind, panel_room, room, tile_room
-    from .lanes import larger, positive, rule
-    from .operations import a_at, apply, b_at, breadth, height, panel_length, product
+    from .vectors.elements import at, behind, panel_room, room, tile_room
+    from .vectors.lanes import larger, positive, rule
+    from .vectors.operations import a_at, apply, b_at, breadth, height, panel_length, product
 
 PANEL = 128
 """Inner indices that `einsum_values` takes at once: eight columns of them fit into the nearest cache."""

@@ -19,9 +19,9 @@ from . import kernels, machine
 from .form import LANES, Form
 
 if config.DISABLE_JIT:
-    from .plain import compiled_kernel
+    from .vectors.plain import compiled_kernel
 else:
-    from .operations import compiled_kernel
+    from .vectors.operations import compiled_kernel
 
 FEW = 4
 """Kernels that are compiled before a second process has started."""

@@ -17,10 +17,10 @@ from .tape import (A, A_ROWS, A_STRIDE, B, B_ROWS, CONDITIONS, COUNT, EINSUM, FI
                    Memory)
 
 if config.DISABLE_JIT:
-    from .plain import Sources, behind, call, copy, pointers, rule, ticks
+    from .vectors.plain import Sources, behind, call, copy, pointers, rule, ticks
 else:
-    from .elements import behind, call, copy, pointers
-    from .lanes import Sources, rule, ticks
+    from .vectors.elements import behind, call, copy, pointers
+    from .vectors.lanes import Sources, rule, ticks
 
 # Columns of a program: its instructions FIRST..BEHIND; where its data go and how many they are. The state, the
 # inputs from stored states (STORED) and the outputs written out at each step (WRITTEN) are ranges of elements; of

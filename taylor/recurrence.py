@@ -19,7 +19,7 @@ from .form import LANES, TRAININGS, Form
 from .linking import link
 from .machine import NO_RECORDS, NOTHING, STATE, STATE_COUNT, STEP_WIDTH, Records, StepTable, Weights, run
 from .polynomial import to_lanes
-from .program import Builder
+from .lowering.program import Builder
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,12 @@ reads the others; y must not be one of them.
 from numba import config
 
 if config.DISABLE_JIT:
-    from .plain import exponential, fused, local, math, positive, rule, zero
+    from .vectors.plain import exponential, fused, local, math, positive, rule, zero
 else:
     import math
 
-    from .elements import local
-    from .lanes import exponential, fused, positive, rule, zero
+    from .vectors.elements import local
+    from .vectors.lanes import exponential, fused, positive, rule, zero
 
 
 UNROLLED = 8

@@ -13,13 +13,14 @@ import operator
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numba.core.typing.templates import AbstractTemplate, AttributeTemplate, infer_getattr, infer_global, signature
+from numba.core.typing.templates import (AbstractTemplate, AttributeTemplate, infer_getattr, infer_global,
+                                         signature)
 from numba.extending import (intrinsic, lower_builtin, lower_cast, lower_getattr, lower_setattr, models,
                              register_model)
 
-from .form import Form
+from ..form import Form
 from .lanes import LanesType, RealsType, pair, parts, rule, spread
-from .tape import CONSTANT_B
+from ..tape import CONSTANT_B
 
 _DOUBLE = ir.DoubleType()
 

@@ -10,8 +10,8 @@ from functools import partial
 import numpy as np
 from scipy import special
 
-from .form import Form
-from .tape import CONSTANT_A, CONSTANT_B
+from ..form import Form
+from ..tape import CONSTANT_A, CONSTANT_B
 
 exponential = np.exp
 math = types.SimpleNamespace(log=np.log, tanh=np.tanh, sin=np.sin, cos=np.cos, sqrt=np.sqrt,
@@ -122,7 +122,7 @@ def product(form, operation, y, a, b):
 
 def rules():
     """The module of rules, which imports this one."""
-    from . import rules
+    from .. import rules
     return rules
 
 

@@ -18,7 +18,8 @@ from pathlib import Path
 from llvmlite import ir
 from numba import njit, types
 from numba.core import cgutils
-from numba.core.typing.templates import AbstractTemplate, AttributeTemplate, infer_getattr, infer_global, signature
+from numba.core.typing.templates import (AbstractTemplate, AttributeTemplate, infer_getattr, infer_global,
+                                         signature)
 from numba.extending import (NativeValue, intrinsic, lower_builtin, lower_getattr_generic, models, overload,
                              register_model, typeof_impl, unbox)
 
@@ -49,8 +50,9 @@ def _sources():
     """A hash of the code that is compiled. It is part of the names of types, so that what was compiled from other
     sources is not found on disk."""
     digest = sha256()
-    for name in ("elements", "form", "kernels", "lanes", "machine", "operations", "rules", "tape"):
-        digest.update((Path(__file__).parent / f"{name}.py").read_bytes())
+    for name in ("form", "kernels", "machine", "rules", "tape", "vectors/elements", "vectors/lanes",
+                 "vectors/operations"):
+        digest.update((Path(__file__).parent.parent / f"{name}.py").read_bytes())
     return digest.hexdigest()[:16]
 
 

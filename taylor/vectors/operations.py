@@ -9,12 +9,12 @@ import inspect
 from numba import types
 from numba.extending import intrinsic, models, overload, register_model
 
-from . import rules
-from .compiling import address
+from .. import rules
+from ..compiling import address
 from .elements import polynomial_at
-from .form import Form
+from ..form import Form
 from .lanes import FormType
-from .tape import CONSTANT_A, CONSTANT_B
+from ..tape import CONSTANT_A, CONSTANT_B
 
 
 class OperationType(types.Type):

@@ -1,0 +1,1 @@
+"""The numbers that kernels calculate with, compiled (lanes, elements, operations) and in NumPy (plain)."""
