@@ -1,5 +1,5 @@
-"""The slow twins of the compiled walks: a training in the numbers of NumPy, one gate and one step at a time, there
-and back. deletion/gradients/walk.py says what a walk promises."""
+"""The slow twins of the compiled walks: a training in the numbers of NumPy, one gate and one step at a time,
+there and back. deletion/gradients/walk.py says what a walk promises."""
 import numpy as np
 
 import taylor
