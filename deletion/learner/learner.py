@@ -28,8 +28,8 @@ class Learner(Training):
     examples : sequence
         The examples, each an array or a tuple of arrays of real or whole numbers.
     loss : callable
-        loss(parameters, *arrays) -> loss, by the functions of `circuit`. It is called when the learner is
-        made, to be recorded twice for each shape of example, and never again.
+        loss(parameters, *arrays) -> loss, by the functions of `circuit`. It is recorded, twice for each shape
+        of example, when the learner is made, and again where an answer needs it: curvature, finite steps.
     optimizer : SGD, Momentum, Adam or object
         Anything with the three methods `state`, `constants` and `update`.
     schedule : array_like of int, (steps,) or (steps, batch)

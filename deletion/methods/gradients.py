@@ -16,6 +16,12 @@ class ByMetagradient(Method):
     The derivative goes through the whole training. `diagnostics` has `stored`, the number of the training's
     states that were held at once.
 
+    Parameters
+    ----------
+    finite_step : bool
+        Whether to answer with finite steps in place of the derivative: with what deleting each unit changes
+        in the steps that use it, see `Metagradient.changes`. Under Adam that is the better prediction.
+
     Examples
     --------
     >>> import numpy as np
@@ -29,10 +35,15 @@ class ByMetagradient(Method):
 
     name = "metagradient"
 
+    def __init__(self, finite_step: bool = False):
+        self.finite_step = finite_step
+
     def _answer(self, learner, h, measurement):
         with shared():
-            derivative = metagradient(learner, measurement)
-        return Answer(-np.tensordot(h, derivative.gradient, 1), diagnostics={"stored": derivative.stored})
+            derivative = metagradient(learner, measurement, finite_step=self.finite_step)
+        sets = [[learner.units[i] for i in np.flatnonzero(row)] for row in h]
+        change = derivative.changes(sets, weight=1.0 - h.max(initial=0.0), finite_step=self.finite_step)
+        return Answer(change, diagnostics={"stored": derivative.stored})
 
 
 class SketchWithMetagradient(Sketched):

@@ -6,7 +6,7 @@ import json
 import sys
 
 from taylor import rules
-from taylor.plain import Form
+from taylor.form import Form
 
 made = 0
 """Operations since the last reset: 2 for a product with a real number, 6 for a complex one, 2 for a sum."""

@@ -11,14 +11,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 from learners import network
+from numba.core import event
 
-from circuit import progress
+from circuit import progress, real, record
 from circuit.progress import silence
 from deletion import precompute, retrain
 from deletion.directions.terms import add_terms
-from taylor import recurrence
-from taylor.compiling import compiled
+from taylor import Records, Recurrence, Step, compiling, kernels, machine, recurrence
+from taylor.compiling import address, compiled
+from taylor.form import Form
+from taylor.vectors.lanes import FormType
 from taylor.machine import repeat
+from taylor.vectors.operations import OperationType
+
+evaluate = sys.modules["taylor.evaluate"]      # whose name the function has, too
 
 ROOT = Path(__file__).parent.parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -90,14 +96,49 @@ def test_silence_includes_the_announcement(capsys):
     assert error.startswith("compiling a function of float64 for this machine, no time, once: kept in ")
 
 
-def test_every_form_is_compiled_once(learner):
-    """Pushing and measuring need the same kernels, and so do predictions of one set and of many."""
+class Compiled(event.Listener):
+    """Counts how often the compiler works on a function."""
+
+    def __init__(self, function):
+        self.function, self.count = function, 0
+
+    def on_start(self, event):
+        self.count += event.data["dispatcher"] is self.function
+
+    def on_end(self, event):
+        pass
+
+
+def test_every_kernel_is_compiled_once(learner):
+    """For an operation and a form; the machine serves all forms, and predictions need no more kernels."""
+    asked, found = Compiled(kernels.elementwise), set()
+    with event.install_listener("numba:compile", asked):
+        for form in (Form(4, 3), Form(4, 3), Form(2 * 2, 3)):
+            found.add(address(kernels.elementwise, FormType(form), OperationType("scale")))
+    assert asked.count <= 1 and len(found) == 1      # 0, if it was found on disk
     measured = precompute(learner, 16, 2).measure(lambda p: p["w2"].sum())
     measured.predict([3])
+    known = set(compiling._addresses)
     measured.predict_many([[3, 4]] * 200)
     measured.predict_downweights(np.ones((2, 20)))
-    forms = [str(signature[0]) for signature in repeat.signatures]
-    assert len(forms) == len(set(forms)) and len(add_terms.signatures) == 1
+    precompute(learner, 16, 2).measure(lambda p: p["w2"].sum()).predict([3])
+    assert set(compiling._addresses) == known
+    assert len(repeat.signatures) == len(add_terms.signatures) == 1
+
+
+def test_the_machine_is_compiled_once_for_arrays_of_every_kind():
+    """Weights and records that cannot be written to, or that lie among other numbers."""
+    recurrence = Recurrence([record(lambda a, w: a * w.sum(), real(2), real(2))],
+                            [Step(0, np.array([0, 1]), ())] * 3, 1, None, 2)
+    weights = np.array([0.5, 1.0, 0.25, 2.0])
+    for base in (weights[:2].copy(), weights[::2], np.broadcast_to(0.5, (2, 2)), weights.reshape(2, 2).T):
+        base.flags.writeable = False
+        block = recurrence.block([[1.0, 2.0]], base)
+        block.run(0, 3, records=Records(0, saved=np.empty((3, recurrence.record))))
+    read_only = block.constant(0)
+    read_only.flags.writeable = False
+    recurrence.block([read_only], weights.reshape(2, 2)).run(0, 3)
+    assert len(repeat.signatures) == 1
 
 
 @pytest.mark.parametrize("executor", [False, True])
@@ -105,18 +146,19 @@ def test_no_estimate_counts_compiling(monkeypatch, executor):
     """In this test a clock moves by 1000 s whenever kernels are compiled, and by 1 s with every report."""
     now, lines = [0.0], []
     monkeypatch.setattr(progress, "clock", lambda: now[0])
-    ready, count = recurrence.ready, progress.Progress.__call__
+    link, count = machine.link, progress.Progress.__call__
 
-    def slowly(forms):
+    def slowly(program):
         now[0] += 1000.0
-        ready(forms)
+        return link(program)
 
     def counted(self, *work):
         now[0] += 1.0
         count(self, *work)
         lines.append(str(self))
 
-    monkeypatch.setattr(recurrence, "ready", slowly)
+    for module in (recurrence, evaluate):
+        monkeypatch.setattr(module, "link", slowly)
     monkeypatch.setattr(progress.Progress, "__call__", counted)
     if executor:
         with ThreadPoolExecutor(1) as pool:

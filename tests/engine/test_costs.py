@@ -9,6 +9,7 @@ import pytest
 
 from circuit import GATES, einsum, exp, real, record
 from taylor import flops, rules
+from taylor.lowering.gates import EXPONENTS
 
 DEGREES = (1, 2, 5, 9, 12)
 
@@ -18,14 +19,16 @@ CASES = {
     "multiply": ("multiply", {}, (True, True), "multiply", 2, ()),
     "multiply by a constant": ("multiply", {}, (True, False), "multiply_constant", 2, ()),
     "scale": ("scale", {"by": 3.0}, (True,), "scale", 1, (3.0,)),
-    "einsum": ("einsum", {"spec": "i,i->"}, (True, True), "multiply_add", 2, ()),
-    "einsum with a constant": ("einsum", {"spec": "i,i->"}, (True, False), "multiply_add_constant", 2, ()),
+    "einsum": ("einsum", {"spec": "i,i->"}, (True, True), "multiply_add_lanes", 2, ()),
+    "einsum with a constant": ("einsum", {"spec": "i,i->"}, (True, False), "multiply_add_constant_lanes", 2,
+                               ()),
     "sum": ("sum", {"axes": (-1,)}, (True,), "accumulate", 1, ()),
     "scatter": ("scatter", {"count": 4, "rank": 2}, (True, False), "accumulate", 1, ()),
     "gather": ("gather", {"rank": 2}, (True, False), "copy", 1, ()),
     "max": ("max", {"axis": -1}, (True,), "copy", 1, ()),
     **{f"power {a}": ("power", {"exponent": a}, (True,), "power", 1, (float(a),))
-       for a in (2.75, -1, 0.5, -0.5)},
+       for a in (2.75, -2, 0.5)},
+    **{f"power {a}": ("power", {"exponent": a}, (True,), rule, 1, ()) for a, rule in EXPONENTS.items()},
     **{f"power {a}": ("power", {"exponent": a}, (True,), "power_whole", 1, (float(a),))
        for a in (0, 1, 2, 3, 4, 7, 8, 11)},
     # functions of one number, whose rules have their names

@@ -3,34 +3,11 @@ import naive
 import numpy as np
 import pytest
 from checks import assert_close, close
+from twins import assert_naive, constant_series, random_polynomial
 
 import circuit as C
 from circuit import CircuitError, DomainError, ShapeError, gradient, integer, real, record
 from taylor import LANES, Polynomial, Recurrence, Step, evaluate, from_lanes, to_lanes
-
-
-def random_polynomial(rng, shape, degree, directions, size=0.3):
-    """A Polynomial whose constant parts are between 0.5 and 1.5."""
-    coefficients = rng.normal(size=(2, directions, degree) + shape)
-    return Polynomial(rng.uniform(0.5, 1.5, shape), size * (coefficients[0] + 1j * coefficients[1]))
-
-
-def assert_naive(circuit, inputs, degree, tolerance=1e-11):
-    """evaluate() agrees with the slow rules on every output."""
-    outputs = evaluate(circuit, inputs, degree)
-    for j in range(outputs[0].directions):
-        series = [np.concatenate([x.constant[None], x.coefficients[j]]) if isinstance(x, Polynomial)
-                  else constant_series(x, degree) for x in inputs]
-        for output, expected in zip(outputs, naive.circuit(circuit, series, degree)):
-            assert_close(output.all_orders()[j:j + 1], expected[None], tolerance, "whole circuit")
-
-
-def constant_series(x, degree):
-    """A constant as the slow rules take it: whole numbers as they are, real ones as a series."""
-    if np.issubdtype(np.asarray(x).dtype, np.integer):
-        return x
-    x = np.asarray(x, float)
-    return naive.frozen(np.stack([x] + [np.zeros(x.shape)] * degree).astype(complex))
 
 
 def random_circuit(rng, length, size):

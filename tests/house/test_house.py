@@ -52,7 +52,7 @@ def test_a_public_face_may_show_what_stands_in_another_room():
 
 def test_rooms_are_those_there_are_and_hold_few_files():
     assert {path.parent.name for path in (ROOT / "deletion").glob("*/__init__.py")} == set(ROOMS)
-    for folder, most in (("circuit", 16), ("taylor", 16), *((f"deletion/{room}", 9) for room in ROOMS)):
+    for folder, most in (("circuit", 16), ("taylor", 20), *((f"deletion/{room}", 9) for room in ROOMS)):
         files = list((ROOT / folder).glob("*.py"))
         assert len(files) <= most, f"{folder} holds {len(files)} files"
 

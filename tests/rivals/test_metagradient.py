@@ -278,7 +278,8 @@ def test_what_is_no_number_on_the_way_back_names_step_and_example():
     learner = Learner(np.ones(1), [(np.array([x]), 1.0) for x in (2.0, 3.0, 1.0)], three_halves_loss,
                       SGD(0.0), np.arange(3), labels=["anna", "bob", "carl"])
     learner.train()
-    with pytest.raises(DomainError, match=r"step 2 \(example 2, 'carl'\): on the way back, gate power .*positive base"):
+    with pytest.raises(DomainError, match=r"step 2 \(example 2, 'carl'\): on the way back, "
+                                          "gate power .*positive base"):
         metagradient(learner, lambda w: w)
     with pytest.raises(DomainError, match="the measurement of the trained parameters: gate power"):
         metagradient(tiny(), lambda w: (w - w) ** 0.5)

@@ -5,15 +5,16 @@ from learners import converged, data, network
 
 from circuit import DomainError, log
 from deletion import (
-    SGD, Answer, DoesNotApply, Learner, LearnerError, LeaveOneOuts, Method, NoChange, Objective, Retraining,
-    Sketched, SketchedModel, precompute, retrain)
+    SGD, Adam, Answer, DoesNotApply, Learner, LearnerError, LeaveOneOuts, Method, NoChange, Objective,
+    Retraining, Sketched, SketchedModel, precompute, retrain)
 from deletion.influence import (
     PBRF, BayesianInfluence, ByMetagradient, Homotopy, Influence, NewtonStep, SketchWithMetagradient,
-    self_influences)
+    metagradient, self_influences)
 from deletion.unlearning import (
     CertifiedRemoval, Descent, GradientAscent, MinMax, NaturalGradient, Rewind, logistic_bounds)
 
-LEARNERS = {"network": network, "converged": converged}
+LEARNERS = {"network": network, "converged": converged,
+            "adam": lambda: network(optimizer=Adam(0.01, eps=1e-3), steps=60)}
 
 METHODS = [
     (NoChange(), "network"),
@@ -23,6 +24,7 @@ METHODS = [
     (SketchedModel(16, 2), "network"),
     (SketchWithMetagradient(8, 2), "network"),
     (ByMetagradient(), "network"),
+    (ByMetagradient(finite_step=True), "adam"),
     (Influence(), "converged"),
     (Influence("gauss-newton", 1e-3, linear=False, solver="cg"), "converged"),
     (BayesianInfluence(100, 100), "converged"),
@@ -133,6 +135,22 @@ def test_a_sketch_answers_with_its_intervals_and_verdicts():
     without = Sketched(16, 2, calibration=0).answer(learner, sets, measure)
     assert without.interval is None and without.verdict is None
     assert np.allclose(without.change, answer.change, rtol=1e-12)
+
+
+def test_a_metagradient_answers_with_finite_steps_where_it_is_asked_to():
+    learner, sets = LEARNERS["adam"](), [[1], [2, 5, 6], []]
+    result = metagradient(learner, measure, finite_step=True)
+    for finite_step in (False, True):
+        method = ByMetagradient(finite_step)
+        assert repr(method) == f"ByMetagradient(finite_step={finite_step})"
+        for weight in (0.0, 0.25):
+            answer = method.answer(learner, sets, measure, weight=weight)
+            expected = result.changes(sets, weight=weight, finite_step=finite_step)
+            assert np.array_equal(answer.change, expected) and answer.diagnostics == {"stored": 60}
+    true = retrain(learner, [[i] for i in range(20)], measure) - result.value
+    first, finite = (ByMetagradient(x).answer(learner, [[i] for i in range(20)], measure).change
+                     for x in (False, True))
+    assert np.linalg.norm(finite - true) < 0.8 * np.linalg.norm(first - true)
 
 
 def test_gradient_ascent_climbs():

@@ -1,9 +1,10 @@
 """What every walk through a training promises; see deletion/gradients/walk.py."""
 import numpy as np
 import pytest
-from batches import close, repeated, three_kinds
-from learners import logistic, tiny
+from batches import ADAM, close, repeated, three_kinds
+from learners import logistic, network, tiny
 from naive_backward import backwards_naive
+from plain_walk import PlainSeriesWalk, PlainWalk
 
 import circuit as C
 import taylor
@@ -54,6 +55,51 @@ def test_slopes_and_finite_steps_of_every_lane(name, form, rng):
 
 def flat_wires(p):
     return p if hasattr(p, "shape") else C.concatenate([x.reshape(-1) for x in p.values()])
+
+
+# against walks that take one gate of one step at a time -----------------------------------------------------
+
+ALL = {**LEARNERS, "minibatches without repetition": lambda: network(optimizer=ADAM, steps=8),
+       "full batches, affine updates": lambda: logistic(n=7, steps=6)}
+"""Learners of every kind of schedule."""
+
+
+def there_and_back(forward, cotangents, steps, stop):
+    """(the last parameters, slopes, finite steps) of a walk that is taken back in two pieces."""
+    records = forward.forward(0, steps, keep=True)
+    theta, back = forward.parameters, forward.back(cotangents)
+    late, early = (back.run(a, b, records[a:b]) for a, b in ((stop, steps), (0, stop)))
+    return [theta, *(None if x is None else np.concatenate([x, y], axis=1) for x, y in zip(early, late))]
+
+
+@pytest.mark.parametrize("finite", [False, True])
+@pytest.mark.parametrize("shape", [(), (1,), (5,), (16,)])
+@pytest.mark.parametrize("name", ALL)
+def test_it_agrees_with_the_plain_walk(name, shape, finite, rng):
+    """One base or several; one element of a measurement, or as many as go into a block."""
+    learner = ALL[name]()
+    weights = rng.uniform(0.3, 1.5, (*shape, learner.example_count))
+    for lanes in (1, 3, 16) if shape == () else shape:
+        cotangents = rng.normal(size=(lanes, learner.layout.size))
+        fast, slow = (there_and_back(make(learner, weights, finite), cotangents, len(learner.steps), 5)
+                      for make in (walk, PlainWalk))
+        assert len(fast) == 3 and (fast[2] is None) == (slow[2] is None) == (not finite)
+        for x, expected in zip(fast[:2 + finite], slow):
+            assert close(x, expected)
+
+
+@pytest.mark.parametrize("degree, directions", [(0, 1), (1, 3), (3, 8)])
+@pytest.mark.parametrize("name", ALL)
+def test_series_agree_with_the_plain_walk(name, degree, directions, rng):
+    learner = ALL[name]()
+    size, shape = learner.layout.size, (directions, degree, learner.layout.size)
+    lines = 0.1 * (rng.normal(size=(directions, learner.example_count)) + 1j)
+    cotangent = Polynomial(rng.normal(size=size), rng.normal(size=shape) + 1j * rng.normal(size=shape))
+    fast, slow = (there_and_back(make(learner, lines, degree), cotangent, len(learner.steps), 5)
+                  for make in (series_walk, PlainSeriesWalk))
+    assert fast[2] is None and slow[2] is None
+    for x, expected in ((fast[0].all_orders(), slow[0].all_orders()), (fast[1], slow[1])):
+        assert close(x, expected)
 
 
 @pytest.mark.parametrize("make", [lambda learner: walk(learner, np.ones(learner.example_count)),

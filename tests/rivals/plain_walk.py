@@ -1,12 +1,12 @@
-"""Walks through a training in the numbers of NumPy, one gate at a time; see `walk` for what they promise."""
+"""The slow twins of the compiled walks: a training in the numbers of NumPy, one gate and one step at a time,
+there and back. deletion/gradients/walk.py says what a walk promises."""
 import numpy as np
 
 import taylor
 from circuit import DomainError, evaluate
+from deletion.gradients.circuits import backward_circuit, removals
+from deletion.learner.replay import PlainTraining
 from taylor import Polynomial
-
-from ..learner.replay import PlainTraining
-from .circuits import backward_circuit, removals
 
 
 class PlainWalk:
