@@ -14,6 +14,9 @@ CACHED = 512
 BLOCKED = 65536
 """Numbers of operand b of a product that are used again and again, and stay in the second cache: 512 KiB."""
 
+FEWEST = 64
+"""Columns of a product that are taken at a time at least: as often operand a is used again."""
+
 PANEL = 2048
 """Numbers of operand a of a product that are brought next to each other: 16 KiB."""
 
@@ -61,7 +64,7 @@ class Form(NamedTuple):
         `constant` says whether it is one number for all lanes.
         """
         width = 1 if constant else max(1, self.width)
-        columns = min(columns, max(64, BLOCKED // width // max(inner, 1)) // 4 * 4)      # whole tiles
+        columns = min(columns, max(FEWEST, BLOCKED // width // max(inner, 1)) // 4 * 4)      # whole tiles
         return columns, min(inner, max(16, BLOCKED // width // columns))
 
     def panel(self, constant):

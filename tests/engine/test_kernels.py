@@ -193,6 +193,7 @@ def test_small_blocks_change_no_bit(name, still, degree, rng, monkeypatch):
 
     def calculated(block):
         monkeypatch.setattr(form, "BLOCKED", block)
+        monkeypatch.setattr(form, "FEWEST", 8)
         if degree is None:
             return in_plain_lanes(lambda *wires: product(*(wires[::-1] if still == (0,) else wires)),
                                   [arrays[i] for i in moving], [arrays[i][0] for i in still])[0]
@@ -202,6 +203,7 @@ def test_small_blocks_change_no_bit(name, still, degree, rng, monkeypatch):
     word, = words_of("einsum_constant" if still else "einsum", product, shapes, degree, moving)
     assert word[k.INNER_BLOCK] == word[k.INNER] and word[k.COLUMN_BLOCK] == word[k.COLUMNS]
     monkeypatch.setattr(form, "BLOCKED", 1)
+    monkeypatch.setattr(form, "FEWEST", 8)
     word, = words_of("einsum_constant" if still else "einsum", product, shapes, degree, moving)
     assert word[k.INNER_BLOCK] == 16 and word[k.COLUMN_BLOCK] == min(8, word[k.COLUMNS])
     assert np.array_equal(small, whole)
