@@ -1,4 +1,5 @@
 """Compiling is announced before it begins, happens once, counts in no estimate, and works without a cache."""
+import ast
 import os
 import re
 import shutil
@@ -17,7 +18,7 @@ from circuit import progress, real, record
 from circuit.progress import silence
 from deletion import precompute, retrain
 from deletion.directions.terms import add_terms
-from taylor import Records, Recurrence, Step, compiling, kernels, machine, recurrence
+from taylor import Records, Recurrence, Step, compiling, kernels, lanes, machine, recurrence
 from taylor.compiling import address, compiled
 from taylor.form import Form
 from taylor.vectors.lanes import FormType
@@ -78,6 +79,41 @@ def test_without_a_place_for_a_cache_there_is_one_warning(tmp_path):
     assert text == "9.0\n", error
     assert error.count("RuntimeWarning") == 1 and "each start compiles anew. Set NUMBA_CACHE_DIR" in error
     assert "compiling the kernels of degree 0 for this machine, about half a minute, at each start" in error
+
+
+def imported(module, known=()):
+    """The modules of taylor/ that one imports, itself included."""
+    if module in known:
+        return set(known)
+    found = {*known, module}
+    for node in ast.walk(ast.parse((ROOT / "taylor" / f"{module}.py").read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.level == 1:
+            for name in [node.module] if node.module else [alias.name for alias in node.names]:
+                found = imported(name, found)
+    return found
+
+
+def test_compiled_code_depends_on_all_its_sources(monkeypatch):
+    """On disk it is found by a hash of the modules that are compiled, or written into what is compiled."""
+    read, inner = [], Path.read_bytes
+    monkeypatch.setattr(Path, "read_bytes", lambda path: (read.append(path.stem), inner(path))[1])
+    lanes._sources.__wrapped__()
+    assert set(read) == (imported("kernels") | imported("machine")) - {"compiling", "plain"}
+
+
+def test_a_rule_that_is_changed_is_compiled_anew(tmp_path):
+    """Though the kernel that it is part of, and whose file is what the cache looks at, stays as it is."""
+    for room in ("circuit", "taylor"):
+        shutil.copytree(ROOT / room, tmp_path / room, ignore=shutil.ignore_patterns("__pycache__"))
+    rules, printed = tmp_path / "taylor" / "rules.py", []
+    for change in ("", "10.0 * "):
+        text = rules.read_text(encoding="utf-8")
+        changed = text.replace("y.constant = a.constant", f"y.constant = {change}a.constant")
+        rules.write_text(changed, encoding="utf-8")
+        assert (changed != text) == bool(change)
+        printed.append(child(SMALL.replace("import deletion", ""), tmp_path, PYTHONPATH=str(tmp_path),
+                             NUMBA_CACHE_DIR=str(tmp_path / "cache")).communicate()[0])
+    assert printed == ["9.0\n", "90.0\n"]
 
 
 def doubled(x):

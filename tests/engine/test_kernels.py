@@ -292,6 +292,8 @@ def test_small_rows(degree, rng):
         return (C.gather(table, ids) * 2.0, C.gather(table.T, ids[:4]), C.scatter(rows, ids, 5) * 3.0,
                 C.scatter(many, ids[1:4], 4), C.gather(table.reshape(-1), ids),
                 C.scatter(C.gather(table, ids) * rows, ids, 4), C.gather(table[:, 1:3], ids),
+                C.scatter(rows[:, 1:4], ids, 4), C.scatter(rows[::2], ids[:3], 5),
+                C.scatter(rows.T, ids[:5], 4), C.scatter(rows[:, 2], ids, 4),
                 C.gather(C.concatenate([table[2:], table[:2]]), ids))
     for still in ((), (0,), (1,)):
         assert_twins(function, [(4, 5), (6, 5)], degree, rng, [np.array(ROWS)], still)

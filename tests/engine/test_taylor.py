@@ -3,7 +3,7 @@ import naive
 import numpy as np
 import pytest
 from checks import assert_close, close
-from twins import assert_naive, constant_series, random_polynomial
+from twins import assert_lane_by_lane, assert_naive, constant_series, random_polynomial
 
 import circuit as C
 from circuit import CircuitError, DomainError, ShapeError, gradient, integer, real, record
@@ -34,6 +34,19 @@ def test_storage_is_reused_without_harm(seed, size):
     inputs = [random_polynomial(rng, (size,), 3, 2), random_polynomial(rng, (size,), 3, 2),
               rng.normal(size=size)]
     assert_naive(circuit, inputs, 3)
+
+
+@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("size", [4, 150])
+def test_storage_is_reused_without_harm_in_plain_lanes(seed, size):
+    """Where what no lane changes is calculated first, and once for all; and without lanes, at degree 0."""
+    rng = np.random.default_rng(seed)
+    circuit = random_circuit(rng, 40, size)
+    x, y, data = rng.uniform(0.5, 1.5, (3, 16, size))
+    assert_lane_by_lane(circuit, [x, y], [data[0]], 1e-12)
+    assert_lane_by_lane(circuit, [x], [y[0], data[0]], 1e-12)
+    for result, expected in zip(evaluate(circuit, [x[0], y[0], data[0]], 0), circuit(x[0], y[0], data[0])):
+        assert close(result.constant, expected, 1e-12)
 
 
 @pytest.mark.parametrize("degree", [0, 1, 2, 6])
