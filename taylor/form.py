@@ -65,7 +65,7 @@ class Form(NamedTuple):
         """
         width = 1 if constant else max(1, self.width)
         columns = min(columns, max(FEWEST, BLOCKED // width // max(inner, 1)) // 4 * 4)      # whole tiles
-        return columns, min(inner, max(16, BLOCKED // width // columns))
+        return columns, min(inner, max(16, BLOCKED // width // max(columns, 1)))
 
     def panel(self, constant):
         """Inner indices of a tile's lines of operand a that are brought next to each other."""

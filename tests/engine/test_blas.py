@@ -92,7 +92,7 @@ backwards = sys.modules["deletion.gradients.metagradient"]      # whose name the
 CALLS = {
     "eigenvectors of a kernel": (kernel, "eigh", lambda: dense().measure(first).predict([3])),
     "kinks": (replay, "evaluate", lambda: precompute(kinked(), 8, 1)),
-    "training in NumPy": (replay, "evaluate", lambda: network().train()),
+    "training in NumPy": (replay, "evaluate", lambda: network().train(np.ones(20, complex))),
     "metagradient": (backwards, "evaluate", lambda: metagradient(network(), first)),
     "gradients": (objective, "evaluate", lambda: Objective(network()).gradients(network().trained)),
     "Cholesky": (solvers, "cho_factor", influence),

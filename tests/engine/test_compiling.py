@@ -18,9 +18,10 @@ from circuit import progress, real, record
 from circuit.progress import silence
 from deletion import precompute, retrain
 from deletion.directions.terms import add_terms
-from taylor import Records, Recurrence, Step, compiling, kernels, lanes, machine, recurrence
+from taylor import Records, Recurrence, Step, compiling, kernels, linking, recurrence
 from taylor.compiling import address, compiled
 from taylor.form import Form
+from taylor.vectors import lanes
 from taylor.vectors.lanes import FormType
 from taylor.machine import repeat
 from taylor.vectors.operations import OperationType
@@ -78,27 +79,30 @@ def test_without_a_place_for_a_cache_there_is_one_warning(tmp_path):
     text, error = child(SMALL, tmp_path, PYTHONPATH=str(tmp_path), **nowhere).communicate()
     assert text == "9.0\n", error
     assert error.count("RuntimeWarning") == 1 and "each start compiles anew. Set NUMBA_CACHE_DIR" in error
-    assert "compiling the kernels of degree 0 for this machine, about half a minute, at each start" in error
+    assert "compiling the kernels of degree 0 for this machine, about ten seconds, at each start" in error
 
 
 def imported(module, known=()):
-    """The modules of taylor/ that one imports, itself included."""
+    """The modules of taylor/ that one imports, itself included, such as 'vectors/lanes'."""
     if module in known:
         return set(known)
-    found = {*known, module}
-    for node in ast.walk(ast.parse((ROOT / "taylor" / f"{module}.py").read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom) and node.level == 1:
-            for name in [node.module] if node.module else [alias.name for alias in node.names]:
-                found = imported(name, found)
+    found, path = {*known, module}, ROOT / "taylor" / f"{module}.py"
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            folder = path.parents[node.level - 1].relative_to(ROOT / "taylor")
+            names = [node.module.replace(".", "/")] if node.module else [alias.name for alias in node.names]
+            for name in names:
+                found = imported((folder / name).as_posix(), found)
     return found
 
 
 def test_compiled_code_depends_on_all_its_sources(monkeypatch):
     """On disk it is found by a hash of the modules that are compiled, or written into what is compiled."""
     read, inner = [], Path.read_bytes
-    monkeypatch.setattr(Path, "read_bytes", lambda path: (read.append(path.stem), inner(path))[1])
+    monkeypatch.setattr(Path, "read_bytes", lambda path: (read.append(path), inner(path))[1])
     lanes._sources.__wrapped__()
-    assert set(read) == (imported("kernels") | imported("machine")) - {"compiling", "plain"}
+    named = {path.relative_to(ROOT / "taylor").with_suffix("").as_posix() for path in read}
+    assert named == (imported("kernels") | imported("machine")) - {"compiling", "vectors/plain"}
 
 
 def test_a_rule_that_is_changed_is_compiled_anew(tmp_path):
@@ -182,7 +186,7 @@ def test_no_estimate_counts_compiling(monkeypatch, executor):
     """In this test a clock moves by 1000 s whenever kernels are compiled, and by 1 s with every report."""
     now, lines = [0.0], []
     monkeypatch.setattr(progress, "clock", lambda: now[0])
-    link, count = machine.link, progress.Progress.__call__
+    link, count = linking.link, progress.Progress.__call__
 
     def slowly(program):
         now[0] += 1000.0
