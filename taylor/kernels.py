@@ -147,7 +147,7 @@ def einsum_values(form, operation, constants, coefficients, integers, tables, wo
 
     The columns' numbers of b are first brought next to each other (the panel).
     """
-    columns, inner, panel, tile = word[COLUMNS], word[INNER], room(form, PANEL), room(form, TILE)
+    columns, inner, panel, tile = word[COLUMNS], word[INNER], room(form, PANEL), room(form, 1)
     for i in range(word[BATCH]):
         a_i, b_i = word[A] + tables[word[BATCH_A] + i], word[B] + tables[word[BATCH_B] + i]
         for k in range(0, columns, form.lanes):
@@ -184,31 +184,48 @@ def copy_vector(form, memory, element, numbers, first):
 def values_tile(form, constants, tables, word, at_tile, panel, tile):
     """A tile of TILE lines and as many columns as there are lanes: the products with a panel are added."""
     i, j, k, first, count, a_i = at_tile
-    lines, width = word[LINES], min(form.lanes, word[COLUMNS] - k)
-    for p in range(TILE):
-        at(form, tile, p).constant = 0.0
-        if first > 0:
-            for c in range(width):
-                tile[1][p * form.lanes + c] = constants[y_of(tables, word, i, min(j + p, lines - 1), k + c)]
-    a0, a1, a2, a3 = (a_i + tables[word[LINES_A] + j], a_i + tables[word[LINES_A] + min(j + 1, lines - 1)],
-                      a_i + tables[word[LINES_A] + min(j + 2, lines - 1)],
-                      a_i + tables[word[LINES_A] + min(j + 3, lines - 1)])
-    y0, y1, y2, y3 = at(form, tile, 0), at(form, tile, 1), at(form, tile, 2), at(form, tile, 3)
-    t0, t1, t2, t3 = y0.constant, y1.constant, y2.constant, y3.constant
+    last_line, width = word[LINES] - 1, min(form.lanes, word[COLUMNS] - k)
+    lines = word[LINES_A]
+    a0, a1, a2, a3 = (a_i + tables[lines + j], a_i + tables[lines + min(j + 1, last_line)],
+                      a_i + tables[lines + min(j + 2, last_line)], a_i + tables[lines + min(j + 3, last_line)])
+    t0, t1, t2, t3 = (sums_so_far(form, constants, tables, word, (i, j, k, first, width), tile),
+                      sums_so_far(form, constants, tables, word, (i, j + 1, k, first, width), tile),
+                      sums_so_far(form, constants, tables, word, (i, j + 2, k, first, width), tile),
+                      sums_so_far(form, constants, tables, word, (i, j + 3, k, first, width), tile))
     for m in range(count):
         b, inner = at(form, panel, m).constant, tables[word[INNER_A] + first + m]
         t0 = rules.fused(constants[a0 + inner], b, t0)
         t1 = rules.fused(constants[a1 + inner], b, t1)
         t2 = rules.fused(constants[a2 + inner], b, t2)
         t3 = rules.fused(constants[a3 + inner], b, t3)
-    y0.constant, y1.constant, y2.constant, y3.constant = t0, t1, t2, t3
-    for p in range(min(TILE, lines - j)):
-        if word[TIGHT_Y] and width == form.lanes:
-            y = behind(constants, y_of(tables, word, i, j + p, k))
-            at(form, (constants, y), 0).constant = at(form, tile, p).constant
-        else:
-            for c in range(width):
-                constants[y_of(tables, word, i, j + p, k + c)] = tile[1][p * form.lanes + c]
+    keep_sums(form, constants, tables, word, (i, j, k, width), t0, tile)
+    keep_sums(form, constants, tables, word, (i, j + 1, k, width), t1, tile)
+    keep_sums(form, constants, tables, word, (i, j + 2, k, width), t2, tile)
+    keep_sums(form, constants, tables, word, (i, j + 3, k, width), t3, tile)
+
+
+@rule
+def sums_so_far(form, constants, tables, word, at_row, tile):
+    """The sums of earlier panels in a line of a tile, or zeros."""
+    i, j, k, first, width = at_row
+    sums = at(form, tile, 0)
+    sums.constant = 0.0
+    if first > 0 and j < word[LINES]:
+        for c in range(width):
+            tile[1][c] = constants[y_of(tables, word, i, j, k + c)]
+    return sums.constant
+
+
+@rule
+def keep_sums(form, constants, tables, word, at_row, sums, tile):
+    """Write a line of a tile, if it is one of the result."""
+    i, j, k, width = at_row
+    if j < word[LINES] and word[TIGHT_Y] and width == form.lanes:
+        at(form, (constants, behind(constants, y_of(tables, word, i, j, k))), 0).constant = sums
+    elif j < word[LINES]:
+        at(form, tile, 0).constant = sums
+        for c in range(width):
+            constants[y_of(tables, word, i, j, k + c)] = tile[1][c]
 
 
 # groups and rows --------------------------------------------------------------------------------------------

@@ -256,9 +256,8 @@ def load(task, arrays, program, step):
         example, element = arrays.examples[step[WEIGHT_START] + i], program[WEIGHTS] + i
         arrays.constants[element] = arrays.weight_constants[example]
         if program[WEIGHTS_MOVING]:
+            # higher orders stay zero: nothing else writes an input
             copy(arrays.coefficients, element * width, arrays.weight_lines, example * order, order)
-            for r in range(order, width):
-                arrays.coefficients[element * width + r] = 0.0
 
 
 @rule

@@ -17,7 +17,7 @@ from .evaluate import checked_degree
 from .explain import explain
 from .form import LANES, TRAININGS, Form
 from .linking import link
-from .machine import NO_RECORDS, NOTHING, STATE, STATE_COUNT, STEP_WIDTH, Records, StepTable, Weights, run
+from .machine import NO_RECORDS, NOTHING, STATE, STATE_COUNT, STEP_WIDTH, STORED_COUNT, STORED_MOVING, WRITTEN_COUNT, Records, StepTable, Weights, run
 from .polynomial import to_lanes
 from .lowering.program import Builder
 
@@ -133,8 +133,35 @@ class Recurrence:
     @property
     def record(self) -> int:
         """How many numbers a stored state has."""
-        part, form = self.program.parts[0], self.form
-        return part.row[STATE_COUNT] * (form.width + form.shared)
+        return self.widths[0]
+
+    @property
+    def widths(self) -> tuple[int, int, int]:
+        """How many numbers are saved, read and written at a step; see Records."""
+        row, form = self.program.parts[0].row, self.form
+        each = form.width + form.shared
+        read = each if row[STORED_MOVING] else 1
+        return int(row[STATE_COUNT] * each), int(row[STORED_COUNT] * read), int(row[WRITTEN_COUNT] * each)
+
+    def check_records(self, records: Records, begin: int, end: int) -> None:
+        """Raise CircuitError unless records are arrays that steps begin..end can read and write.
+
+        Parameters
+        ----------
+        records : Records
+            Arrays of float64 whose rows follow each other in memory.
+        begin, end : int
+            Numbers of steps.
+        """
+        for name, array, width in zip(records._fields[1:], records[1:], self.widths):
+            if array is None:
+                continue
+            if array.dtype != np.float64 or not array.flags.c_contiguous or array.shape[1:] != (width,):
+                raise CircuitError(f"records {name}: expected float64 of shape (steps, {width}), row by row, got "
+                                   f"{array.dtype} of shape {array.shape}, strides {array.strides}")
+            if not records.first <= begin or end - records.first > len(array):
+                raise CircuitError(f"records {name} of steps {records.first} to {records.first + len(array)} do not "
+                                   f"hold steps {begin} to {end}")
 
     def block(self, state: Sequence[ArrayLike], base: ArrayLike, lines: ArrayLike | None = None,
               first: int = 0, count: int | None = None) -> "Block":
@@ -282,6 +309,7 @@ class Block:
         recurrence = self.recurrence
         if not 0 <= begin <= end <= len(recurrence):
             raise CircuitError(f"steps {begin} to {end} of a recurrence with {len(recurrence)} steps")
+        recurrence.check_records(records, begin, end)
 
         def attempt(closely):
             return run(self.program, recurrence.functions, self.memory, recurrence.schedule, (begin, end),

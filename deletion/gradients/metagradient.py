@@ -36,6 +36,11 @@ from .passes import Pass, run_passes
 from .walk import LANES, walk
 
 
+ALONE = 3
+"""So many elements of a measurement at one base are taken one by one, as numbers: on microgpt lanes cost as much as
+three and a half of them, however many are used."""
+
+
 @dataclass(frozen=True)
 class Metagradient:
     """The derivative of one measurement f of one learner in the weight of every unit.
@@ -253,7 +258,8 @@ class Sums:
         """Return the passes: for each a block of bases, and blocks of elements."""
         bases, elements = self.totals.shape[1:3]
         if bases * len(range(0, elements, LANES)) <= len(range(0, bases, LANES)) * elements:
-            parts = [slice(at, min(at + LANES, elements)) for at in range(0, elements, LANES)]
+            size = 1 if elements <= ALONE else LANES
+            parts = [slice(at, min(at + size, elements)) for at in range(0, elements, size)]
             return [self.one_pass(base, parts) for base in range(bases)]
         return [self.one_pass(slice(at, min(at + LANES, bases)), range(elements))
                 for at in range(0, bases, LANES)]
