@@ -2,7 +2,6 @@
 import numpy as np
 
 from circuit import DomainError, concatenate, real, record
-from taylor import LANES as DIRECTIONS
 from taylor import Polynomial, Records, Recurrence, Step, from_lanes, to_lanes
 
 from ..learner.recording import recorded_gradient, recorded_update

@@ -46,17 +46,12 @@ from typing import Any, Protocol, Sequence
 
 import numpy as np
 
+from taylor import LANES as DIRECTIONS
+from taylor import TRAININGS as LANES
 from taylor import Polynomial
 
 from ..learner.learner import Learner
 from .compiled_walk import CompiledSeriesWalk, CompiledWalk
-
-LANES = 16
-"""Elements of a measurement, or bases, in a block."""
-
-DIRECTIONS = 8
-"""Directions of a Taylor series in a block."""
-
 
 class Walk(Protocol):
     """A training on its way forward, and the source of walks back through it.
