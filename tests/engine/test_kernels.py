@@ -12,7 +12,10 @@ from taylor.form import LANES, TRAININGS, Form
 from taylor.lowering.program import Builder
 
 FORMS = pytest.mark.parametrize("degree", [0, 1, 2, 3, 4, 9, None])
-"""Degrees; None stands for plain lanes."""
+"""Degrees, one for each shape of a product's tile and more; None stands for plain lanes."""
+
+FEW = pytest.mark.parametrize("degree", [0, 2, 9, None])
+"""Where there are no tiles: each form and operation takes a third of a second to compile."""
 
 
 def form_of(degree):
@@ -81,7 +84,7 @@ def elementwise(a, b):
     return function
 
 
-@FORMS
+@FEW
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_small_elementwise(layout, degree, rng):
     """Both operands move, or one of them."""
@@ -90,7 +93,7 @@ def test_small_elementwise(layout, degree, rng):
         assert_twins(function, [(24,), (24,)], degree, rng, still=still)
 
 
-@FORMS
+@FEW
 @pytest.mark.parametrize("exponent", [-1, -0.5, -1.5, -2, 0.5, 0, 1, 2, 5])
 def test_small_powers(exponent, degree, rng):
     """Those of every training step have kernels of their own."""
@@ -103,7 +106,7 @@ def test_small_powers(exponent, degree, rng):
     assert_twins(function, [(7,)], degree, rng)
 
 
-@FORMS
+@FEW
 def test_small_strips_are_longer_than_a_chunk(degree, rng):
     """Their last chunk is shorter; one operand is read in reverse order of rows, and one result outside."""
     chunk = form_of(degree).chunk
@@ -263,7 +266,7 @@ def of_groups(arrange):
     return function
 
 
-@FORMS
+@FEW
 @pytest.mark.parametrize("arrange", GROUPS)
 def test_small_groups(arrange, degree, rng):
     assert_twins(of_groups(GROUPS[arrange]), [(24,)], degree, rng)
@@ -289,7 +292,7 @@ def test_small_groups_where_lanes_differ(rng):
 ROWS = [0, 3, 3, 1, 0, 3]
 
 
-@FORMS
+@FEW
 def test_small_rows(degree, rng):
     """gather and scatter: rows several times and never, of tables and rows that lie in several ways."""
     def function(table, rows, ids):
@@ -329,7 +332,7 @@ PLACED = {
 }
 
 
-@FORMS
+@FEW
 @pytest.mark.parametrize("name", PLACED)
 def test_small_sums_of_placed_tensors(name, degree, rng):
     for still in ((), (0,), (1,)):
@@ -347,14 +350,14 @@ def test_small_gradients_of_slices(rng):
     def loss(x):
         return (x[:5] * x[3:8]).sum() + C.exp(x[1:11:3]).sum() + (x[10:] ** 3).sum()
     gradient = C.gradient(record(loss, real(16)), [0])
-    for degree in (0, 1, 3, None):
+    for degree in (0, 2, None):
         assert_twins(lambda x: gradient(x)[1], [(16,)], degree, rng)
 
 
 # what is hidden ---------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("name", ["max", "one_hot_max"])
-@pytest.mark.parametrize("degree", [0, 1, None])
+@pytest.mark.parametrize("degree", [0, 2, None])
 def test_small_infinities_do_not_hide_in_groups(name, degree):
     """A number that is not finite and loses is an error all the same."""
     def function(x):
@@ -371,5 +374,5 @@ def test_small_tensors_without_elements(rng):
     def function(x, y):
         return (x[:0] * y[:0], C.concatenate([x[:0], y]) * 2.0, x[:0].sum() + y.sum(),
                 C.einsum("i,j->ij", x[:0], y))
-    for degree in (0, 1, None):
+    for degree in (0, 2, None):
         assert_twins(function, [(4,), (4,)], degree, rng)
