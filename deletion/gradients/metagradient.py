@@ -29,12 +29,12 @@ from circuit.checks import checked_learner, checked_threads, iterable, real_arra
 from circuit.errors import LearnerError
 from circuit.progress import Progress
 from circuit.reverse import vjp
+from taylor import TRAININGS
 
 from ..learner.learner import Learner
 from .circuits import update_is_affine
 from .passes import Pass, run_passes
-from .walk import LANES, walk
-
+from .walk import walk
 
 ALONE = 3
 """So many elements of a measurement at one base are taken one by one, as numbers: on microgpt lanes cost as much as
@@ -227,7 +227,7 @@ def checked_weights(learner, weights):
 class Sums:
     """The results of all blocks, added up.
 
-    A block covers either up to LANES elements of the measurement at one base, or up to LANES bases for one
+    A block covers either up to TRAININGS elements of the measurement at one base, or up to TRAININGS bases for one
     element, whichever needs fewer blocks: at one base always the former.
 
     Parameters
@@ -257,12 +257,12 @@ class Sums:
     def passes(self):
         """Return the passes: for each a block of bases, and blocks of elements."""
         bases, elements = self.totals.shape[1:3]
-        if bases * len(range(0, elements, LANES)) <= len(range(0, bases, LANES)) * elements:
-            size = 1 if elements <= ALONE else LANES
+        if bases * len(range(0, elements, TRAININGS)) <= len(range(0, bases, TRAININGS)) * elements:
+            size = 1 if elements <= ALONE else TRAININGS
             parts = [slice(at, min(at + size, elements)) for at in range(0, elements, size)]
             return [self.one_pass(base, parts) for base in range(bases)]
-        return [self.one_pass(slice(at, min(at + LANES, bases)), range(elements))
-                for at in range(0, bases, LANES)]
+        return [self.one_pass(slice(at, min(at + TRAININGS, bases)), range(elements))
+                for at in range(0, bases, TRAININGS)]
 
     def one_pass(self, bases, elements):
         """Return a Pass at one base for slices of elements, or at a slice of bases for single elements."""

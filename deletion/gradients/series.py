@@ -21,12 +21,12 @@ from circuit.checks import array_of, checked_threads
 from circuit.errors import LearnerError
 from circuit.progress import Progress
 from circuit.reverse import vjp
-from taylor import checked_degree
+from taylor import LANES, checked_degree
 
 from ..learner.learner import Learner
 from .metagradient import checked_measurement, measuring
 from .passes import Pass, run_passes
-from .walk import DIRECTIONS, series_walk
+from .walk import series_walk
 
 
 @dataclass(frozen=True)
@@ -139,8 +139,8 @@ class SeriesSums:
 
     def passes(self):
         """Return a Pass for each block of directions."""
-        return [self.one_pass(slice(at, at + DIRECTIONS))
-                for at in range(0, len(self.directions), DIRECTIONS)]
+        return [self.one_pass(slice(at, at + LANES))
+                for at in range(0, len(self.directions), LANES)]
 
     def one_pass(self, block):
         """Return the Pass of a slice of directions."""

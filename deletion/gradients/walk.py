@@ -46,8 +46,6 @@ from typing import Any, Protocol, Sequence
 
 import numpy as np
 
-from taylor import LANES as DIRECTIONS
-from taylor import TRAININGS as LANES
 from taylor import Polynomial
 
 from ..learner.learner import Learner
@@ -110,7 +108,7 @@ def walk(learner: Learner, weights: np.ndarray, finite: bool = False) -> Walk:
     learner : Learner
         The learner.
     weights : np.ndarray, (examples,) or (bases, examples)
-        The weight of each example: form 1, or form 2 with at most LANES bases.
+        The weight of each example: form 1, or form 2 with at most taylor.TRAININGS bases.
     finite : bool
         Whether walks back return finite steps.
 
@@ -129,7 +127,7 @@ def series_walk(learner: Learner, lines: np.ndarray, degree: int) -> Walk:
     learner : Learner
         The learner.
     lines : np.ndarray, (directions, examples)
-        Complex: the weight of example i along a direction is 1 + t line_i. At most DIRECTIONS.
+        Complex: the weight of example i along a direction is 1 + t line_i. At most taylor.LANES.
     degree : int
         The highest power of t kept, >= 0.
 
