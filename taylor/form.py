@@ -26,8 +26,8 @@ class Form(NamedTuple):
 
     degree   the highest power of t
     lanes    how many directions there are side by side
-    shared   whether all lanes share the constant parts; if not, each lane is a plain calculation of its own, and
-             there are no coefficients
+    shared   whether all lanes share the constant parts; if not, each lane is a plain calculation of its own,
+             and there are no coefficients
     """
     degree: int
     lanes: int

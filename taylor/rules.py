@@ -243,7 +243,8 @@ def log(form, y, x):
 
 @rule
 def power_orders(form, y, x, exponent):
-    """The coefficients of y = x^a, from x y' = a x' y:  r x_0 y_r = sum_{j=1..r} (a j - (r - j)) x_j y_{r-j}."""
+    """The coefficients of y = x^a, from x y' = a x' y:
+    r x_0 y_r = sum_{j=1..r} (a j - (r - j)) x_j y_{r-j}."""
     inverse = 1.0 / x.constant
     for r in range(1, form.degree + 1):
         total = exponent * r * y.constant * x[r]

@@ -8,10 +8,10 @@ ids.
 Multiplication by a constant is postponed: a tensor carries a factor through products, sums and moves until a
 gate must write it. So x - y, a mean, or Adam's 0.85 m + 0.15 g is a single instruction.
 
-An element is *active* if it differs from lane to lane, because it depends on the polynomial inputs or, in plain
-trainings, on inputs that each lane has for itself; else it is *constant*: one number. Instructions that read
-constants alone are calculated once for all lanes. Products and sums of an active and a constant operand have
-rules of their own.
+An element is *active* if it differs from lane to lane, because it depends on the polynomial inputs or, in
+plain trainings, on inputs that each lane has for itself; else it is *constant*: one number. Instructions that
+read constants alone are calculated once for all lanes. Products and sums of an active and a constant operand
+have rules of their own.
 """
 from bisect import bisect_right
 from dataclasses import dataclass, field
@@ -109,9 +109,11 @@ def renamed(ids, old, new):
 class Lowering:
     """Lowers circuits one after the other into one space of ids.
 
-    form is that of the polynomials; rule_of(gate) -> how a gate is lowered: rule(lowering, entry, inputs, wire) ->
-    tensor. buffers, instructions and integers (the buffers of whole numbers: (first, array or None)) grow as
-    circuits are lowered.
+    form      of the polynomials
+    rule_of   rule_of(gate) is how a gate is lowered: rule(lowering, entry, inputs, wire) -> tensor
+
+    buffers, instructions and integers (the buffers of whole numbers: (first, array or None)) grow as circuits
+    are lowered.
     """
 
     def __init__(self, form, rule_of):

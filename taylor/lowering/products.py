@@ -68,8 +68,8 @@ class Product(NamedTuple):
         axes = dict(zip((k.BATCH_Y, k.LINES_Y, k.COLUMNS_Y), self.y_axes))
         axes.update(zip((k.BATCH_A, k.LINES_A, k.INNER_A), self.a_axes))
         axes.update(zip((k.BATCH_B, k.COLUMNS_B, k.INNER_B), self.b_axes))
-        return Instruction(operation, active, wire, self.y.ids.ravel(), self.a.ids.ravel(), self.b.ids.ravel(),
-                           moving=self.a.active, axes=axes,
+        return Instruction(operation, active, wire, self.y.ids.ravel(), self.a.ids.ravel(),
+                           self.b.ids.ravel(), moving=self.a.active, axes=axes,
                            columns=dict(zip((k.BATCH, k.LINES, k.COLUMNS, k.INNER), self.counts)))
 
 

@@ -4,9 +4,9 @@
 `u[r]`, r = 1..degree, is the Lanes of order r.
 
 Layout: the constant part of element e of a block is constants[e]. Its coefficients start at
-coefficients[e * 2 p lanes], as (order, real/imaginary, direction) with the directions innermost and contiguous,
-so that one order of one element is one or two machine registers. Where lanes do not share the constant part,
-as in plain trainings, it has one number per lane, from coefficients[e * lanes] on.
+coefficients[e * 2 p lanes], as (order, real/imaginary, direction) with the directions innermost and
+contiguous, so that one order of one element is one or two machine registers. Where lanes do not share the
+constant part, as in plain trainings, it has one number per lane, from coefficients[e * lanes] on.
 """
 import operator
 
@@ -40,7 +40,8 @@ class _PolynomialModel(models.StructModel):
 
 
 def polynomial_at(form, constant=False):
-    """(the type, code) of a polynomial of a form, or of a constant beside it, at an element of a block's memory."""
+    """(the type, code) of a polynomial of a form, or of a constant beside it, at an element of a block's
+    memory."""
     form = Form(0, form.lanes) if constant else form
     polynomial = PolynomialType(form)
 
@@ -72,7 +73,8 @@ def _reserve(form, count):
 
     def generate(context, builder, signature, arguments):
         def array(size):
-            stack = cgutils.alloca_once(builder, ir.ArrayType(ir.VectorType(_DOUBLE, 8), max(1, -(-size // 8))))
+            vectors = ir.ArrayType(ir.VectorType(_DOUBLE, 8), max(1, -(-size // 8)))
+            stack = cgutils.alloca_once(builder, vectors)
             return builder.bitcast(stack, _DOUBLE.as_pointer())
         return cgutils.pack_array(builder, [array(count), array(count * form.form.width)])
     return memory, generate
@@ -189,10 +191,11 @@ def pointers(context, arrays):
         result = types.NamedTuple([pointer(x) for x in several], arrays.instance_class)
 
     def generate(context, builder, signature, arguments):
-        values = [arguments[0]] if result is not None and isinstance(arrays, types.Array) else \
-            cgutils.unpack_tuple(builder, arguments[0], len(several))
-        data = [context.make_array(kind)(context, builder, value).data for kind, value in zip(several, values)]
-        return data[0] if isinstance(arrays, types.Array) else context.make_tuple(builder, result, data)
+        single = isinstance(arrays, types.Array)
+        values = [arguments[0]] if single else cgutils.unpack_tuple(builder, arguments[0], len(several))
+        data = [context.make_array(kind)(context, builder, value).data
+                for kind, value in zip(several, values)]
+        return data[0] if single else context.make_tuple(builder, result, data)
     return result(arrays), generate
 
 
