@@ -46,8 +46,8 @@ class Shared:
         return getattr(self.files, name)
 
     def load_overload(self, signature, target):
-        """Return the compiled code for a signature, or None: then this process must compile it. If another one
-        does so at the moment, wait for it."""
+        """Return the compiled code for a signature, or None: then this process must compile it. If another
+        one does so at the moment, wait for it."""
         code = self.files.load_overload(signature, target)
         if code is None:
             self.claims[signature] = self.locked(sha256(str(signature).encode()).hexdigest()[:16])

@@ -64,8 +64,8 @@ def einsum(form, operation, constants, coefficients, integers, tables, word, num
     """y[batch, line, column] = sum over inner of a[batch, line, inner] b[batch, column, inner], lane by lane.
 
     A tile of lines and columns is calculated at once: its sums stay in registers, and what is loaded of a and
-    b serves several of them. Columns and inner indices are taken in blocks, so that b stays in a cache, and the
-    tile's lines of a are brought next to each other where they lie far apart (the panel).
+    b serves several of them. Columns and inner indices are taken in blocks, so that b stays in a cache, and
+    the tile's lines of a are brought next to each other where they lie far apart (the panel).
     """
     memory, rooms = (constants, coefficients), (tile_room(form, operation), panel_room(form, operation))
     columns, inner, broad = word[COLUMNS], word[INNER], breadth(form, operation)

@@ -22,9 +22,9 @@ else:
     from .vectors.elements import behind, call, copy, pointers
     from .vectors.lanes import Sources, rule, ticks
 
-# Columns of a program: its instructions FIRST..BEHIND; where its data go and how many they are. The state, the
-# inputs from stored states (STORED) and the outputs written out at each step (WRITTEN) are ranges of elements.
-# WEIGHTS_MOVING and STORED_MOVING say whether these elements differ from lane to lane.
+# Columns of a program: its instructions FIRST..BEHIND; where its data go and how many they are. The state,
+# the inputs from stored states (STORED) and the outputs written out at each step (WRITTEN) are ranges of
+# elements. WEIGHTS_MOVING and STORED_MOVING say whether these elements differ from lane to lane.
 (FIRST, BEHIND, REALS, REAL_COUNT, INTEGERS, INTEGER_COUNT, WEIGHTS, WEIGHT_COUNT, WEIGHTS_MOVING, STATE,
  STATE_COUNT, STORED, STORED_COUNT, STORED_MOVING, WRITTEN, WRITTEN_COUNT) = range(16)
 PROGRAM_WIDTH = 16
@@ -33,9 +33,9 @@ PROGRAM, REAL_START, INTEGER_START, WEIGHT_START = range(4)
 STEP_WIDTH = 4
 # Columns of a task: steps BEGIN..END, the last one first if BACKWARDS; CLOSELY, whether the result of every
 # instruction is checked, not only what could hide an error; TIMED, whether times are measured. Of the form:
-# SHARED, whether lanes share the constant parts; LANE_WIDTH, how many numbers of an element differ from lane to
-# lane; ORDER_WIDTH, how many of these are of order 1. FIRST_RECORD is the step of the first record, and the
-# last three are how many numbers are saved, read and written at each step (0: none).
+# SHARED, whether lanes share the constant parts; LANE_WIDTH, how many numbers of an element differ from lane
+# to lane; ORDER_WIDTH, how many of these are of order 1. FIRST_RECORD is the step of the first record, and
+# the last three are how many numbers are saved, read and written at each step (0: none).
 (BEGIN, END, BACKWARDS, CLOSELY, TIMED, SHARED, LANE_WIDTH, ORDER_WIDTH, FIRST_RECORD, SAVED_WIDTH,
  READ_WIDTH, WRITTEN_WIDTH) = range(12)
 
@@ -345,12 +345,11 @@ def run(program, functions, memory, schedule, steps, *, weights=NO_WEIGHTS, reco
         backwards=False, closely=False, clock=NOTHING):
     """Run steps (begin, end) of a schedule on a block's memory; returns what `repeat` does."""
     widths = [0 if x is None else x.shape[1] for x in records[1:]]
-    task = np.array([*steps, backwards, closely, len(clock) > 0, *program.form.layout, records.first, *widths],
-                    np.int64)
+    task = [*steps, backwards, closely, len(clock) > 0, *program.form.layout, records.first, *widths]
     numbers = [NO_NUMBERS if x is None else x.reshape(-1) for x in records[1:]]
     memory = Memory(*memory)._replace(numbers=memory.numbers.reshape(-1))
     arrays = Arrays(*memory, *weights, *schedule, *numbers, functions, program.tape.reshape(-1), clock)
-    return repeat(Sources(), task, arrays)
+    return repeat(Sources(), np.array(task, np.int64), arrays)
 
 
 WHOLE = {"integers", "tables", "programs", "steps", "wholes", "examples", "functions", "tape", "clock"}

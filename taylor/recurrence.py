@@ -1,9 +1,11 @@
-"""Circuits applied again and again to a state: trainings in polynomials, one block of directions at a time.
+"""Circuits applied again and again to a state: trainings, one block of directions or of plain trainings at a
+time, forwards or backwards.
 
-Every circuit of a recurrence has the inputs (state..., weights, data...) and the outputs (state..., anything
-else). Step s replaces the state by what its circuit returns for it. Example weights are linear in t: weight i
-is base_i + t line_i, where line_i is complex, one number per direction. Everything else in a step is data:
-real or whole numbers, the same for all directions.
+Every circuit of a recurrence has the inputs (state..., stored..., weights, data...) and the outputs
+(state..., anything else). Step s replaces the state by what its circuit returns for it. Example weights are
+linear in t: weight i is base_i + t line_i, where line_i is complex, one number per direction; plain trainings
+have a weight per lane instead. Stored states are what another run has saved before each step, as the way back
+through a training needs it. Everything else in a step is data: real or whole numbers, the same for all lanes.
 """
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,9 +19,9 @@ from .evaluate import checked_degree
 from .explain import explain
 from .form import LANES, TRAININGS, Form
 from .linking import link
+from .lowering.program import Builder
 from .machine import NO_RECORDS, NOTHING, STATE, STATE_COUNT, STEP_WIDTH, Records, StepTable, Weights, run
 from .polynomial import to_lanes
-from .lowering.program import Builder
 
 
 @dataclass(frozen=True)

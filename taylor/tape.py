@@ -27,10 +27,10 @@ ROWS, LENGTH, LAST, Y, Y_ROWS, A, A_ROWS, A_STRIDE, B, B_ROWS, B_STRIDE = range(
 # sum, max and one_hot_max: GROUPS groups of LENGTH elements. Element i of group j of operand a lies at
 # A + tables[A_ROWS + j] + tables[MEMBERS + i], and of the result (one_hot_max) likewise.
 GROUPS, MEMBERS, Y_MEMBERS = 16, 17, 18
-# gather and scatter: LINES rows of LENGTH elements, chosen by whole numbers from a table with LIMIT rows. Row j
-# of operand a begins at A + j * A_PITCH.
+# gather and scatter: LINES rows of LENGTH elements, chosen by whole numbers from a table with LIMIT rows.
+# Row j of operand a begins at A + j * A_PITCH.
 LIMIT, A_PITCH = 21, 22
-# The head of a strip: the next MEMBER_COUNT instructions run together, chunk by chunk; ROWS is how many chunks.
+# The head of a strip: the next MEMBER_COUNT instructions run together, one chunk (a row) at a time.
 MEMBER_COUNT = 16
 WIDTH = 34
 

@@ -55,8 +55,8 @@ class CompiledWalk:
 class CompiledBack:
     """The way back.
 
-    With one base the lanes are elements of the measurement, and one element alone takes no lanes; with several
-    bases a lane holds a base.
+    With one base the lanes are elements of the measurement, and one element alone takes no lanes; with
+    several bases a lane holds a base.
     """
 
     def __init__(self, walk, cotangent):

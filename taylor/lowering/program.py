@@ -30,8 +30,8 @@ MOST_PIECES = 64
 
 @dataclass
 class Part:
-    """One circuit of a program: where its inputs and outputs lie (element numbers), which outputs have
-    coefficients, and its row for the machine (see machine.py)."""
+    """One circuit of a program: where its inputs and outputs lie (element numbers), which outputs are active
+    (differ from lane to lane), and its row for the machine (see machine.py)."""
     circuit: Circuit
     inputs: list
     outputs: list
@@ -43,11 +43,11 @@ class Part:
 class Program:
     """What the machine runs.
 
-    tape          (instructions, WIDTH) int64;   tables, numbers: see kernels.Memory
+    tape          (instructions, WIDTH) int64;   tables, numbers: see tape.Memory
     parts         one Part per circuit
     constants     (elements,) float64: initial constant parts, zero but for the circuits' own constants
     integers      (whole numbers,) int64: likewise
-    active        how many elements, from 0 on, have coefficients
+    active        how many elements, from 0 on, may differ from lane to lane
     origins       (instructions,): (circuit, wire) that each came from
     kernels       (instructions,): the kernel of each, see Line
     form          of the polynomials it was made for
@@ -102,8 +102,8 @@ class Builder:
         """Append a circuit.
 
         roles    per input 'state', 'weights' (one tensor of example weights), 'stored' (read from stored
-                 states), 'polynomial' (given with coefficients), 'real' or 'integer' (data); 'constant weights'
-                 and 'constant stored' are the same for all lanes
+                 states), 'polynomial' (given with coefficients), 'real' or 'integer' (data); 'constant
+                 weights' and 'constant stored' are the same for all lanes
         writes   whether the outputs behind the state are written out at each step
         """
         lowering, inputs, states = self.lowering, list(self.state), len(self.state)
@@ -121,7 +121,7 @@ class Builder:
             outputs[i] = lowering.plain(outputs[i], circuit.outputs[i])
         written = self.write_out(outputs[states:], wire) if writes else None
         if not self.form.shared:
-            # constants need nothing that lanes calculate; behind them, the other instructions form longer strips
+            # constants need nothing that lanes calculate; behind them, the others form longer strips
             lowering.instructions[first:] = sorted(lowering.instructions[first:], key=lambda x: x.active)
         if self.state:
             self.feed_back(outputs, first, wire)
@@ -171,7 +171,8 @@ class Builder:
             yield new[begin:end], old[begin:end]
 
     def write_back(self, new, old, first, wire):
-        """Copy a new state over the old one, as soon as it is there and nothing reads the old one any more."""
+        """Copy a new state over the old one, as soon as it is there and nothing reads the old one any
+        more."""
         instructions = self.lowering.instructions
         at = len(instructions)
         while at > first and not any(overlap(ids, part) for part in (new, old)
@@ -196,7 +197,7 @@ class Builder:
     def build(self):
         """The finished Program."""
         storage, tables = Storage(self.lowering, self.form.chunk), Tables()
-        strips = [storage.program(x.first, x.last, flat(x.lasting)) for x in self.pending]
+        strips = [storage.program(x.first, x.last, flat(x.results)) for x in self.pending]
         offset = storage.sizes[True]      # constants lie behind all active elements
         place = storage.place.copy()
         for buffer in self.lowering.buffers:
@@ -238,9 +239,9 @@ class Builder:
 
 
 class Line(NamedTuple):
-    """An instruction on the tape: its word, its constant parameters, the (circuit, wire) it came from, and its
-    kernel: (a function of kernels.py, operation, whether the result differs from lane to lane); None for the
-    head of a strip."""
+    """An instruction on the tape: its word, its constant parameters, the (circuit, wire) it came from, and
+    its kernel: (a function of kernels.py, operation, whether the result differs from lane to lane); None for
+    the head of a strip."""
     word: np.ndarray
     numbers: tuple
     origin: tuple
@@ -260,7 +261,7 @@ class Lowered:
     last: int
 
     @property
-    def lasting(self):
+    def results(self):
         """The tensors that are read after the last instruction."""
         return self.outputs + ([] if self.written is None else [self.written])
 

@@ -4,12 +4,13 @@ import numpy as np
 
 from .. import kernels
 from .. import tape as k
+from ..form import PAGE
 from ..kernels import KERNELS
 
 SHORTEST = 4
 """Rows shorter than this are not worth a loop of their own: a table of all elements is as quick."""
 
-PAGE, WORTH_PACKING = 4096, 16
+WORTH_PACKING = 16
 """Operand a of a product is packed if inner indices are a page apart, and so many columns use it again."""
 
 

@@ -19,10 +19,13 @@ from numba.extending import (intrinsic, lower_builtin, lower_cast, lower_getattr
                              register_model)
 
 from ..form import Form
-from .lanes import LanesType, RealsType, pair, parts, rule, spread
 from ..tape import CONSTANT_B
+from .lanes import LanesType, RealsType, pair, parts, rule, spread
 
 _DOUBLE = ir.DoubleType()
+
+
+POINTER = types.CPointer(types.float64)
 
 
 class PolynomialType(types.Type):
@@ -35,8 +38,7 @@ class PolynomialType(types.Type):
 @register_model(PolynomialType)
 class _PolynomialModel(models.StructModel):
     def __init__(self, manager, polynomial):
-        pointer = types.CPointer(types.float64)
-        super().__init__(manager, polynomial, [("constant", pointer), ("coefficients", pointer)])
+        super().__init__(manager, polynomial, [("constant", POINTER), ("coefficients", POINTER)])
 
 
 def polynomial_at(form, constant=False):
@@ -62,9 +64,6 @@ def at(context, form, memory, element):
     def generate(context, builder, signature, arguments):
         return code(context, builder, *arguments[1:])
     return polynomial(form, memory, types.intp), generate
-
-
-POINTER = types.CPointer(types.float64)
 
 
 def _reserve(form, count):

@@ -11,10 +11,10 @@ from numba.extending import intrinsic, models, overload, register_model
 
 from .. import rules
 from ..compiling import address
-from .elements import polynomial_at
 from ..form import Form
-from .lanes import FormType
 from ..tape import CONSTANT_A, CONSTANT_B
+from .elements import polynomial_at
+from .lanes import FormType
 
 
 class OperationType(types.Type):
