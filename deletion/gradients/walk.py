@@ -46,15 +46,16 @@ from typing import Any, Protocol, Sequence
 
 import numpy as np
 
+import taylor
 from taylor import Polynomial
 
 from ..learner.learner import Learner
 from .compiled_walk import CompiledSeriesWalk, CompiledWalk
 
-LANES = 16
+LANES = taylor.TRAININGS
 """Elements of a measurement, or bases, in a block."""
 
-DIRECTIONS = 8
+DIRECTIONS = taylor.LANES
 """Directions of a Taylor series in a block."""
 
 
