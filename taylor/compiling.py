@@ -1,8 +1,8 @@
 """Compiling: each kernel is compiled by itself, once for each operation and form that a program needs. The
 results are kept on disk where that is possible, and stderr says when the compiler begins.
 
-Several processes may need the same kernels at once: each is compiled by one of them, and the others load what it
-kept. So a second process can help the first, from the other end of its list.
+Several processes may need the same kernels at once: each is compiled by one of them, and the others load what
+it kept. So a second process can help the first, from the other end of its list.
 """
 import warnings
 from contextlib import closing
@@ -26,7 +26,7 @@ _descriptions = {}      # dispatcher -> describe
 REALS, WHOLE = types.CPointer(types.float64), types.CPointer(types.int64)
 
 
-# kept on disk, compiled once ----------------------------------------------------------------------------------
+# kept on disk, compiled once --------------------------------------------------------------------------------
 
 class Shared:
     """The files of a function's compiled code, as numba keeps them, for several processes at once.
@@ -46,7 +46,7 @@ class Shared:
         return getattr(self.files, name)
 
     def load_overload(self, signature, target):
-        """Return the compiled code for a signature, or None: then it is for this process to compile it. If another
+        """Return the compiled code for a signature, or None: then this process must compile it. If another
         one does so at the moment, wait for it."""
         code = self.files.load_overload(signature, target)
         if code is None:
@@ -104,7 +104,7 @@ def warn_of_no_cache():
                   "that can be written to", RuntimeWarning, stacklevel=4)
 
 
-# kernels ------------------------------------------------------------------------------------------------------
+# kernels ----------------------------------------------------------------------------------------------------
 
 def kernel(function):
     """A kernel of kernels.py: compiled when `address` is asked for it."""

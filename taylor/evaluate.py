@@ -12,9 +12,9 @@ from circuit.evaluate import checked_input, listed_inputs
 from .explain import explain
 from .form import LANES, Form
 from .linking import link
+from .lowering.program import Builder, Program
 from .machine import NO_NUMBERS, NOTHING, STEP_WIDTH, StepTable, run
 from .polynomial import Polynomial, from_lanes, to_lanes
-from .lowering.program import Builder, Program
 
 LARGEST_DEGREE = 1000
 """The compiler takes minutes for higher degrees, and no training that can be predicted at all needs so many

@@ -1,4 +1,5 @@
-"""What went wrong where: the machine's numbers as a sentence that names gate, wire, index, value, direction."""
+"""What went wrong where: the machine's numbers as a sentence that names gate, wire, index, value and
+direction."""
 import numpy as np
 
 from . import tape as k
@@ -24,8 +25,10 @@ def explain(program, memory, instruction, element, wrong, first_direction=0):
 
 
 def outside(program, memory, word, entry, shape, element, first_direction):
-    """Which value, or group of values, is outside the gate's domain, where, and what to do.   shape: of the gate's
-    input"""
+    """Which value, or group of values, is outside the gate's domain, where, and what to do.
+
+    shape    of the gate's input
+    """
     if entry.gate.branch == "winner" and word[k.CONDITIONS] & k.NO_TIE:
         members = program.tables[word[k.MEMBERS]:word[k.MEMBERS] + word[k.LENGTH]]
         spots = word[k.A] + program.tables[word[k.A_ROWS] + element] + members

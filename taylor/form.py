@@ -17,8 +17,11 @@ BLOCKED = 65536
 FEWEST = 64
 """Columns of a product that are taken at a time at least: as often operand a is used again."""
 
-PANEL = 2048
+PANEL_NUMBERS = 2048
 """Numbers of operand a of a product that are brought next to each other: 16 KiB."""
+
+PAGE = 4096
+"""Bytes of a page of memory. Numbers that are whole pages apart push each other out of the nearest cache."""
 
 
 class Form(NamedTuple):
@@ -26,8 +29,8 @@ class Form(NamedTuple):
 
     degree   the highest power of t
     lanes    how many directions there are side by side
-    shared   whether all lanes share the constant parts; if not, each lane is a plain calculation of its own, and
-             there are no coefficients
+    shared   whether all lanes share the constant parts; if not, each lane is a plain calculation of its own,
+             and there are no coefficients
     """
     degree: int
     lanes: int
@@ -35,7 +38,8 @@ class Form(NamedTuple):
 
     @property
     def order_width(self):
-        """How many numbers an element has of one order: those of t, or one for each plain calculation."""
+        """How many numbers an element has of one order: those that multiply t, or one for each plain
+        calculation."""
         return 2 * self.lanes * (self.degree > 0) if self.shared else self.lanes
 
     @property
@@ -55,7 +59,7 @@ class Form(NamedTuple):
 
     @property
     def chunk(self):
-        """Elements in a strip's turn."""
+        """How many elements a strip takes at a time."""
         return max(1, CACHED // max(1, self.width))
 
     def blocks(self, columns, inner, constant):
@@ -69,7 +73,7 @@ class Form(NamedTuple):
 
     def panel(self, constant):
         """Inner indices of a tile's lines of operand a that are brought next to each other."""
-        return max(8, PANEL // max(1, self.width) // self.tile(constant)[0])
+        return max(8, PANEL_NUMBERS // max(1, self.width) // self.tile(constant)[0])
 
     def tile(self, constant):
         """(lines, columns) of a product that are calculated at once: as many as the registers hold sums of.

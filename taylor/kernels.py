@@ -8,13 +8,14 @@ elementwise).
 from numba import config
 
 from . import rules
-from .tape import (A, A_PITCH, A_ROWS, A_STRIDE, B, B_ROWS, B_STRIDE, BATCH, BATCH_A, BATCH_B, BATCH_Y, COLUMN_BLOCK,
-                   COLUMNS, COLUMNS_B, COLUMNS_Y, GROUPS, INNER, INNER_A, INNER_B, INNER_BLOCK, LAST, LENGTH,
-                   LIMIT, LINES, LINES_A, LINES_Y, MEMBERS, PACKED, ROWS, TIGHT_B, TIGHT_Y, Y, Y_MEMBERS, Y_ROWS)
+from .tape import (A, A_PITCH, A_ROWS, A_STRIDE, B, B_ROWS, B_STRIDE, BATCH, BATCH_A, BATCH_B, BATCH_Y,
+                   COLUMN_BLOCK, COLUMNS, COLUMNS_B, COLUMNS_Y, GROUPS, INNER, INNER_A, INNER_B, INNER_BLOCK,
+                   LAST, LENGTH, LIMIT, LINES, LINES_A, LINES_Y, MEMBERS, PACKED, ROWS, TIGHT_B, TIGHT_Y, Y,
+                   Y_MEMBERS, Y_ROWS)
 
 if config.DISABLE_JIT:
-    from .vectors.plain import a_at, apply, at, b_at, behind, breadth, height, kernel, larger, panel_length, panel_room,\
-        positive, product, room, rule, tile_room
+    from .vectors.plain import (a_at, apply, at, b_at, behind, breadth, height, kernel, larger, panel_length,
+                                panel_room, positive, product, room, rule, tile_room)
 else:
     from .compiling import kernel
     from .vectors.elements import at, behind, panel_room, room, tile_room
@@ -63,8 +64,8 @@ def einsum(form, operation, constants, coefficients, integers, tables, word, num
     """y[batch, line, column] = sum over inner of a[batch, line, inner] b[batch, column, inner], lane by lane.
 
     A tile of lines and columns is calculated at once: its sums stay in registers, and what is loaded of a and
-    b serves several of them. Columns and inner indices are taken in blocks, so that b stays in a cache, and the
-    tile's lines of a are brought next to each other where they lie far apart (the panel).
+    b serves several of them. Columns and inner indices are taken in blocks, so that b stays in a cache, and
+    the tile's lines of a are brought next to each other where they lie far apart (the panel).
     """
     memory, rooms = (constants, coefficients), (tile_room(form, operation), panel_room(form, operation))
     columns, inner, broad = word[COLUMNS], word[INNER], breadth(form, operation)
@@ -81,17 +82,20 @@ def einsum(form, operation, constants, coefficients, integers, tables, word, num
                         if word[PACKED]:
                             pack(form, operation, memory, tables, word, (i, j, first, last), rooms[1])
                         for k in range(first_column, whole, broad):
-                            product_tile(form, operation, memory, tables, word, (i, j, k, first, last), rooms, broad)
+                            product_tile(form, operation, memory, tables, word, (i, j, k, first, last), rooms,
+                                         broad)
                         for k in range(whole, last_column):      # columns that are left over, one by one
-                            product_tile(form, operation, memory, tables, word, (i, j, k, first, last), rooms, 1)
+                            product_tile(form, operation, memory, tables, word, (i, j, k, first, last), rooms,
+                                         1)
     return 0
 
 
 @rule
 def a_index(tables, word, i, j, m):
-    """The element of operand a in batch i, line j, with inner index m. Lines behind the last one are taken as the
-    last one; what is calculated with them is not kept."""
-    return word[A] + tables[word[BATCH_A] + i] + tables[word[LINES_A] + min(j, word[LINES] - 1)] + tables[word[INNER_A] + m]
+    """The element of operand a in batch i, line j, with inner index m. Lines behind the last one are taken as
+    the last one; what is calculated with them is not kept."""
+    return (word[A] + tables[word[BATCH_A] + i] + tables[word[LINES_A] + min(j, word[LINES] - 1)]
+            + tables[word[INNER_A] + m])
 
 
 @rule

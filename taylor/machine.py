@@ -11,10 +11,10 @@ import numpy as np
 from numba import config
 
 from .compiling import compiled
-from .tape import (A, A_ROWS, A_STRIDE, B, B_ROWS, CONDITIONS, COUNT, EINSUM, FINE, FINITE_INPUT, GATHER, GROUPS,
-                   LAST, LENGTH, LIMIT, LINES, MEMBER_COUNT, MEMBERS, MOVING_A, MOVING_Y, NO_ROW, NO_TIE, NOT_FINITE,
-                   NOT_NEGATIVE, NOT_ZERO, OPERATION, OUTSIDE, ROWS, SCATTER, SCATTERED, STRIP, WIDTH, Y, Y_ROWS,
-                   Memory)
+from .tape import (A, A_ROWS, A_STRIDE, B, B_ROWS, CONDITIONS, COUNT, EINSUM, FINE, FINITE_INPUT, GATHER,
+                   GROUPS, LAST, LENGTH, LIMIT, LINES, MEMBER_COUNT, MEMBERS, MOVING_A, MOVING_Y, NO_ROW,
+                   NO_TIE, NOT_FINITE, NOT_NEGATIVE, NOT_ZERO, OPERATION, OUTSIDE, ROWS, SCATTER, SCATTERED,
+                   STRIP, WIDTH, Y, Y_ROWS, Memory)
 
 if config.DISABLE_JIT:
     from .vectors.plain import Sources, behind, call, copy, pointers, rule, ticks
@@ -22,21 +22,22 @@ else:
     from .vectors.elements import behind, call, copy, pointers
     from .vectors.lanes import Sources, rule, ticks
 
-# Columns of a program: its instructions FIRST..BEHIND; where its data go and how many they are. The state, the
-# inputs from stored states (STORED) and the outputs written out at each step (WRITTEN) are ranges of elements; of
-# weights and stored states, MOVING says whether the elements have lanes.
-(FIRST, BEHIND, REALS, REAL_COUNT, INTEGERS, INTEGER_COUNT, WEIGHTS, WEIGHT_COUNT, WEIGHTS_MOVING, STATE, STATE_COUNT,
- STORED, STORED_COUNT, STORED_MOVING, WRITTEN, WRITTEN_COUNT) = range(16)
+# Columns of a program: its instructions FIRST..BEHIND; where its data go and how many they are. The state,
+# the inputs from stored states (STORED) and the outputs written out at each step (WRITTEN) are ranges of
+# elements. WEIGHTS_MOVING and STORED_MOVING say whether these elements differ from lane to lane.
+(FIRST, BEHIND, REALS, REAL_COUNT, INTEGERS, INTEGER_COUNT, WEIGHTS, WEIGHT_COUNT, WEIGHTS_MOVING, STATE,
+ STATE_COUNT, STORED, STORED_COUNT, STORED_MOVING, WRITTEN, WRITTEN_COUNT) = range(16)
 PROGRAM_WIDTH = 16
 # Columns of a step: which program, and where its data start.
 PROGRAM, REAL_START, INTEGER_START, WEIGHT_START = range(4)
 STEP_WIDTH = 4
-# Columns of a task: steps BEGIN..END, the last one first if BACKWARDS; whether the result of every instruction is
-# checked, not only what could hide an error; whether the clock runs; what must be known of the form: whether lanes
-# share the constant parts, how many numbers an element has besides, and how many of these are of order 1; the step
-# of the first record, and how many numbers are saved, read and written at each step.
-(BEGIN, END, BACKWARDS, CLOSELY, TIMED, SHARED, LANE_WIDTH, ORDER_WIDTH, FIRST_RECORD, SAVED_WIDTH, READ_WIDTH,
- WRITTEN_WIDTH) = range(12)
+# Columns of a task: steps BEGIN..END, the last one first if BACKWARDS; CLOSELY, whether the result of every
+# instruction is checked, not only what could hide an error; TIMED, whether times are measured. Of the form:
+# SHARED, whether lanes share the constant parts; LANE_WIDTH, how many numbers of an element differ from lane
+# to lane; ORDER_WIDTH, how many of these are of order 1. FIRST_RECORD is the step of the first record, and
+# the last three are how many numbers are saved, read and written at each step (0: none).
+(BEGIN, END, BACKWARDS, CLOSELY, TIMED, SHARED, LANE_WIDTH, ORDER_WIDTH, FIRST_RECORD, SAVED_WIDTH,
+ READ_WIDTH, WRITTEN_WIDTH) = range(12)
 
 
 class StepTable(NamedTuple):
@@ -66,11 +67,38 @@ class Weights(NamedTuple):
 
 
 class Records(NamedTuple):
-    """Stored states and outputs: one row per step, from step number `first` on; None: there are none.
+    """Stored states and outputs of a run: one row per step.
 
-    saved      what the state was before each step, written on the way
-    read       what the inputs from stored states are at each step
-    written    what each step gives besides its state
+    Attributes
+    ----------
+    first : int
+        The number of the step to which row 0 belongs.
+    saved : np.ndarray, optional
+        Filled by the run: the state before each step, (steps, `Recurrence.record`).
+    read : np.ndarray, optional
+        What the inputs from stored states are at each step: rows that another run has saved.
+    written : np.ndarray, optional
+        Filled by the run: the outputs of each step behind its state.
+
+    Examples
+    --------
+    x <- x + 0.1 w x three times, keeping the state before each step; then the same steps, the last one first,
+    for the derivatives of x_3 in x_0 and in each w:
+
+    >>> import numpy as np
+    >>> from circuit import real, record
+    >>> from taylor import Records, Recurrence, Step
+    >>> forth = record(lambda x, w: x + 0.1 * w.sum() * x, real(), real(1))
+    >>> back = record(lambda a, x, w: (a + 0.1 * w.sum() * a, 0.1 * a * x), real(), real(), real(1))
+    >>> steps = [Step(0, np.array([i]), ()) for i in range(3)]
+    >>> recurrence = Recurrence([forth], steps, states=1, degree=0)
+    >>> states = np.zeros((3, recurrence.record))
+    >>> recurrence.block([1.0], np.ones(3)).run(0, 3, records=Records(saved=states))
+    >>> backward = Recurrence([back], steps, states=1, degree=0, stored=1, writes=True)
+    >>> block, slopes = backward.block([1.0], np.ones(3)), np.zeros((3, 1))
+    >>> block.run(0, 3, backwards=True, records=Records(read=states, written=slopes))
+    >>> block.constant(0).round(4).tolist(), slopes[:, 0].round(4).tolist()
+    ([1.331], [0.121, 0.121, 0.121])
     """
     first: int = 0
     saved: np.ndarray = None
@@ -262,7 +290,8 @@ def load(task, arrays, program, step):
 
 @rule
 def save(task, arrays, first, count, records, start):
-    """Copy elements first..first + count to records: the constant parts, where lanes share them, then the lanes."""
+    """Copy elements first..first + count to records: the constant parts, where lanes share them, then the
+    lanes."""
     shared, width = count if task[SHARED] else 0, task[LANE_WIDTH]
     copy(records, start, arrays.constants, first, shared)
     copy(records, start + shared, arrays.coefficients, first * width, count * width)
@@ -302,7 +331,8 @@ def repeat(sources, task, arrays):
         if wrong:
             return wrong, s, i, element
         if task[WRITTEN_WIDTH]:
-            save(task, arrays, program[WRITTEN], program[WRITTEN_COUNT], arrays.written, row * task[WRITTEN_WIDTH])
+            save(task, arrays, program[WRITTEN], program[WRITTEN_COUNT], arrays.written,
+                 row * task[WRITTEN_WIDTH])
     return FINE, 0, 0, 0
 
 
@@ -310,15 +340,15 @@ NOTHING, NO_NUMBERS = np.zeros(0, np.int64), np.zeros(0)
 NO_WEIGHTS, NO_RECORDS = Weights(NO_NUMBERS, NO_NUMBERS), Records()
 
 
-def run(program, functions, memory, schedule, steps, *, weights=NO_WEIGHTS, records=NO_RECORDS, backwards=False,
-        closely=False, clock=NOTHING):
+def run(program, functions, memory, schedule, steps, *, weights=NO_WEIGHTS, records=NO_RECORDS,
+        backwards=False, closely=False, clock=NOTHING):
     """Run steps (begin, end) of a schedule on a block's memory; returns what `repeat` does."""
     widths = [0 if x is None else x.shape[1] for x in records[1:]]
-    task = np.array([*steps, backwards, closely, len(clock) > 0, *program.form.layout, records.first, *widths], np.int64)
+    task = [*steps, backwards, closely, len(clock) > 0, *program.form.layout, records.first, *widths]
     numbers = [NO_NUMBERS if x is None else x.reshape(-1) for x in records[1:]]
     memory = Memory(*memory)._replace(numbers=memory.numbers.reshape(-1))
     arrays = Arrays(*memory, *weights, *schedule, *numbers, functions, program.tape.reshape(-1), clock)
-    return repeat(Sources(), task, arrays)
+    return repeat(Sources(), np.array(task, np.int64), arrays)
 
 
 WHOLE = {"integers", "tables", "programs", "steps", "wholes", "examples", "functions", "tape", "clock"}

@@ -1,9 +1,11 @@
-"""Circuits applied again and again to a state: trainings in polynomials, one block of directions at a time.
+"""Circuits applied again and again to a state: trainings, one block of directions or of plain trainings at a
+time, forwards or backwards.
 
-Every circuit of a recurrence has the inputs (state..., weights, data...) and the outputs (state..., anything
-else). Step s replaces the state by what its circuit returns for it. Example weights are linear in t: weight i
-is base_i + t line_i, where line_i is complex, one number per direction. Everything else in a step is data:
-real or whole numbers, the same for all directions.
+Every circuit of a recurrence has the inputs (state..., stored..., weights, data...) and the outputs
+(state..., anything else). Step s replaces the state by what its circuit returns for it. Example weights are
+linear in t: weight i is base_i + t line_i, where line_i is complex, one number per direction; plain trainings
+have a weight per lane instead. Stored states are what another run has saved before each step, as the way back
+through a training needs it. Everything else in a step is data: real or whole numbers, the same for all lanes.
 """
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,9 +19,10 @@ from .evaluate import checked_degree
 from .explain import explain
 from .form import LANES, TRAININGS, Form
 from .linking import link
-from .machine import NO_RECORDS, NOTHING, STATE, STATE_COUNT, STEP_WIDTH, STORED_COUNT, STORED_MOVING, WRITTEN_COUNT, Records, StepTable, Weights, run
-from .polynomial import to_lanes
 from .lowering.program import Builder
+from .machine import (NO_RECORDS, NOTHING, STATE, STATE_COUNT, STEP_WIDTH, STORED_COUNT, STORED_MOVING, WRITTEN_COUNT,
+                      Records, StepTable, Weights, run)
+from .polynomial import to_lanes
 
 
 @dataclass(frozen=True)
@@ -60,8 +63,8 @@ class Recurrence:
     states : int
         How many leading inputs of a circuit, and leading outputs, are the state.
     degree : int or None
-        The highest power of t kept. None stands for plain numbers: each lane is a calculation of its own, with
-        a state and, usually, weights of its own.
+        The highest power of t kept. None stands for plain numbers: each lane is a calculation of its own,
+        with a state and, usually, weights of its own.
     lanes : int, optional
         How many directions, or plain calculations, a block has side by side.
     stored : int
@@ -170,11 +173,11 @@ class Recurrence:
         Parameters
         ----------
         state : sequence of array_like
-            The constant parts of the state; in plain numbers (elements,), or (count, elements) where each lane
-            has its own.
+            The constant parts of the state; in plain numbers (elements,), or (count, elements) where each
+            lane has its own.
         base : array_like
-            The constant parts of the n weights: (n,); in plain numbers (count, n), with at most as many rows as
-            lanes, or (n,) where all lanes have the same.
+            The constant parts of the n weights: (n,); in plain numbers (count, n), with at most as many rows
+            as lanes, or (n,) where all lanes have the same.
         lines : array_like, optional
             What multiplies t in the weights: complex, (directions, n), with at most as many directions as
             lanes.
@@ -225,7 +228,9 @@ class Block:
     def __init__(self, recurrence, state, base, lines, first, count):
         self.recurrence, self.program, self.first = recurrence, recurrence.program, first
         form, base = recurrence.form, np.asarray(base, float)
-        self.count = count or (len(lines if form.shared else base) if lines is not None or not form.shared else 1)
+        if not count:
+            count = len(base) if not form.shared else 1 if lines is None else len(lines)
+        self.count = count
         if not 1 <= self.count <= form.lanes:
             raise CircuitError(f"{self.count} {'directions' if form.shared else 'trainings'} for a block of "
                                f"{form.lanes} lanes")
@@ -240,8 +245,9 @@ class Block:
         """The example weights as the machine takes them."""
         form = self.recurrence.form
         if form.shared:
-            stored = np.zeros(0) if form.degree == 0 or lines is None else to_lanes(np.asarray(lines, complex)[:, None], form.lanes)
-            return Weights(np.array(base), stored)
+            if form.degree == 0 or lines is None:
+                return Weights(np.array(base), np.zeros(0))
+            return Weights(np.array(base), to_lanes(np.asarray(lines, complex)[:, None], form.lanes))
         if base.ndim == 1:
             return Weights(np.array(base), np.repeat(base, form.lanes))
         stored = np.repeat(base[:1].T, form.lanes, axis=1)      # unused lanes do what the first one does
@@ -271,7 +277,8 @@ class Block:
             self.lanes[spots] = np.reshape(constant, (-1, 1))
 
     def constant(self, i: int) -> np.ndarray:
-        """The constant part of state tensor i: (elements,), or (count, elements) where each lane has its own."""
+        """The constant part of state tensor i: (elements,), or (count, elements) where each lane has its
+        own."""
         if self.recurrence.form.shared:
             return self.memory.constants[self.spots[i]]
         return self.lanes[self.spots[i], :self.count].T
@@ -291,8 +298,8 @@ class Block:
         begin, end : int
             Numbers of steps.
         look_closely : bool
-            Whether every result is checked at once. Otherwise that happens after an error, from `begin` on, so
-            that the first bad gate is named.
+            Whether every result is checked at once. Otherwise that happens after an error, from `begin` on,
+            so that the first bad gate is named.
         clock : np.ndarray
             (operations,) int64: each operation's time, in the processor's ticks, is added to it. None is
             measured if it is empty.
@@ -313,11 +320,13 @@ class Block:
 
         def attempt(closely):
             return run(self.program, recurrence.functions, self.memory, recurrence.schedule, (begin, end),
-                       weights=self.weights, records=records, backwards=backwards, closely=closely, clock=clock)
+                       weights=self.weights, records=records, backwards=backwards, closely=closely,
+                       clock=clock)
 
         before = None if look_closely else self.record
         wrong, step, instruction, element = attempt(look_closely)
-        if not look_closely and (wrong or not self.finite() or (records.written is not None and not np.isfinite(records.written).all())):
+        fine = self.finite() and (records.written is None or np.isfinite(records.written).all())
+        if not look_closely and (wrong or not fine):
             self.record = before
             wrong, step, instruction, element = attempt(True)
         if wrong:
@@ -327,7 +336,8 @@ class Block:
 
     @property
     def record(self) -> np.ndarray:
-        """The whole state as one vector, as a run saves it: constant parts, where lanes share them, then lanes."""
+        """The whole state as one vector, as a run saves it: the constant parts, where lanes share them, then
+        the lanes."""
         constants, lanes = self._state
         return np.concatenate([constants, lanes.ravel()])
 
@@ -339,7 +349,8 @@ class Block:
 
     @property
     def _state(self):
-        """Views of the state in the memory: constant parts (none where lanes do not share them), and lanes."""
+        """Views of the state in the memory: constant parts (none where lanes do not share them), and
+        lanes."""
         first, count = self.program.parts[0].row[STATE], self.program.parts[0].row[STATE_COUNT]
         shared = count if self.recurrence.form.shared else 0
         return self.memory.constants[first:first + shared], self.lanes[first:first + count]

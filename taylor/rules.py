@@ -1,9 +1,10 @@
 """Taylor arithmetic on single polynomials: what each gate does to the coefficients of u_0 + u_1 t + ... + u_p
 t^p.
 
-These are coefficients, never derivatives. u.constant is u_0: real, and the same for every direction.
-u[r], r = 1..p, holds the complex coefficient of order r of every direction of the block (see lanes.py), so
-each line below is the textbook formula.
+These are coefficients, never derivatives. u.constant is u_0: real, and the same for every direction; in plain
+calculations side by side it is one number per lane, and there are no coefficients. u[r], r = 1..p, holds the
+complex coefficient of order r of every direction of the block (see vectors/lanes.py), so each line below is
+the textbook formula.
 
 There are three kinds of rule: linear (order by order), bilinear (the truncated convolution), and functions
 given by a differential equation y' = s x', whose coefficients follow from the slope series s by one
@@ -243,7 +244,8 @@ def log(form, y, x):
 
 @rule
 def power_orders(form, y, x, exponent):
-    """The coefficients of y = x^a, from x y' = a x' y:  r x_0 y_r = sum_{j=1..r} (a j - (r - j)) x_j y_{r-j}."""
+    """The coefficients of y = x^a, from x y' = a x' y:
+    r x_0 y_r = sum_{j=1..r} (a j - (r - j)) x_j y_{r-j}."""
     inverse = 1.0 / x.constant
     for r in range(1, form.degree + 1):
         total = exponent * r * y.constant * x[r]

@@ -39,8 +39,8 @@ BY_VALUE = "value"
 """How marks travel through sums, maxima and gates that move elements: by the gate's own value."""
 
 MOVES, COMPOSED = "moves", "composed"
-"""Taylor rules without an operation of the machine: elements are only rearranged, or taylor/lower.py says how
-the gate follows from other operations."""
+"""Taylor rules without an operation of the machine: elements are only rearranged, or taylor/lowering/gates.py
+says how the gate follows from other operations."""
 
 REQUIRED = {
     "marks": "marks(*marks, ids, **parameters) -> marks, or BY_VALUE",
@@ -73,8 +73,8 @@ class Gate:
         `ids` is the value of the last input, if that is whole numbers which no input decides, else None.
         "value": a mark arrives where the gate's value of the marks, taken as numbers, is positive.
     taylor : str or tuple of str
-        The machine's operation (taylor/kernels.py), or several of which taylor/lower.py chooses one; "moves"
-        if the gate only rearranges elements; "composed" if other gates' operations serve.
+        The machine's operation (taylor/tape.py), or several of which taylor/lowering/gates.py chooses one;
+        "moves" if the gate only rearranges elements; "composed" if other gates' operations serve.
     cost : callable
         cost(p, *moving, **parameters) -> useful operations of the Taylor rule per element and direction at
         degree p; `moving` says of each input whether it has coefficients.

@@ -7,10 +7,10 @@ A finite step is what deleting a unit changes in one step alone, with the rest o
 The gradient that the optimizer is given is linear in the weights: without a unit it is G' = G - part, where
 the part is the gradient of the weighted losses of the unit's own examples in this batch. So neither the batch
 nor its gradient is evaluated again: a *removal* evaluates the losses of these examples and one update; the
-product with the cotangents follows. All removals of a batch cost about one more gradient of the batch, whatever its
-size. With one example a step, G' is the gradient of the regularizer, and the contribution is one more output
-of the circuit of the way back. Where the update is affine in the gradient (SGD, momentum), psi is minus
-weight times slope, and there is nothing to calculate.
+product with the cotangents follows. All removals of a batch cost about one more gradient of the batch,
+whatever its size. With one example a step, G' is the gradient of the regularizer, and the contribution is one
+more output of the circuit of the way back. Where the update is affine in the gradient (SGD, momentum), psi is
+minus weight times slope, and there is nothing to calculate.
 """
 from dataclasses import replace
 from typing import NamedTuple

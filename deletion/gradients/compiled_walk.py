@@ -5,7 +5,7 @@ from circuit import DomainError, concatenate, real, record
 from taylor import Polynomial, Records, Recurrence, Step, from_lanes, to_lanes
 
 from ..learner.recording import recorded_gradient, recorded_update
-from .circuits import backward_circuit, constants_of, parts_of, removals, several
+from .circuits import backward_circuit, parts_of, removals, several
 
 
 class CompiledWalk:
@@ -22,7 +22,8 @@ class CompiledWalk:
     def __init__(self, learner, weights, finite=False):
         self.learner, self.weights, self.finite = learner, weights, finite
         self.recurrence = learner.recurrence(None if weights.ndim == 2 else 0)
-        self.block = self.recurrence.block(learner.states, weights, count=len(weights) if weights.ndim == 2 else 1)
+        count = len(weights) if weights.ndim == 2 else 1
+        self.block = self.recurrence.block(learner.states, weights, count=count)
         self.record_bytes = 8 * self.recurrence.record
 
     @property
@@ -54,16 +55,16 @@ class CompiledWalk:
 class CompiledBack:
     """The way back.
 
-    With one base the lanes are elements of the measurement, and one element alone takes no lanes; with several
-    bases a lane holds a base.
+    With one base the lanes are elements of the measurement, and one element alone takes no lanes; with
+    several bases a lane holds a base.
     """
 
     def __init__(self, walk, cotangent):
         learner, weights = walk.learner, walk.weights
         self.learner, self.removals = learner, None
         self.several, self.constant = len(cotangent) > 1 or weights.ndim == 2, weights.ndim == 1
-        self.recurrence = backward_recurrence(learner, None if self.several else 0, self.several and self.constant,
-                                              walk.finite)
+        self.recurrence = backward_recurrence(learner, None if self.several else 0,
+                                              self.several and self.constant, walk.finite)
         zeros = [np.zeros((len(cotangent),) + x.shape) for x in learner.states[1:]]
         self.block = self.recurrence.block([cotangent, *zeros], weights, count=len(cotangent))
         self.finite = walk.finite
@@ -110,8 +111,8 @@ def backward_recurrence(learner, degree, constant, finite):
         alone = learner.schedule.shape[1:] in ((), (1,))
         circuits = [backward_circuit(learner, i, finite and alone) for i in range(len(learner.circuits))]
         states = len(learner.states)
-        learner._kept[key] = Recurrence(circuits, learner.steps, states, degree, stored=states, constant=constant,
-                                        writes=True)
+        learner._kept[key] = Recurrence(circuits, learner.steps, states, degree, stored=states,
+                                        constant=constant, writes=True)
     return learner._kept[key]
 
 
@@ -206,8 +207,8 @@ def gradient_of_batch(learner, number):
 
 
 def without_unit(learner, removal):
-    """Return the circuit (state..., G, weights, constants..., share, arrays...) -> (state..., G, the state behind
-    the step without a unit...), of a circuit of the removals."""
+    """Return the circuit (state..., G, weights, constants..., share, arrays...) -> (state..., G, the state
+    behind the step without a unit...), of a circuit of the removals."""
     moving = len(learner.states)
 
     def step(*wires):
@@ -246,9 +247,11 @@ class CompiledSeriesBack:
         self.learner, self.count, self.degree = learner, len(walk.lines), degree
         self.recurrence = backward_recurrence(learner, degree, False, False)
         zeros = [np.zeros(x.shape) for x in learner.states[1:]]
-        self.block = self.recurrence.block([cotangent.constant, *zeros], np.ones(learner.example_count), walk.lines)
-        stored = to_lanes(cotangent.coefficients, self.recurrence.form.lanes)
-        self.block.set_state(0, cotangent.constant, stored.reshape(learner.layout.size, *self.recurrence.form.shape))
+        self.block = self.recurrence.block([cotangent.constant, *zeros], np.ones(learner.example_count),
+                                           walk.lines)
+        form = self.recurrence.form
+        stored = to_lanes(cotangent.coefficients, form.lanes).reshape(learner.layout.size, *form.shape)
+        self.block.set_state(0, cotangent.constant, stored)
 
     def run(self, first, last, records):
         """Go back through steps; return (slopes (directions, steps, b, degree + 1), None)."""

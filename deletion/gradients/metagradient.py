@@ -285,15 +285,16 @@ class Sums:
                     len(elements))
 
     def cotangents(self, part, parameters):
-        """Return the gradient (lanes, parameters) of a slice of elements, or of one element at several bases."""
+        """Return the gradient (lanes, parameters) of a slice of elements, or of one element at several
+        bases."""
         gradients = []
         for first, backward in self.pieces:
             shape = backward.inputs[0].shape
             size = int(np.prod(shape))
             units = np.eye(size).reshape((size,) + shape)
-            rows = units[max(part.start - first, 0):max(part.stop - first, 0)] if isinstance(part, slice) else (
-                units[part - first:part - first + 1])
-            if len(rows) and (isinstance(part, slice) or part >= first):
+            begin, end = (part.start, part.stop) if isinstance(part, slice) else (part, part + 1)
+            rows = units[max(begin - first, 0):max(end - first, 0)]
+            if len(rows):
                 gradient, = evaluate(backward, [rows if parameters.ndim == 1 else rows[0], parameters])
                 lanes = len(rows) if parameters.ndim == 1 else len(parameters)
                 gradients.append(np.broadcast_to(gradient, (lanes, parameters.shape[-1])))
@@ -320,8 +321,8 @@ def pieces(measured):
 
     Joined measurements are taken apart again: the gradient of one passes only through its own gates.
     """
-    output = measured.outputs[0]
-    first, entry = 0, measured.entries[output - len(measured.inputs)] if output >= len(measured.inputs) else None
+    output, inputs, first = measured.outputs[0], len(measured.inputs), 0
+    entry = measured.entries[output - inputs] if output >= inputs else None
     joined = entry is not None and entry.gate.name == "concatenate" and len(entry.shape) == 1
     for i in entry.inputs if joined else [output]:
         yield first, vjp(replace(measured, outputs=(i,)).pruned(), [0])

@@ -51,6 +51,7 @@ from taylor import Polynomial
 from ..learner.learner import Learner
 from .compiled_walk import CompiledSeriesWalk, CompiledWalk
 
+
 class Walk(Protocol):
     """A training on its way forward, and the source of walks back through it.
 

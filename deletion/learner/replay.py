@@ -115,9 +115,9 @@ class PlainTraining:
 def train_block(learner, weights, first=0, report=lambda steps: None, whole=False):
     """Train with at most a block of example weights (trainings, examples), in compiled code.
 
-    Returns the trained parameters (trainings, parameters), or all arrays of the state if `whole`. `first` is the
-    number of the first training, for messages; `report` is called with the number of steps taken since it was
-    last called.
+    Returns the trained parameters (trainings, parameters), or all arrays of the state if `whole`. `first` is
+    the number of the first training, for messages; `report` is called with the number of steps taken since it
+    was last called.
     """
     block = learner.recurrence(None).block(learner.states, weights, first=first)
     return after_all_steps(learner, block, report) if whole else after_all_steps(learner, block, report)[0]

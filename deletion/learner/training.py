@@ -105,8 +105,8 @@ class Training:
         Parameters
         ----------
         weights : array_like, (examples,) or (trainings, examples), optional
-            A weight for each example; several rows are trainings side by side, and each array of the state then
-            has a leading axis. By default all weights are 1, the ordinary training. Complex weights are
+            A weight for each example; several rows are trainings side by side, and each array of the state
+            then has a leading axis. By default all weights are 1, the ordinary training. Complex weights are
             calculated in NumPy, one gate at a time.
         progress : bool
             Whether to report progress on stderr.

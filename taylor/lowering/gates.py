@@ -172,7 +172,8 @@ def max_axis(lowering, entry, inputs, wire):
     """The winner of each group."""
     x = lowering.plain(inputs[0], wire)
     x, _, columns, axes = groups_along(lowering, x, (entry.parameters["axis"],), wire)
-    return lowering.emit("max", entry.shape, wire, x, active=x.active, columns=columns, axes=axes, entry=entry)
+    return lowering.emit("max", entry.shape, wire, x, active=x.active, columns=columns, axes=axes,
+                         entry=entry)
 
 
 def one_hot_max(lowering, entry, inputs, wire):
@@ -246,7 +247,8 @@ def check_rules(gates, operations=k.OPERATIONS):
         function_like = gate.shape is same_shape and gate.arity == 1 and len(gate.operations) == 1
         if gate.name not in LOWERED and gate.taylor != MOVES and not function_like:
             raise CircuitError(f"gate {gate.name}: with `taylor={gate.taylor!r}` a line is missing from "
-                               "LOWERED in taylor/lower.py, which says how the gate becomes instructions")
+                               "LOWERED in taylor/lowering/gates.py, which says how the gate becomes "
+                               "instructions")
 
 
 check_rules(GATES.values())

@@ -8,10 +8,10 @@ ids.
 Multiplication by a constant is postponed: a tensor carries a factor through products, sums and moves until a
 gate must write it. So x - y, a mean, or Adam's 0.85 m + 0.15 g is a single instruction.
 
-An element is *active* if it differs from lane to lane, because it depends on the polynomial inputs or, in plain
-trainings, on inputs that each lane has for itself; else it is *constant*: one number. Instructions that read
-constants alone are calculated once for all lanes. Products and sums of an active and a constant operand have
-rules of their own.
+An element is *active* if it differs from lane to lane, because it depends on the polynomial inputs or, in
+plain trainings, on inputs that each lane has for itself; else it is *constant*: one number. Instructions that
+read constants alone are calculated once for all lanes. Products and sums of an active and a constant operand
+have rules of their own.
 """
 from bisect import bisect_right
 from dataclasses import dataclass, field
@@ -31,8 +31,10 @@ of its factor."""
 
 @dataclass
 class Tensor:
-    """factor times the elements with these ids, in the tensor's shape.   active: whether coefficients exist
-    (else only constant parts may be read)."""
+    """factor times the elements with these ids, in the tensor's shape.
+
+    active    whether they may be read as differing from lane to lane; else only constant parts may be read
+    """
     ids: np.ndarray
     active: bool = False
     factor: float = 1.0
@@ -60,7 +62,7 @@ class Instruction:
     active      whether it writes what differs from lane to lane
     wire        the gate that it came from
     y, a, b     element ids of the result and the operands, flat, in the order of the loop
-    moving      whether a has coefficients, so that it must not be on a kink
+    moving      whether a differs from lane to lane; polynomials of degree 1 and above must not be on a kink
     whole       the places of whole numbers that choose rows
     numbers     constant parameters
     columns     further entries of the instruction's word
@@ -102,6 +104,7 @@ class Instruction:
 
 
 def renamed(ids, old, new):
+    """ids with `new` in place of `old`, both consecutive."""
     inside = (ids >= old[0]) & (ids <= old[-1]) if len(old) else np.zeros(ids.shape, bool)
     return np.where(inside, ids - old[:1] + new[:1], ids) if inside.any() else ids
 
@@ -109,9 +112,11 @@ def renamed(ids, old, new):
 class Lowering:
     """Lowers circuits one after the other into one space of ids.
 
-    form is that of the polynomials; rule_of(gate) -> how a gate is lowered: rule(lowering, entry, inputs, wire) ->
-    tensor. buffers, instructions and integers (the buffers of whole numbers: (first, array or None)) grow as
-    circuits are lowered.
+    form      of the polynomials
+    rule_of   rule_of(gate) is how a gate is lowered: rule(lowering, entry, inputs, wire) -> tensor
+
+    buffers, instructions and integers (the buffers of whole numbers: (first, array or None)) grow as circuits
+    are lowered.
     """
 
     def __init__(self, form, rule_of):
@@ -160,8 +165,8 @@ class Lowering:
         return None if buffer.content is None else float(buffer.content.flat[x.ids.flat[0] - buffer.first])
 
     def varies(self, x, gate):
-        """Whether the gate's result differs from lane to lane. In polynomials a jump does not; where each lane
-        is a calculation of its own, it does."""
+        """Whether the gate's result differs from lane to lane. In polynomials a jump does not; where each
+        lane is a calculation of its own, it does."""
         return x.active and not (gate.jumps and self.form.shared)
 
     def scaled(self, x, by, wire):
@@ -180,7 +185,7 @@ class Lowering:
         return x if x.factor == 1.0 else self.written(x, wire)
 
     def lifted(self, x, wire):
-        """x with coefficients: zeros where it was a constant."""
+        """x as an active tensor."""
         if x.active:
             return x
         return self.emit("lift", x.ids.shape, wire, self.plain(x, wire), active=True)

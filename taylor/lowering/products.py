@@ -7,6 +7,7 @@ import numpy as np
 from circuit.gates.bilinear import einsum_letters, einsum_sizes
 
 from .. import tape as k
+from ..form import PAGE
 from .lowering import Instruction, Tensor
 
 
@@ -38,10 +39,6 @@ def einsum(lowering, entry, inputs, wire):
     return lowering.scaled(lowering.scaled(y, a.factor, wire), b.factor, wire)
 
 
-APART = 512
-"""Numbers this far apart lie in different pages, and push each other out of the cache."""
-
-
 class Product(NamedTuple):
     """y[batch, line, column] = sum over inner of a[batch, line, inner] b[batch, column, inner].
 
@@ -60,16 +57,16 @@ class Product(NamedTuple):
         """About how long einsum_values takes: numbers brought into panels, and products of vectors."""
         _, lines, columns, inner = self.counts
         filling = 2 if (np.diff(self.b_axes[1]) == 1).all() else 12      # as vectors, or one by one
-        apart = np.abs(np.diff(self.a_axes[2])).max(initial=0) >= APART
+        apart = np.abs(np.diff(self.a_axes[2])).max(initial=0) >= PAGE // 8
         return -(-columns // 8) * inner * (filling + (6 if apart else 4) * -(-lines // 4))
 
     def instruction(self, operation, active, wire):
-        """The Instruction, of an operation."""
+        """The product as an Instruction."""
         axes = dict(zip((k.BATCH_Y, k.LINES_Y, k.COLUMNS_Y), self.y_axes))
         axes.update(zip((k.BATCH_A, k.LINES_A, k.INNER_A), self.a_axes))
         axes.update(zip((k.BATCH_B, k.COLUMNS_B, k.INNER_B), self.b_axes))
-        return Instruction(operation, active, wire, self.y.ids.ravel(), self.a.ids.ravel(), self.b.ids.ravel(),
-                           moving=self.a.active, axes=axes,
+        return Instruction(operation, active, wire, self.y.ids.ravel(), self.a.ids.ravel(),
+                           self.b.ids.ravel(), moving=self.a.active, axes=axes,
                            columns=dict(zip((k.BATCH, k.LINES, k.COLUMNS, k.INNER), self.counts)))
 
 

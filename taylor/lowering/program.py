@@ -15,7 +15,7 @@ from .. import tape as k
 from ..form import Form
 from .gates import rule_of
 from .lowering import Instruction, Lowering, Tensor
-from .storage import Storage
+from .storage import Storage, overlap
 from .words import Tables, kernel_of, strip_word, word
 
 ORDER_BY_ORDER = ("combine", "combine_constant", "scale", "shift")
@@ -27,10 +27,11 @@ MOVING = ("state", "weights", "stored", "polynomial")
 MOST_PIECES = 64
 """A new state that comes from more buffers than this is copied in one go."""
 
+
 @dataclass
 class Part:
-    """One circuit of a program: where its inputs and outputs lie (element numbers), which outputs have
-    coefficients, and its row for the machine (see machine.py)."""
+    """One circuit of a program: where its inputs and outputs lie (element numbers), which outputs are active
+    (differ from lane to lane), and its row for the machine (see machine.py)."""
     circuit: Circuit
     inputs: list
     outputs: list
@@ -42,11 +43,11 @@ class Part:
 class Program:
     """What the machine runs.
 
-    tape          (instructions, WIDTH) int64;   tables, numbers: see kernels.Memory
+    tape          (instructions, WIDTH) int64;   tables, numbers: see tape.Memory
     parts         one Part per circuit
     constants     (elements,) float64: initial constant parts, zero but for the circuits' own constants
     integers      (whole numbers,) int64: likewise
-    active        how many elements, from 0 on, have coefficients
+    active        how many elements, from 0 on, may differ from lane to lane
     origins       (instructions,): (circuit, wire) that each came from
     kernels       (instructions,): the kernel of each, see Line
     form          of the polynomials it was made for
@@ -100,9 +101,9 @@ class Builder:
     def add(self, circuit, roles, writes=False):
         """Append a circuit.
 
-        roles    per input 'state', 'weights' (one tensor of example weights), 'stored' (read from stored states),
-                 'polynomial' (given with coefficients), 'real' or 'integer' (data); 'constant weights' and
-                 'constant stored' are the same for all lanes
+        roles    per input 'state', 'weights' (one tensor of example weights), 'stored' (read from stored
+                 states), 'polynomial' (given with coefficients), 'real' or 'integer' (data); 'constant
+                 weights' and 'constant stored' are the same for all lanes
         writes   whether the outputs behind the state are written out at each step
         """
         lowering, inputs, states = self.lowering, list(self.state), len(self.state)
@@ -119,11 +120,13 @@ class Builder:
         for i in range(states, len(outputs)):
             outputs[i] = lowering.plain(outputs[i], circuit.outputs[i])
         written = self.write_out(outputs[states:], wire) if writes else None
-        if not self.form.shared:      # constants need nothing from the lanes: so what does not is longer in one piece
+        if not self.form.shared:
+            # constants need nothing that lanes calculate; behind them, the others form longer strips
             lowering.instructions[first:] = sorted(lowering.instructions[first:], key=lambda x: x.active)
         if self.state:
             self.feed_back(outputs, first, wire)
-        self.pending.append(Lowered(circuit, roles, inputs, outputs, written, first, len(lowering.instructions)))
+        last = len(lowering.instructions)
+        self.pending.append(Lowered(circuit, roles, inputs, outputs, written, first, last))
 
     def write_out(self, outputs, wire):
         """One tensor of all these outputs, end to end."""
@@ -168,11 +171,12 @@ class Builder:
             yield new[begin:end], old[begin:end]
 
     def write_back(self, new, old, first, wire):
-        """Copy a new state over the old one, as soon as it is there and nothing reads the old one any more."""
+        """Copy a new state over the old one, as soon as it is there and nothing reads the old one any
+        more."""
         instructions = self.lowering.instructions
         at = len(instructions)
-        while at > first and not any(shares(ids, part) for ids in [instructions[at - 1].y, *instructions[at - 1].reads]
-                                     for part in (new, old)):
+        while at > first and not any(overlap(ids, part) for part in (new, old)
+                                     for ids in (instructions[at - 1].y, *instructions[at - 1].reads)):
             at -= 1
         instructions.insert(at, Instruction("scale", True, wire, old, new, numbers=(1.0, 0.0)))
 
@@ -193,7 +197,7 @@ class Builder:
     def build(self):
         """The finished Program."""
         storage, tables = Storage(self.lowering, self.form.chunk), Tables()
-        strips = [storage.program(x.first, x.last, flat(x.lasting)) for x in self.pending]
+        strips = [storage.program(x.first, x.last, flat(x.results)) for x in self.pending]
         offset = storage.sizes[True]      # constants lie behind all active elements
         place = storage.place.copy()
         for buffer in self.lowering.buffers:
@@ -216,7 +220,8 @@ class Builder:
         for i in range(part.first, part.last):
             instruction, run = self.lowering.instructions[i], run_of.get(i)
             if run is not None and run.first == i:
-                yield Line(strip_word(run, instruction.y.size, self.form.chunk), (0.0, 0.0), (number, -1), None)
+                head = strip_word(run, instruction.y.size, self.form.chunk)
+                yield Line(head, (0.0, 0.0), (number, -1), None)
             row = word(instruction, place, tables, self.form, self.form.chunk if run else None)
             if row[k.COUNT]:      # an instruction without elements does nothing
                 yield Line(row, instruction.numbers, (number, instruction.wire), kernel_of(instruction, row))
@@ -233,15 +238,10 @@ class Builder:
         return constants, integers
 
 
-def shares(ids, some):
-    """Whether two arrays of ids have one in common."""
-    return bool(ids.size and some.size and ids.min() <= some.max() and some.min() <= ids.max()
-                and np.isin(ids, some).any())
-
-
 class Line(NamedTuple):
-    """A line of the tape: the machine's row, its constant parameters, the (circuit, wire) it came from, and its
-    kernel: (a function of kernels.py, operation, whether it is calculated lane by lane)."""
+    """An instruction on the tape: its word, its constant parameters, the (circuit, wire) it came from, and
+    its kernel: (a function of kernels.py, operation, whether the result differs from lane to lane); None for
+    the head of a strip."""
     word: np.ndarray
     numbers: tuple
     origin: tuple
@@ -261,14 +261,15 @@ class Lowered:
     last: int
 
     @property
-    def lasting(self):
+    def results(self):
         """The tensors that are read after the last instruction."""
         return self.outputs + ([] if self.written is None else [self.written])
 
     def placed(self, place, state, begin, end):
         """The Part, at lines begin..end of the tape.   place: the element of each id"""
         spots = [x.ids if role == "integer" else place[x.ids] for x, role in zip(self.inputs, self.roles)]
-        weights, stored = ("constant " * (f"constant {role}" in self.roles) + role for role in ("weights", "stored"))
+        weights, stored = ("constant " * (f"constant {role}" in self.roles) + role
+                           for role in ("weights", "stored"))
         row = [begin, end]
         for role in ("real", "integer", weights):
             row += span(spots, self.roles, role)

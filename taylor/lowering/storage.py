@@ -51,8 +51,8 @@ def joins(run, new, chunk):
 
 
 def overlap(a, b):
-    """Whether two sets of ids have one in common."""
-    return a.min() <= b.max() and b.min() <= a.max() and bool(np.isin(b, a).any())
+    """Whether two arrays of ids have one in common."""
+    return bool(a.size and b.size and a.min() <= b.max() and b.min() <= a.max() and np.isin(b, a).any())
 
 
 class Span(NamedTuple):

@@ -1,14 +1,16 @@
-"""Words of the tape: an instruction as the machine's row of whole numbers (taylor/tape.py names the columns)."""
+"""Words of the tape: an instruction as the machine's row of whole numbers (taylor/tape.py names the
+columns)."""
 import numpy as np
 
 from .. import kernels
 from .. import tape as k
+from ..form import PAGE
 from ..kernels import KERNELS
 
 SHORTEST = 4
 """Rows shorter than this are not worth a loop of their own: a table of all elements is as quick."""
 
-PAGE, WORTH_PACKING = 4096, 16
+WORTH_PACKING = 16
 """Operand a of a product is packed if inner indices are a page apart, and so many columns use it again."""
 
 
@@ -43,7 +45,8 @@ def strip_word(run, count, chunk):
 def word(instruction, place, tables, form, chunk=None):
     """The machine's row for an instruction.   chunk: elements of a row, in a strip"""
     row = np.zeros(k.WIDTH, np.int64)
-    row[k.OPERATION], row[k.CONDITIONS] = k.number_of(instruction.operation), instruction.conditions(form.degree)
+    row[k.OPERATION] = k.number_of(instruction.operation)
+    row[k.CONDITIONS] = instruction.conditions(form.degree)
     row[k.MOVING_A], row[k.MOVING_Y] = instruction.moving, instruction.active
     row[k.COUNT] = instruction.y.size
     operands = [(k.Y, instruction.y), (k.A, instruction.a), (k.B, instruction.b)]
@@ -69,11 +72,11 @@ def word(instruction, place, tables, form, chunk=None):
 def products(row, instruction, form):
     """Enter how a product is calculated into its word."""
     constant = instruction.operation in k.CONSTANT_B
-    row[k.COLUMN_BLOCK], row[k.INNER_BLOCK] = form.blocks(int(row[k.COLUMNS]), max(1, int(row[k.INNER])), constant)
+    columns, inner = int(row[k.COLUMNS]), max(1, int(row[k.INNER]))
+    row[k.COLUMN_BLOCK], row[k.INNER_BLOCK] = form.blocks(columns, inner, constant)
     row[k.TIGHT_Y], row[k.TIGHT_B] = ((np.diff(instruction.axes[role]) == 1).all()
                                       for role in (k.COLUMNS_Y, k.COLUMNS_B))
-    inner = instruction.axes[k.INNER_A]
-    apart = 8 * form.width * np.abs(np.diff(inner)).max(initial=0)
+    apart = 8 * form.width * np.abs(np.diff(instruction.axes[k.INNER_A])).max(initial=0)
     row[k.PACKED] = apart >= PAGE and row[k.COLUMNS] >= WORTH_PACKING
 
 

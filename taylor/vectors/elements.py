@@ -4,9 +4,9 @@
 `u[r]`, r = 1..degree, is the Lanes of order r.
 
 Layout: the constant part of element e of a block is constants[e]. Its coefficients start at
-coefficients[e * 2 p lanes], as (order, real/imaginary, direction) with the directions innermost and contiguous,
-so that one order of one element is one or two machine registers. Where lanes do not share the constant part,
-as in plain trainings, it has one number per lane, from coefficients[e * lanes] on.
+coefficients[e * 2 p lanes], as (order, real/imaginary, direction) with the directions innermost and
+contiguous, so that one order of one element is one or two machine registers. Where lanes do not share the
+constant part, as in plain trainings, it has one number per lane, from coefficients[e * lanes] on.
 """
 import operator
 
@@ -19,10 +19,13 @@ from numba.extending import (intrinsic, lower_builtin, lower_cast, lower_getattr
                              register_model)
 
 from ..form import Form
-from .lanes import LanesType, RealsType, pair, parts, rule, spread
 from ..tape import CONSTANT_B
+from .lanes import LanesType, RealsType, pair, parts, rule, spread
 
 _DOUBLE = ir.DoubleType()
+
+
+POINTER = types.CPointer(types.float64)
 
 
 class PolynomialType(types.Type):
@@ -35,12 +38,12 @@ class PolynomialType(types.Type):
 @register_model(PolynomialType)
 class _PolynomialModel(models.StructModel):
     def __init__(self, manager, polynomial):
-        pointer = types.CPointer(types.float64)
-        super().__init__(manager, polynomial, [("constant", pointer), ("coefficients", pointer)])
+        super().__init__(manager, polynomial, [("constant", POINTER), ("coefficients", POINTER)])
 
 
 def polynomial_at(form, constant=False):
-    """(the type, code) of a polynomial of a form, or of a constant beside it, at an element of a block's memory."""
+    """(the type, code) of a polynomial of a form, or of a constant beside it, at an element of a block's
+    memory."""
     form = Form(0, form.lanes) if constant else form
     polynomial = PolynomialType(form)
 
@@ -63,16 +66,14 @@ def at(context, form, memory, element):
     return polynomial(form, memory, types.intp), generate
 
 
-POINTER = types.CPointer(types.float64)
-
-
 def _reserve(form, count):
     """What an intrinsic returns that makes room for `count` polynomials on the stack."""
     memory = types.UniTuple(POINTER, 2)
 
     def generate(context, builder, signature, arguments):
         def array(size):
-            stack = cgutils.alloca_once(builder, ir.ArrayType(ir.VectorType(_DOUBLE, 8), max(1, -(-size // 8))))
+            vectors = ir.ArrayType(ir.VectorType(_DOUBLE, 8), max(1, -(-size // 8)))
+            stack = cgutils.alloca_once(builder, vectors)
             return builder.bitcast(stack, _DOUBLE.as_pointer())
         return cgutils.pack_array(builder, [array(count), array(count * form.form.width)])
     return memory, generate
@@ -189,10 +190,11 @@ def pointers(context, arrays):
         result = types.NamedTuple([pointer(x) for x in several], arrays.instance_class)
 
     def generate(context, builder, signature, arguments):
-        values = [arguments[0]] if result is not None and isinstance(arrays, types.Array) else \
-            cgutils.unpack_tuple(builder, arguments[0], len(several))
-        data = [context.make_array(kind)(context, builder, value).data for kind, value in zip(several, values)]
-        return data[0] if isinstance(arrays, types.Array) else context.make_tuple(builder, result, data)
+        single = isinstance(arrays, types.Array)
+        values = [arguments[0]] if single else cgutils.unpack_tuple(builder, arguments[0], len(several))
+        data = [context.make_array(kind)(context, builder, value).data
+                for kind, value in zip(several, values)]
+        return data[0] if single else context.make_tuple(builder, result, data)
     return result(arrays), generate
 
 

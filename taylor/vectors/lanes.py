@@ -47,8 +47,8 @@ def ticks(context):
 
 @lru_cache(maxsize=None)
 def _sources():
-    """A hash of the code that is compiled. It is part of the names of types, so that what was compiled from other
-    sources is not found on disk."""
+    """A hash of the code that is compiled. It is part of the names of types, so that what was compiled from
+    other sources is not found on disk."""
     digest = sha256()
     for name in ("form", "kernels", "machine", "rules", "tape", "vectors/elements", "vectors/lanes",
                  "vectors/operations"):
@@ -196,7 +196,10 @@ def _on_reals(operation):
 
 
 def _arithmetic(python, rules):
-    """Let an operator of Python take Lanes and Reals.   rules: {(kind of a, kind of b): what is calculated}"""
+    """Let an operator of Python take Lanes and Reals.
+
+    rules    {(kind of a, kind of b): what is calculated}
+    """
     def kind(x):
         return next((k for k in (LanesType, RealsType) if isinstance(x, k)), types.Float)
 
@@ -221,7 +224,8 @@ _REAL = {(RealsType, RealsType), (RealsType, types.Float), (types.Float, RealsTy
 for _python, _operation, _lanes in (
         (operator.add, "fadd", {(LanesType, LanesType): _add_lanes}),
         (operator.sub, "fsub", {(LanesType, LanesType): _subtract_lanes}),
-        (operator.mul, "fmul", {(LanesType, LanesType): _multiply_lanes, (types.Float, LanesType): _scale_lanes,
+        (operator.mul, "fmul", {(LanesType, LanesType): _multiply_lanes,
+                                (types.Float, LanesType): _scale_lanes,
                                 (RealsType, LanesType): _scale_lanes}),
         (operator.truediv, "fdiv", {})):
     _arithmetic(_python, _lanes | dict.fromkeys(_REAL, _on_reals(_operation)))
@@ -269,7 +273,8 @@ def _with_lane(context, reals, i, number):
 
 
 # e^x = 2^n e^r with n whole and |r| <= log(2) / 2, where fourteen terms of the series suffice. Written in
-# instructions, it is the same for a number and for every lane, and the compiler can put several numbers side by side.
+# instructions, it is the same for a number and for every lane, and the compiler can calculate several numbers
+# with one vector instruction.
 _LOG2_HIGH, _LOG2_LOW = 0.693147180369123816490, 1.90821492927058770002e-10
 _HIGHEST, _LOWEST = 709.782712893384, -745.1332191019412
 
@@ -290,8 +295,8 @@ def exponential(context, x):
 
         def function(name, *operands):
             signature = ir.FunctionType(kind, [kind] * len(operands))
-            return builder.call(cgutils.get_or_insert_function(builder.module, signature, f"llvm.{name}.{suffix}"),
-                                operands)
+            name = f"llvm.{name}.{suffix}"
+            return builder.call(cgutils.get_or_insert_function(builder.module, signature, name), operands)
 
         def power_of_two(n):
             return builder.bitcast(builder.shl(builder.add(n, number(1023, whole)), number(52, whole)), kind)

@@ -1,5 +1,5 @@
-"""What the kernels of kernels.py have instead of `if`: the rule and the operands of an operation, chosen when a
-kernel is compiled, as types of numba. You may skip this file: plain.py defines the same in NumPy.
+"""What the kernels of kernels.py have instead of `if`: the rule and the operands of an operation, chosen when
+a kernel is compiled, as types of numba. You may skip this file: plain.py defines the same in NumPy.
 
 An operation is part of the type of a kernel's arguments, as the form is, so that the compiler writes exactly
 its rule into the loop.
@@ -11,10 +11,10 @@ from numba.extending import intrinsic, models, overload, register_model
 
 from .. import rules
 from ..compiling import address
-from .elements import polynomial_at
 from ..form import Form
-from .lanes import FormType
 from ..tape import CONSTANT_A, CONSTANT_B
+from .elements import polynomial_at
+from .lanes import FormType
 
 
 class OperationType(types.Type):

@@ -64,7 +64,7 @@ def local(form):
     return at(form, room(form, 1), 0)
 
 
-# what an operation makes of a kernel --------------------------------------------------------------------------
+# what an operation makes of a kernel ------------------------------------------------------------------------
 
 def kernel(function):
     """A kernel is an ordinary function here."""
@@ -153,7 +153,6 @@ def copy(target, start, source, begin, count):
 def call(function, *arguments):
     """Call a kernel."""
     function(*arguments)
-
 
 
 def fused(a, b, c):

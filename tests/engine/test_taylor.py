@@ -86,7 +86,7 @@ def test_directions_do_not_depend_on_their_block(directions, rng):
 
 
 def test_constant_parts_depend_on_neither_degree_nor_direction(rng):
-    """To the bit: they are floats, which the compiler may neither fuse nor reorder (taylor/lanes.py)."""
+    """To the bit: they are floats, which the compiler may neither fuse nor reorder (see vectors/lanes.py)."""
     circuit = record(lambda x: C.softmax(C.gelu(x) @ x.T), real(3, 4))
     x = random_polynomial(rng, (3, 4), 6, 9)
     constants = [evaluate(circuit, [x], degree)[0].constant for degree in (0, 1, 2, 6)]
