@@ -190,8 +190,8 @@ def values_tile(form, constants, tables, word, at_tile, panel, tile):
     i, j, k, first, count, a_i = at_tile
     last_line, width = word[LINES] - 1, min(form.lanes, word[COLUMNS] - k)
     lines = word[LINES_A]
-    a0, a1, a2, a3 = (a_i + tables[lines + j], a_i + tables[lines + min(j + 1, last_line)],
-                      a_i + tables[lines + min(j + 2, last_line)], a_i + tables[lines + min(j + 3, last_line)])
+    a0, a1 = a_i + tables[lines + j], a_i + tables[lines + min(j + 1, last_line)]
+    a2, a3 = a_i + tables[lines + min(j + 2, last_line)], a_i + tables[lines + min(j + 3, last_line)]
     t0, t1, t2, t3 = (sums_so_far(form, constants, tables, word, (i, j, k, first, width), tile),
                       sums_so_far(form, constants, tables, word, (i, j + 1, k, first, width), tile),
                       sums_so_far(form, constants, tables, word, (i, j + 2, k, first, width), tile),

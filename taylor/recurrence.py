@@ -20,8 +20,8 @@ from .explain import explain
 from .form import LANES, TRAININGS, Form
 from .linking import link
 from .lowering.program import Builder
-from .machine import (NO_RECORDS, NOTHING, STATE, STATE_COUNT, STEP_WIDTH, STORED_COUNT, STORED_MOVING, WRITTEN_COUNT,
-                      Records, StepTable, Weights, run)
+from .machine import (NO_RECORDS, NOTHING, STATE, STATE_COUNT, STEP_WIDTH, STORED_COUNT, STORED_MOVING,
+                      WRITTEN_COUNT, Records, StepTable, Weights, run)
 from .polynomial import to_lanes
 
 
@@ -160,11 +160,11 @@ class Recurrence:
             if array is None:
                 continue
             if array.dtype != np.float64 or not array.flags.c_contiguous or array.shape[1:] != (width,):
-                raise CircuitError(f"records {name}: expected float64 of shape (steps, {width}), row by row, got "
-                                   f"{array.dtype} of shape {array.shape}, strides {array.strides}")
+                raise CircuitError(f"records {name}: expected float64 of shape (steps, {width}), row by row, "
+                                   f"got {array.dtype} of shape {array.shape}, strides {array.strides}")
             if not records.first <= begin or end - records.first > len(array):
-                raise CircuitError(f"records {name} of steps {records.first} to {records.first + len(array)} do not "
-                                   f"hold steps {begin} to {end}")
+                raise CircuitError(f"records {name} of steps {records.first} to {records.first + len(array)} do "
+                                   f"not hold steps {begin} to {end}")
 
     def block(self, state: Sequence[ArrayLike], base: ArrayLike, lines: ArrayLike | None = None,
               first: int = 0, count: int | None = None) -> "Block":

@@ -37,8 +37,8 @@ from .passes import Pass, run_passes
 from .walk import walk
 
 ALONE = 3
-"""So many elements of a measurement at one base are taken one by one, as numbers: on microgpt lanes cost as much as
-three and a half of them, however many are used."""
+"""So many elements of a measurement at one base are taken one by one, without lanes: on microgpt a block of
+lanes takes as long as three and a half of them, however many lanes are used."""
 
 
 @dataclass(frozen=True)
@@ -227,8 +227,8 @@ def checked_weights(learner, weights):
 class Sums:
     """The results of all blocks, added up.
 
-    A block covers either up to TRAININGS elements of the measurement at one base, or up to TRAININGS bases for one
-    element, whichever needs fewer blocks: at one base always the former.
+    A block covers either up to TRAININGS elements of the measurement at one base, or up to TRAININGS bases
+    for one element, whichever needs fewer blocks: at one base always the former.
 
     Parameters
     ----------
