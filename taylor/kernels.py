@@ -2,8 +2,7 @@
 
 Each kernel is compiled by itself, for one operation and one form of polynomials, and only if a program needs
 it; the machine calls it by its address. Its arguments are the arrays of a block's memory, the word, the
-instruction's constant parameters, and the rows begin..end that it shall work on (all, if it is not
-elementwise).
+instruction's constant parameters, and the rows begin..end that it works on (all, if it is not elementwise).
 """
 from numba import config
 
@@ -26,7 +25,7 @@ PANEL = 128
 """Inner indices that `einsum_values` takes at once: eight columns of them fit into the nearest cache."""
 
 TILE = 4
-"""Rows of a product of constants that are calculated together: each number of b that is loaded serves all."""
+"""Lines of a product of constants that are calculated together: a number of b is loaded once for all."""
 
 
 @kernel

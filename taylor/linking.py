@@ -77,7 +77,7 @@ def help_out(listed):
 
 @contextmanager
 def announced(what):
-    """A context that says what is being compiled when the compiler begins. `begun` tells whether it has."""
+    """A context that says what is being compiled when the compiler begins; `begun` is whether it has."""
     listener = Listener(what)
     with event.install_listener("numba:compile", listener):
         try:
@@ -87,7 +87,7 @@ def announced(what):
 
 
 class Listener(event.Listener):
-    """Hears of the first function that is compiled: of those found on disk it hears nothing."""
+    """Announces the first function that is compiled. Functions found on disk cause no event."""
 
     def __init__(self, what):
         self.what, self.begun, self.progress = what, False, None

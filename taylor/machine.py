@@ -2,7 +2,7 @@
 
 `repeat` is the one function that Python calls. For each step it loads what the step needs - data, example
 weights, stored states -, executes the step's program, whose own last instructions feed the state back, and
-writes out what shall be kept. It is the same for all forms of polynomials, because it calls the kernels by
+writes out what is to be kept. It is the same for all forms of polynomials, because it calls the kernels by
 their addresses. A plain evaluation is one step that loads nothing.
 """
 from typing import NamedTuple

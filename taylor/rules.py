@@ -355,11 +355,11 @@ def gelu(form, y, x):
     multiply(form, y, x, cumulative)
 
 
-# piecewise: the branch goes by the constant part ------------------------------------------------------------
+# piecewise: the constant part decides on the branch ---------------------------------------------------------
 
 @rule
 def relu(form, y, x):
-    """y = x or 0. The other branch multiplies by 0, so that a NaN stays visible."""
+    """y = x or 0. The other branch multiplies by 0, so that a NaN stays one."""
     scale(form, y, x, positive(x.constant))
 
 

@@ -52,7 +52,7 @@ def number_of(operation):
 
 STRIP, EINSUM = number_of("strip"), number_of("einsum")
 GATHER, SCATTER = number_of("gather"), number_of("scatter")
-"""Those that the machine must tell apart. Operations before EINSUM work element by element."""
+"""Those that the machine treats differently. Operations before EINSUM work element by element."""
 
 ELEMENTWISE = OPERATIONS[1:EINSUM]
 
@@ -61,8 +61,8 @@ CONSTANT_A, CONSTANT_B = ("lift",), ("combine_constant", "multiply_constant", "e
 
 HIDING = ("power", "power_whole", "inverse", "inverse_root", "inverse_root_cubed", "exp", "log", "tanh",
           "sigmoid", "erf", "gelu", "step", "max", "one_hot_max")
-"""Operations that may turn an infinity or NaN into an ordinary number, as 1 / x does. They look at what they
-read; all others pass it on, and it is seen in the state."""
+"""Operations that may turn an infinity or NaN into an ordinary number, as 1 / x does. What they read is
+checked; all others pass it on, and it is found in the state."""
 
 # The bits of CONDITIONS, as plain numbers for the compiler.
 NOT_NEGATIVE, NOT_ZERO, NO_TIE = int(Domain.NOT_NEGATIVE), int(Domain.NOT_ZERO), int(Domain.NO_TIE)

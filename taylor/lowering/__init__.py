@@ -1,1 +1,1 @@
-"""From circuits to programs: where every tensor's elements live, and which loops calculate them."""
+"""From circuits to programs: where every tensor's elements lie, and which loops calculate them."""

@@ -1,4 +1,4 @@
-"""From circuit to instructions: where every tensor's elements live, and which loops calculate them.
+"""From circuit to instructions: the elements of every tensor, and the loops that calculate them.
 
 A tensor is an array of element ids. Gates that only move elements just rearrange ids: the gate's own NumPy
 value, applied to ids in place of numbers, is the whole implementation, so transposes, slices and the like
@@ -25,8 +25,8 @@ ZERO, CONSTANT_ZERO = 0, 1
 """The ids of two elements that are always zero: an active one and a constant."""
 
 MODERATE = 1e6
-"""Factors above this, or below its inverse, are multiplied out at once, so that no product overflows for want
-of its factor."""
+"""Factors above this, or below its inverse, are multiplied out at once: no product overflows because its
+factor waits."""
 
 
 @dataclass

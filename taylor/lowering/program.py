@@ -1,8 +1,8 @@
 """A program: circuits made ready for the machine, as arrays of numbers.
 
 A `Builder` takes circuits that share a state (parameters, the optimizer's moments) and lays them out in one
-memory. The result is a `Program`, which serves all directions. It knows where inputs and outputs lie, and
-which gate each instruction came from, so that an error can name the gate.
+memory. The result is a `Program`, the same for all blocks. It says where inputs and outputs lie, and which
+gate each instruction came from, so that an error can name the gate.
 """
 from dataclasses import dataclass
 from typing import NamedTuple

@@ -8,7 +8,7 @@ from ..form import PAGE
 from ..kernels import KERNELS
 
 SHORTEST = 4
-"""Rows shorter than this are not worth a loop of their own: a table of all elements is as quick."""
+"""Rows shorter than this get no loop of their own: a table of all elements is as quick."""
 
 WORTH_PACKING = 16
 """Operand a of a product is packed if inner indices are a page apart, and so many columns use it again."""

@@ -27,7 +27,7 @@ from numba.extending import (NativeValue, intrinsic, lower_builtin, lower_getatt
 _FREE = ("contract", "reassoc", "nsz", "arcp")
 _DOUBLE, _INDEX = ir.DoubleType(), ir.IntType(32)
 
-# The shared constant parts are ordinary floats, for which the compiler has no such freedom: their bits depend
+# The shared constant parts are ordinary floats, with which the compiler may do neither: their bits depend
 # on neither degree nor lanes nor block.
 rule = njit(error_model="numpy", nogil=True, no_cfunc_wrapper=True, no_cpython_wrapper=True, _nrt=False,
             forceinline=True)
@@ -186,8 +186,8 @@ def _scale_lanes(builder, by, lanes):
 
 
 def _on_reals(operation):
-    """An instruction on Reals; a number among the operands stands for all lanes. The compiler has no freedom
-    here, as with single floats."""
+    """An instruction on Reals; a number among the operands stands for all lanes. The compiler may not fuse or
+    reorder here, as with single floats."""
     def calculate(builder, a, b):
         vector = next(x.type for x in (a, b) if isinstance(x.type, ir.VectorType))
         a, b = (x if isinstance(x.type, ir.VectorType) else spread(builder, x, vector) for x in (a, b))

@@ -97,7 +97,7 @@ def tile_room(form, operation):
 
 
 def a_at(form, operation, memory, e):
-    """Element e as operand a: a polynomial, or a constant where the operation wants one."""
+    """Element e as operand a: a polynomial, or a constant where the operation takes one."""
     return at(Form(0, form.lanes) if operation in CONSTANT_A else form, memory, e)
 
 
