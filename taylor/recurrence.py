@@ -163,7 +163,8 @@ class Recurrence:
                 raise CircuitError(f"records {name}: expected float64 of shape (steps, {width}), row by row, "
                                    f"got {array.dtype} of shape {array.shape}, strides {array.strides}")
             if not records.first <= begin or end - records.first > len(array):
-                raise CircuitError(f"records {name} of steps {records.first} to {records.first + len(array)} do "
+                last = records.first + len(array)
+                raise CircuitError(f"records {name} of steps {records.first} to {last} do "
                                    f"not hold steps {begin} to {end}")
 
     def block(self, state: Sequence[ArrayLike], base: ArrayLike, lines: ArrayLike | None = None,
