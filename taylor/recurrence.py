@@ -164,8 +164,8 @@ class Recurrence:
                                    f"got {array.dtype} of shape {array.shape}, strides {array.strides}")
             if not records.first <= begin or end - records.first > len(array):
                 last = records.first + len(array)
-                raise CircuitError(f"records {name} of steps {records.first} to {last} do not hold steps "
-                                   f"{begin} to {end}")
+                raise CircuitError(f"records {name} of steps {records.first} to {last} do "
+                                   f"not hold steps {begin} to {end}")
 
     def block(self, state: Sequence[ArrayLike], base: ArrayLike, lines: ArrayLike | None = None,
               first: int = 0, count: int | None = None) -> "Block":

@@ -45,8 +45,8 @@ class Tensor:
 
 @dataclass
 class Buffer:
-    """Consecutive ids first..first + size - 1 written by one instruction, or given (`lasting`) when the
-    program starts."""
+    """Consecutive ids first..first + size - 1: written by one instruction, or, if `lasting`, given when the
+    program starts and kept in a place of their own."""
     first: int
     size: int
     active: bool

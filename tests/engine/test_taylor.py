@@ -114,7 +114,7 @@ def test_an_output_may_be_an_input_or_a_constant(rng):
 
 
 def test_lanes_are_coefficients(rng):
-    """to_lanes and from_lanes are inverse, and agree with the layout of taylor/elements.py."""
+    """to_lanes and from_lanes are inverse, and agree with the layout of vectors/elements.py."""
     coefficients = rng.normal(size=(3, 2, 4, 5)) + 1j * rng.normal(size=(3, 2, 4, 5))
     stored = to_lanes(coefficients, LANES).reshape(4, 5, 2, 2, LANES)
     assert np.array_equal(from_lanes(stored, 3), coefficients)

@@ -18,9 +18,6 @@ FACES = ("circuit", "taylor", "deletion", "deletion.influence", "deletion.unlear
 """Modules whose __all__ is the public interface."""
 
 LINES, COLUMNS, CLASS, FUNCTION = 400, 110, 200, 60
-CHAINS = {"elementwise"}
-"""Functions that may be longer than a screen: taylor/kernels' dispatch is one chain, which the compiler
-inlines."""
 
 
 def named(path):
@@ -34,7 +31,7 @@ def too_long(source):
         yield f"{len(lines)} lines"
     yield from (f"line {i} has {len(line)} columns" for i, line in enumerate(lines, 1) if len(line) > COLUMNS)
     for node in ast.walk(ast.parse(source)):
-        if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and node.name not in CHAINS:
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
             limit = CLASS if isinstance(node, ast.ClassDef) else FUNCTION
             if node.end_lineno - node.lineno >= limit:
                 yield f"{node.name} has {node.end_lineno - node.lineno + 1} lines"
