@@ -125,6 +125,15 @@ def address(dispatcher, form, operation):
     return _addresses[key]
 
 
+def announce(what, duration, path):
+    """Say what is being compiled, and where it is kept; return the progress, to be left at the end."""
+    kept = f"once: kept in {path}" if path else "at each start: set NUMBA_CACHE_DIR to keep it"
+    say(f"compiling {what} for this machine, {duration}, {kept}")
+    progress = working(f"compiling {what}")
+    progress.__enter__()
+    return progress
+
+
 class Announcer(event.Listener):
     """Prints what is being compiled when the compiler begins. Functions found on disk cause no such event.
 
@@ -136,11 +145,7 @@ class Announcer(event.Listener):
         if _descriptions.get(dispatcher) is None:
             return
         what, duration = _descriptions[dispatcher](*event.data["args"])
-        path = dispatcher.stats.cache_path
-        kept = f"once: kept in {path}" if path else "at each start: set NUMBA_CACHE_DIR to keep it"
-        say(f"compiling {what} for this machine, {duration}, {kept}")
-        self.progress = working(f"compiling {what}")
-        self.progress.__enter__()
+        self.progress = announce(what, duration, dispatcher.stats.cache_path)
 
     def on_end(self, event):
         if _descriptions.get(event.data["dispatcher"]) is not None:

@@ -13,9 +13,8 @@ import numpy as np
 from numba import config
 from numba.core import event
 
-from circuit.progress import say, working
-
 from . import kernels, machine
+from .compiling import announce
 from .form import LANES, Form
 
 if config.DISABLE_JIT:
@@ -93,13 +92,9 @@ class Listener(event.Listener):
         self.what, self.begun, self.progress = what, False, None
 
     def on_start(self, event):
-        if self.begun:
-            return
-        self.begun, path = True, kernels.elementwise.stats.cache_path
-        kept = f"once: kept in {path}" if path else "at each start: set NUMBA_CACHE_DIR to keep it"
-        say(f"compiling {self.what} for this machine, about ten seconds, {kept}")
-        self.progress = working(f"compiling {self.what}")
-        self.progress.__enter__()
+        if not self.begun:
+            self.begun = True
+            self.progress = announce(self.what, "about ten seconds", kernels.elementwise.stats.cache_path)
 
     def on_end(self, event):
         pass

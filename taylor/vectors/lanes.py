@@ -11,7 +11,7 @@ kernel is compiled for exactly them: loops over orders are unrolled, and sums st
 """
 import math
 import operator
-from functools import lru_cache
+from functools import lru_cache, partial
 from hashlib import sha256
 from pathlib import Path
 
@@ -231,6 +231,15 @@ for _python, _operation, _lanes in (
     _arithmetic(_python, _lanes | dict.fromkeys(_REAL, _on_reals(_operation)))
 
 
+def _on_vectors(builder, name, *operands):
+    """Call a function of the compiler on numbers, or lane by lane on vectors."""
+    kind = operands[0].type
+    suffix = f"v{kind.count}f64" if isinstance(kind, ir.VectorType) else "f64"
+    function = cgutils.get_or_insert_function(
+        builder.module, ir.FunctionType(kind, [kind] * len(operands)), f"llvm.{name}.{suffix}")
+    return builder.call(function, operands)
+
+
 @intrinsic
 def fused(context, a, b, c):
     """a b + c, rounded once where the processor can: the same for a number and for every lane."""
@@ -238,20 +247,14 @@ def fused(context, a, b, c):
         vector = next((kind.vector for kind in (a, b, c) if isinstance(kind, RealsType)), None)
         operands = [value if vector is None or isinstance(kind, RealsType) else spread(builder, value, vector)
                     for kind, value in zip((a, b, c), arguments)]
-        kind = operands[0].type
-        suffix = f"v{kind.count}f64" if vector else "f64"
-        function = cgutils.get_or_insert_function(
-            builder.module, ir.FunctionType(kind, [kind] * 3), f"llvm.fmuladd.{suffix}")
-        return builder.call(function, operands)
+        return _on_vectors(builder, "fmuladd", *operands)
     return next((kind for kind in (a, b, c) if isinstance(kind, RealsType)), types.float64)(a, b, c), generate
 
 
 @intrinsic
 def _root(context, reals):
     def generate(context, builder, signature, arguments):
-        function = cgutils.get_or_insert_function(
-            builder.module, ir.FunctionType(reals.vector, [reals.vector]), f"llvm.sqrt.v{reals.lanes}f64")
-        return builder.call(function, arguments)
+        return _on_vectors(builder, "sqrt", *arguments)
     return reals(reals), generate
 
 
@@ -286,17 +289,11 @@ def exponential(context, x):
 
     def generate(context, builder, signature, arguments):
         x, = arguments
-        kind = x.type
+        kind, function = x.type, partial(_on_vectors, builder)
         whole = ir.VectorType(ir.IntType(64), kind.count) if vector else ir.IntType(64)
-        suffix = f"v{kind.count}f64" if vector else "f64"
 
         def number(value, kind=kind):
             return ir.Constant(kind, [value] * kind.count if vector else value)
-
-        def function(name, *operands):
-            signature = ir.FunctionType(kind, [kind] * len(operands))
-            name = f"llvm.{name}.{suffix}"
-            return builder.call(cgutils.get_or_insert_function(builder.module, signature, name), operands)
 
         def power_of_two(n):
             return builder.bitcast(builder.shl(builder.add(n, number(1023, whole)), number(52, whole)), kind)
