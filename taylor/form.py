@@ -8,8 +8,8 @@ for the cache."""
 TRAININGS = 16
 """Plain trainings side by side in a block."""
 
-CACHED = 512
-"""Numbers of a buffer, of each intermediate result in a strip, that stay in the nearest cache: 4 KiB."""
+CACHED = 1024
+"""Numbers of a buffer, of each intermediate result in a strip, that stay in the nearest cache: 8 KiB."""
 
 BLOCKED = 65536
 """Numbers of operand b of a product that are used again and again, and stay in the second cache: 512 KiB."""

@@ -158,7 +158,7 @@ def test_a_dry_run_states_the_memory_of_a_block(make, degree):
     memory = pushed.blocks[0].memory
     assert estimate.block == sum(x.nbytes for x in (
         memory.constants, memory.coefficients, memory.integers, pushed.blocks[0].weights.constants,
-        pushed.blocks[0].weights.coefficients))
+        pushed.blocks[0].weights.lines))
     assert estimate.block <= held <= 1.05 * estimate.block + 20_000      # Python's own objects
 
 
