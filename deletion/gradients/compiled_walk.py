@@ -24,7 +24,7 @@ class CompiledWalk:
         self.recurrence = learner.recurrence(None if weights.ndim == 2 else 0)
         count = len(weights) if weights.ndim == 2 else 1
         self.block = self.recurrence.block(learner.states, weights, count=count)
-        self.record_bytes = 8 * self.recurrence.record
+        self.record_bytes, self.spare = 8 * self.recurrence.record, []
 
     @property
     def record(self):
@@ -43,9 +43,19 @@ class CompiledWalk:
         if not keep:
             self.block.run(first, last)
             return []
-        saved = np.empty((last - first, self.recurrence.record))
+        whole = next((x for x in self.spare if len(x) >= last - first), None)
+        if whole is None:
+            whole = np.empty((last - first, self.recurrence.record))
+        else:      # memory that the system has given before needs no clearing
+            self.spare = [x for x in self.spare if x is not whole]
+        saved = whole[:last - first]
         self.block.run(first, last, records=Records(first, saved=saved))
         return list(saved)
+
+    def release(self, records):
+        """Use the memory of these records again."""
+        bases = {id(x.base): x.base for x in records if x.base is not None and x.base.ndim == 2}
+        self.spare += bases.values()
 
     def back(self, cotangent):
         """Return a walk back."""
@@ -226,9 +236,9 @@ class CompiledSeriesWalk:
         self.learner, self.lines, self.degree = learner, lines, degree
         self.recurrence = learner.recurrence(degree)
         self.block = self.recurrence.block(learner.states, np.ones(learner.example_count), lines)
-        self.record_bytes = 8 * self.recurrence.record
+        self.record_bytes, self.spare = 8 * self.recurrence.record, []
 
-    record, forward = CompiledWalk.record, CompiledWalk.forward
+    record, forward, release = CompiledWalk.record, CompiledWalk.forward, CompiledWalk.release
 
     @property
     def parameters(self):

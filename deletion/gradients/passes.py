@@ -138,6 +138,7 @@ def there_and_back(learner, walk, one, room, workers, threads):
         if not walk_on:
             records = [held.pop(number) for number in range(first, last)]
             back_through(learner, backs, one.collect, first, records, workers, threads)
+            walk.release(records)
             del records
         elif not action.keep:
             forward(first, last, False)

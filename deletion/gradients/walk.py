@@ -76,6 +76,9 @@ class Walk(Protocol):
         Returns the records before each of these steps if `keep`, else an empty list.
         """
 
+    def release(self, records: Sequence) -> None:
+        """Take back records that are not needed any more, so that their memory can be used again."""
+
     def back(self, cotangent: np.ndarray | Polynomial) -> "Back":
         """Return a walk back from the end of the training.
 

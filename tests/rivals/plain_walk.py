@@ -40,6 +40,9 @@ class PlainWalk:
             self.training.run(number, number + 1)
         return records
 
+    def release(self, records):
+        """Nothing is used again."""
+
     def back(self, cotangent):
         """Return a walk back."""
         zeros = [np.zeros((len(cotangent),) + x.shape) for x in self.training.learner.states[1:]]
@@ -126,6 +129,9 @@ class PlainSeriesWalk:
             self.record = located(number, self.learner.circuits[self.learner.steps[number].circuit],
                                   self.inputs(number, self.record), self.degree)[:len(self.record)]
         return records
+
+    def release(self, records):
+        """Nothing is used again."""
 
     def back(self, cotangent):
         """Return a walk back."""
