@@ -84,4 +84,6 @@ class Form(NamedTuple):
             return 2, 4
         if self.degree == 2:
             return (1, 4) if constant else (2, 2)
-        return (1, 4) if self.degree == 3 and constant else (1, 2)
+        if self.degree == 3 and constant:
+            return 1, 4
+        return (1, 1) if 5 <= self.degree <= 9 else (1, 2)
