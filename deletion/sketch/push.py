@@ -300,8 +300,8 @@ def gather(tasks, submit, keep, done=lambda task, seconds: None):
             if not waiting:
                 return
             finished = wait(waiting, return_when=FIRST_COMPLETED).done
-            # what succeeded is kept first
-            for future in sorted(finished, key=lambda future: future.exception() is not None):
+            # what succeeded is kept first, in the order of the blocks
+            for future in sorted(finished, key=lambda x: (x.exception() is not None, waiting[x].block)):
                 task = waiting.pop(future)
                 theta, coefficients, seconds = future.result()
                 keep(task.block, theta, coefficients, seconds)
