@@ -66,8 +66,9 @@ class Losses:
 
 
 def documents(learner, count):
-    """A measurement of microgpt: the losses of so many held-out names, (count,)."""
-    return Several(tuple(learner.loss_on(name) for name in learner.held_out[:count]))
+    """A measurement of microgpt: the losses of so many held-out names, or of names where none is held out,
+    (count,)."""
+    return Several(tuple(learner.loss_on(name) for name in (learner.held_out or learner.documents)[:count]))
 
 
 def bases(learner, count, seed=0):
