@@ -4,6 +4,8 @@ results are kept on disk where that is possible, and stderr says when the compil
 Several processes may need the same kernels at once: each is compiled by one of them, and the others load what
 it kept. So a second process can help the first, from the other end of its list.
 """
+import errno
+import sys
 import warnings
 from contextlib import closing
 from functools import lru_cache
@@ -18,7 +20,7 @@ from circuit.progress import say, working
 
 try:
     import fcntl
-except ImportError:      # on Windows; there, processes may compile the same
+except ImportError:      # on Windows
     fcntl = None
 
 _descriptions = {}      # dispatcher -> describe
@@ -50,25 +52,37 @@ class Shared:
         one does so at the moment, wait for it."""
         code = self.files.load_overload(signature, target)
         if code is None:
+            self.release()
             self.claims[signature] = self.locked(sha256(str(signature).encode()).hexdigest()[:16])
             code = self.files.load_overload(signature, target)
             if code is not None:
-                self.claims.pop(signature).close()
+                self.release()
         return code
+
+    def release(self):
+        """Let other processes compile what this one has not: it has it now, or was stopped."""
+        while self.claims:
+            self.claims.popitem()[1].close()
 
     def save_overload(self, signature, code):
         """Keep compiled code, and let other processes load it."""
-        with self.claims.pop(signature), self.locked("index"):      # one writes the list of files at a time
+        with self.locked("index"):      # one writes the list of files at a time
             self.files.save_overload(signature, code)
+        self.release()
 
     def locked(self, name):
-        """An open file that no other process has locked; where there are no locks, nothing in its place."""
+        """An open file that no other process has locked; where there are no locks, nothing in its place: then
+        processes may compile the same."""
         if fcntl is None:
             return closing(BytesIO())
         folder = Path(self.files.cache_path)
         folder.mkdir(parents=True, exist_ok=True)
         file = open(folder / f"{self.name}-{name}.lock", "w", encoding="utf-8")
-        fcntl.flock(file, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX)
+        except OSError as error:
+            if error.errno not in (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS):
+                raise      # some shared folders have no locks, which is fine
         return file
 
 
@@ -148,8 +162,11 @@ class Announcer(event.Listener):
         self.progress = announce(what, duration, dispatcher.stats.cache_path)
 
     def on_end(self, event):
-        if _descriptions.get(event.data["dispatcher"]) is not None:
+        dispatcher = event.data["dispatcher"]
+        if _descriptions.get(dispatcher) is not None:
             self.progress.__exit__(None)
+        if sys.exc_info()[0] and isinstance(dispatcher._cache, Shared):      # it was stopped, or failed
+            dispatcher._cache.release()
 
 
 event.register("numba:compile", Announcer())

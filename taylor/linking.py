@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -23,8 +23,7 @@ else:
     from .vectors.operations import compiled_kernel
 
 FEW = 4
-"""Kernels that are compiled before a second process has started."""
-
+"""So few kernels are compiled before a second process has started."""
 
 VALUES, COLUMNS = Form(0, LANES), Form(0, LANES, shared=False)
 """The forms of constants, and of einsum_values, whose lanes are columns."""
@@ -44,28 +43,44 @@ def link(program):
 def prepare(kinds, form):
     """Compile kernels that are not on disk: [(kernel, form, operation)]."""
     what = f"the kernels of degree {form.degree}" if form.shared else "the kernels of plain trainings"
-    helper = None
-    with announced(what) as compiling:
+    with announced(what) as compiling, ExitStack() as helpers:
+        helped = False
         for number, kind in enumerate(kinds):
-            if compiling.begun and helper is None and len(kinds) - number > FEW:
-                helper = start_helper(kinds[number:][::-1])
+            if compiling.begun and not helped and len(kinds) - number > FEW:
+                helped = True
+                helpers.enter_context(helper(kinds[number:][::-1]))
                 machine.ready()      # it takes longer than any kernel
             compiled_kernel(*kind)
         machine.ready()
-        if helper:
-            helper.terminate()
-            helper.wait()
 
 
-def start_helper(kinds):
-    """A process that compiles kernels, and keeps them on disk; None where that would not help."""
+@contextmanager
+def helper(kinds):
+    """A context in which a second process compiles kernels, and keeps them on disk, where that helps."""
     if (os.cpu_count() or 1) < 2 or not sys.executable or not kernels.elementwise.stats.cache_path:
-        return None
+        yield
+        return
+    command, environment = helpers_command(kinds)
+    process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                               stderr=subprocess.DEVNULL)
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def helpers_command(kinds):
+    """(command, environment variables) of the second process.
+
+    It imports this library from where this process has it, and nothing from the present folder (-P), which
+    may be a stranger's.
+    """
     listed = json.dumps([(kernel.py_func.__name__, form, operation) for kernel, form, operation in kinds])
-    path = os.pathsep.join([str(Path(__file__).parent.parent), os.environ.get("PYTHONPATH", "")])
     code = "import sys; from taylor.linking import help_out; help_out(sys.argv[1])"
-    return subprocess.Popen([sys.executable, "-c", code, listed], env=os.environ | {"PYTHONPATH": path},
-                            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    known = [str(Path(__file__).parent.parent), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
+    path = os.pathsep.join(x for x in known if x)
+    return [sys.executable, "-P", "-c", code, listed], os.environ | {"PYTHONPATH": path}
 
 
 def help_out(listed):

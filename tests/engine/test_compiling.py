@@ -136,6 +136,36 @@ def test_silence_includes_the_announcement(capsys):
     assert error.startswith("compiling a function of float64 for this machine, no time, once: kept in ")
 
 
+def tripled(x):
+    return 3.0 * x
+
+
+def test_a_compilation_that_is_stopped_blocks_nobody(monkeypatch):
+    """Neither other processes nor the next call, which would wait for itself."""
+    function = compiled(None)(tripled)
+
+    def stopped(*arguments):
+        assert function._cache.claims
+        raise KeyboardInterrupt
+    with monkeypatch.context() as patch:
+        patch.setattr(function._cache, "load_overload", lambda *_: function._cache.claims.update(
+            {"it": function._cache.locked("it")}))      # as if nothing were on disk
+        patch.setattr(function._compiler, "compile", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            function(1.0)
+    assert not function._cache.claims and function(1.0) == 3.0
+
+
+def test_the_second_process_reads_nothing_from_the_present_folder(tmp_path):
+    """A stranger's folder may hold modules with the names of ours."""
+    for name in ("json", "numba", "numpy", "taylor"):
+        (tmp_path / f"{name}.py").write_text("open('was here', 'w')\nraise SystemExit(3)\n", encoding="utf-8")
+    command, variables = linking.helpers_command([(kernels.elementwise, Form(0, 8), "scale")])
+    cache = tmp_path / "cache"
+    done = subprocess.run(command, cwd=tmp_path, env=variables | {"NUMBA_CACHE_DIR": str(cache)})
+    assert done.returncode == 0 and list(cache.rglob("*.nbc")) and not (tmp_path / "was here").exists()
+
+
 class Compiled(event.Listener):
     """Counts how often the compiler works on a function."""
 
