@@ -8,7 +8,50 @@ from ..learner.recording import recorded_gradient, recorded_update
 from .circuits import backward_circuit, parts_of, removals, several
 
 
-class CompiledWalk:
+class Forward:
+    """The way there of both kinds of walks.
+
+    Parameters
+    ----------
+    block : taylor.Block
+        Before the first step.
+    """
+
+    def __init__(self, block):
+        self.block, self.record_bytes = block, 8 * block.recurrence.record
+        self.spare = []      # arrays of records that were released
+
+    @property
+    def record(self):
+        return self.block.record
+
+    @record.setter
+    def record(self, row):
+        self.block.record = row
+
+    def forward(self, first, last, keep=False):
+        """Take steps; return the states before them if `keep`."""
+        if not keep:
+            self.spare = []      # a state will be held beside what is held: together no more than is allowed
+            self.block.run(first, last)
+            return []
+        saved = self.rows(last - first)
+        self.block.run(first, last, records=Records(first, saved=saved))
+        return list(saved)
+
+    def rows(self, count):
+        """An array for so many records: one that was released, for which the system has memory already."""
+        fitting = [x for x in self.spare if len(x) == count]
+        self.spare = [x for x in self.spare if x is not fitting[0]] if fitting else []
+        return fitting[0] if fitting else np.empty((count, self.block.recurrence.record))
+
+    def release(self, records):
+        """Use the memory of these records again."""
+        arrays = [x.base for x in records if x.base is not None and x.base.ndim == 2]
+        self.spare += {id(array): array for array in arrays}.values()
+
+
+class CompiledWalk(Forward):
     """A walk in plain numbers: one training by itself, or several with a base in each lane.
 
     Parameters
@@ -21,41 +64,13 @@ class CompiledWalk:
 
     def __init__(self, learner, weights, finite=False):
         self.learner, self.weights, self.finite = learner, weights, finite
-        self.recurrence = learner.recurrence(None if weights.ndim == 2 else 0)
-        count = len(weights) if weights.ndim == 2 else 1
-        self.block = self.recurrence.block(learner.states, weights, count=count)
-        self.record_bytes, self.spare = 8 * self.recurrence.record, []
-
-    @property
-    def record(self):
-        return self.block.record
-
-    @record.setter
-    def record(self, row):
-        self.block.record = row
+        recurrence = learner.recurrence(None if weights.ndim == 2 else 0)
+        super().__init__(recurrence.block(learner.states, weights,
+                                          count=len(weights) if weights.ndim == 2 else 1))
 
     @property
     def parameters(self):
         return self.block.constant(0)
-
-    def forward(self, first, last, keep=False):
-        """Take steps; return the states before them if `keep`."""
-        if not keep:
-            self.block.run(first, last)
-            return []
-        whole = next((x for x in self.spare if len(x) >= last - first), None)
-        if whole is None:
-            whole = np.empty((last - first, self.recurrence.record))
-        else:      # memory that the system has given before needs no clearing
-            self.spare = [x for x in self.spare if x is not whole]
-        saved = whole[:last - first]
-        self.block.run(first, last, records=Records(first, saved=saved))
-        return list(saved)
-
-    def release(self, records):
-        """Use the memory of these records again."""
-        bases = {id(x.base): x.base for x in records if x.base is not None and x.base.ndim == 2}
-        self.spare += bases.values()
 
     def back(self, cotangent):
         """Return a walk back."""
@@ -101,12 +116,7 @@ class CompiledBack:
         size = self.learner.schedule.shape[1] if self.learner.schedule.ndim == 2 else 1
         outputs, lanes = 1 + (self.finite and self.removals is None), self.recurrence.form.lanes
         written = np.empty((last - first, outputs * size * (lanes if self.several else 1)))
-        try:
-            self.block.run(first, last, backwards=True, records=Records(first, read=read, written=written))
-        except DomainError as error:
-            located = DomainError(f"on the way back, {error}")
-            located.step = error.step
-            raise located from None
+        take_back(self.block, first, last, read, written)
         written = written.reshape(last - first, outputs, size, -1)
         return np.moveaxis(written, -1, 0)[:self.block.count]
 
@@ -124,6 +134,16 @@ def backward_recurrence(learner, degree, constant, finite):
         learner._kept[key] = Recurrence(circuits, learner.steps, states, degree, stored=states,
                                         constant=constant, writes=True)
     return learner._kept[key]
+
+
+def take_back(block, first, last, read, written):
+    """Take a block back through steps, by their records; what they give is written out."""
+    try:
+        block.run(first, last, backwards=True, records=Records(first, read=read, written=written))
+    except DomainError as error:
+        located = DomainError(f"on the way back, {error}")
+        located.step = error.step
+        raise located from None
 
 
 def as_rows(records):
@@ -229,16 +249,13 @@ def without_unit(learner, removal):
 
 # series -----------------------------------------------------------------------------------------------------
 
-class CompiledSeriesWalk:
+class CompiledSeriesWalk(Forward):
     """A walk in polynomials: the weight of example i is 1 + t line_i, one line (examples,) a direction."""
 
     def __init__(self, learner, lines, degree):
         self.learner, self.lines, self.degree = learner, lines, degree
-        self.recurrence = learner.recurrence(degree)
-        self.block = self.recurrence.block(learner.states, np.ones(learner.example_count), lines)
-        self.record_bytes, self.spare = 8 * self.recurrence.record, []
-
-    record, forward, release = CompiledWalk.record, CompiledWalk.forward, CompiledWalk.release
+        block = learner.recurrence(degree).block(learner.states, np.ones(learner.example_count), lines)
+        super().__init__(block)
 
     @property
     def parameters(self):
@@ -268,13 +285,7 @@ class CompiledSeriesBack:
         size = self.learner.schedule.shape[1] if self.learner.schedule.ndim == 2 else 1
         form = self.recurrence.form
         written = np.empty((last - first, size * (1 + form.width)))
-        try:
-            self.block.run(first, last, backwards=True,
-                           records=Records(first, read=as_rows(records), written=written))
-        except DomainError as error:
-            located = DomainError(f"on the way back, {error}")
-            located.step = error.step
-            raise located from None
+        take_back(self.block, first, last, as_rows(records), written)
         slopes = np.empty((self.count, last - first, size, self.degree + 1), complex)
         slopes[..., 0] = written[:, :size]
         stored = written[:, size:].reshape(last - first, size, *form.shape)

@@ -13,6 +13,7 @@ from plain_walk import PlainWalk
 import circuit as C
 from circuit import DomainError, evaluate
 from deletion import SGD, Learner, LearnerError
+from deletion.gradients import compiled_walk
 from deletion.gradients.states import MEMORY
 from deletion.influence import metagradient
 
@@ -136,6 +137,29 @@ def test_no_more_states_are_held_than_allowed(steps, room, monkeypatch):
     # and the one a step is being taken from
     assert result.stored == min(steps, room) and max(counts) <= room + 1
     assert len(counts) < 2 * steps or room < 45
+
+
+@pytest.mark.parametrize("steps, room", [(300, 300), (300, 290), (1000, 120), (997, 45), (300, 10),
+                                         (50, 2)])
+def test_memory_that_is_used_again_counts(steps, room, monkeypatch):
+    """Arrays of states, those that wait to be used again among them, never have more rows than are allowed."""
+    arrays, most = [], []
+    rows = compiled_walk.Forward.rows
+
+    def counted(walk, count):
+        array = rows(walk, count)
+        alive = [ref for ref in arrays if ref() is not None and ref() is not array]
+        arrays[:] = [*alive, weakref.ref(array)]
+        most.append(sum(len(ref()) for ref in arrays))
+        return array
+
+    monkeypatch.setattr(compiled_walk.Forward, "rows", counted)
+    learner = tiny(steps=steps)
+    expected = metagradient(learner, of_first).gradient
+    assert max(most) == steps
+    most.clear()
+    assert np.array_equal(metagradient(learner, of_first, memory=room * STATE).gradient, expected)
+    assert max(most) <= room
 
 
 def test_memory_is_for_all_that_is_in_progress():
