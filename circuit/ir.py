@@ -182,16 +182,21 @@ class Circuit:
         """
         return ", ".join(f"{x.name}: {x.kind} {x.shape}" for x in self.inputs)
 
-    def pruned(self) -> "Circuit":
+    def pruned(self, outputs: tuple | None = None) -> "Circuit":
         """Drop gates that no output needs.
+
+        Parameters
+        ----------
+        outputs : tuple of int, optional
+            The wires that are returned; by default the same as now.
 
         Returns
         -------
         Circuit
-            A circuit with all inputs of this one and the same outputs.
+            A circuit with all inputs of this one and these outputs.
         """
-        first = len(self.inputs)
-        needed = set(self.outputs)
+        first, outputs = len(self.inputs), self.outputs if outputs is None else outputs
+        needed = set(outputs)
         for number in range(first + len(self.entries) - 1, first - 1, -1):
             if number in needed:
                 needed.update(self.entries[number - first].inputs)
@@ -201,7 +206,7 @@ class Circuit:
                 place[number] = first + len(entries)
                 entries.append(Entry(entry.gate, tuple(place[i] for i in entry.inputs), entry.parameters,
                                      entry.shape, entry.kind))
-        return Circuit(self.inputs, tuple(entries), tuple(place[i] for i in self.outputs))
+        return Circuit(self.inputs, tuple(entries), tuple(place[i] for i in outputs))
 
     def gate_counts(self) -> dict:
         """Count the gates.

@@ -4,7 +4,6 @@ One loop over the reversed list of gates calls each gate's vector-Jacobian produ
 so gradients of gradients need no further code, and a Hessian-vector product is the first Taylor coefficient
 of a gradient circuit.
 """
-from dataclasses import replace
 from typing import Sequence, Union
 
 from .errors import CircuitError
@@ -106,7 +105,7 @@ def vjp(circuit: Circuit, wrt: Sequence[int]) -> Circuit:
 
     weighted = record(product, *cotangents, *inputs)
     slope = gradient(weighted, wrt=[len(cotangents) + i for i in wrt])
-    return replace(slope, outputs=slope.outputs[1:]).pruned()
+    return slope.pruned(slope.outputs[1:])
 
 
 def _checked(circuit, wrt, of):

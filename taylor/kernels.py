@@ -249,16 +249,12 @@ def sum_groups(form, operation, constants, coefficients, integers, tables, word,
 
 @rule
 def winner(constants, tables, word, j):
-    """(the member of group j with the largest constant part, whether another one equals it)"""
-    first, members = word[A] + tables[word[A_ROWS] + j], word[MEMBERS]
-    best, tie = 0, False
+    """The first member of group j with the largest constant part."""
+    first, members, best = word[A] + tables[word[A_ROWS] + j], word[MEMBERS], 0
     for i in range(1, word[LENGTH]):
-        there, here = constants[first + tables[members + best]], constants[first + tables[members + i]]
-        if here > there:
-            best, tie = i, False
-        elif here == there:
-            tie = True
-    return best, tie
+        if constants[first + tables[members + i]] > constants[first + tables[members + best]]:
+            best = i
+    return best
 
 
 @kernel
@@ -268,7 +264,7 @@ def max_groups(form, operation, constants, coefficients, integers, tables, word,
     for j in range(word[GROUPS]):
         y, first = at(form, memory, word[Y] + j), word[A] + tables[word[A_ROWS] + j]
         if form.shared:
-            best = winner(constants, tables, word, j)[0]
+            best = winner(constants, tables, word, j)
             rules.copy(form, y, at(form, memory, first + tables[word[MEMBERS] + best]))
         else:      # each lane has its own
             y.constant = at(form, memory, first + tables[word[MEMBERS]]).constant

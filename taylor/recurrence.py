@@ -326,8 +326,9 @@ class Block:
 
         before = None if look_closely else self.record
         wrong, step, instruction, element = attempt(look_closely)
-        fine = self.finite() and (records.written is None or np.isfinite(records.written).all())
-        if not look_closely and (wrong or not fine):
+        rows = slice(begin - records.first, end - records.first)
+        written = records.written is None or np.isfinite(records.written[rows]).all()
+        if not look_closely and (wrong or not written or not self.finite()):
             self.record = before
             wrong, step, instruction, element = attempt(True)
         if wrong:

@@ -1,6 +1,5 @@
 """The circuits of a learner's objective: one per kind of example and number of rows, recorded when first
 asked for."""
-from dataclasses import replace
 
 import numpy as np
 
@@ -183,7 +182,7 @@ def joined(layout, slopes):
 
 def alone(circuit, output):
     """A circuit with one of its outputs only, and what that needs."""
-    return replace(circuit, outputs=(circuit.outputs[output],)).pruned()
+    return circuit.pruned((circuit.outputs[output],))
 
 
 def adding(circuit, output):

@@ -12,7 +12,6 @@ whatever its size. With one example a step, G' is the gradient of the regularize
 more output of the circuit of the way back. Where the update is affine in the gradient (SGD, momentum), psi is
 minus weight times slope, and there is nothing to calculate.
 """
-from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -92,7 +91,7 @@ def with_finite_step(learner, number):
     weighted = record(product, *cotangents, *circuit.inputs)
     both = gradient(weighted, wrt=range(moving, 2 * moving + 1))
     own = len(weighted.outputs)
-    return replace(both, outputs=both.outputs[own:] + both.outputs[1:own]).pruned()
+    return both.pruned(both.outputs[own:] + both.outputs[1:own])
 
 
 def parts_of(learner, number):
