@@ -142,7 +142,7 @@ def test_no_more_states_are_held_than_allowed(steps, room, monkeypatch):
 @pytest.mark.parametrize("steps, room", [(300, 300), (300, 290), (1000, 120), (997, 45), (300, 10),
                                          (50, 2)])
 def test_memory_that_is_used_again_counts(steps, room, monkeypatch):
-    """Arrays of states, those that wait to be used again among them, never have more rows than are allowed."""
+    """Arrays of states, those that wait to be used again among them, have no more rows than are allowed."""
     arrays, most = [], []
     rows = compiled_walk.Forward.rows
 
