@@ -1,7 +1,7 @@
 """Deletion: learning algorithms as circuits of their example weights, sketches of them, and predictions.
 
-Twelve rooms, each of which uses only those before it: learner, directions, storage, trust, gradients, sketch
-(a newcomer may stop here), curvature, methods, studies, influence, unlearning, cli.
+Rooms, each of which uses only those before it: learner, directions, storage, trust, gradients, predictions,
+sketch (a newcomer may stop here), curvature, methods, studies, influence, unlearning, cli.
 """
 import os
 import sys
@@ -18,7 +18,8 @@ from .learner.learner import Learner
 from .learner.optimizers import SGD, Adam, LinearDecay, Momentum
 from .learner.retrain import retrain
 from .directions.directions import Directions, given, haar, mixture, pairs, sphere
-from .sketch.measured import Measured, Prediction
+from .predictions.prediction import Prediction
+from .sketch.measured import Measured
 from .sketch.merge import merge
 from .sketch.sketch import Sketch, load, precompute
 from .sketch.stability import Stability, stability

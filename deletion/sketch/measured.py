@@ -2,7 +2,7 @@
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Hashable, Optional, Sequence, Union
+from typing import TYPE_CHECKING, Callable, Optional
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -12,16 +12,17 @@ from circuit.analysis import only_jump
 from circuit.blas import one_blas_thread
 from circuit.checks import real_array, whole_number
 from circuit.errors import LearnerError
-from circuit.progress import Progress, working
+from circuit.progress import Progress
 from taylor import LANES, Evaluator
 from taylor.polynomial import from_lanes
 
 from ..directions.directions import Directions
-from ..learner.units import Sets
+from ..predictions.prediction import short
+from ..predictions.questions import Questions
 from ..storage.blocks import DIRECTIONS_PER_BLOCK, filled, parts
 from ..trust.calibration import Calibration
+from .fits import Fits
 from .identity import differing, same_numbers
-from .prediction import Fits, Prediction, only, predict, short
 
 if TYPE_CHECKING:
     from ..gradients.metagradient import Metagradient
@@ -31,12 +32,9 @@ MAX_DISAGREEMENT = 1e-4
 """A gradient and a sketch of the same measurement differ less than this, relatively, even if coefficients
 were rounded to float32."""
 
-Unit = Hashable
-"""A unit's label: a number, a text or a tuple of them."""
-
 
 @dataclass(frozen=True, repr=False)
-class Measured:
+class Measured(Questions):
     """The coefficients c_r(psi_j) of one measurement along every direction. `Sketch.measure` makes it.
 
     Attributes
@@ -82,14 +80,14 @@ class Measured:
         return self.coefficients.shape[1]
 
     @cached_property
-    def fits(self):
+    def calibrated(self):
         """The decoders and error models fitted to this measurement."""
         return Fits(self.directions, self.value, self.coefficients, self.calibration, self.gradient)
 
     @property
     def choice(self):
         """The name of the decoder that 'auto' takes, and the reason."""
-        return self.fits.choice
+        return self.calibrated.choice
 
     def with_gradient(self, metagradient: "Metagradient") -> "Measured":
         """Take degree 1 exactly from a metagradient, and only the higher degrees from the directions.
@@ -115,109 +113,31 @@ class Measured:
         check_gradient(self, metagradient)
         return replace(self, gradient=metagradient.gradient)
 
-    def predict(self, deletion_set: Union[Unit, Sequence[Unit]], *, weight: float = 0.0,
-                decoder: str = "auto", groups: Optional[int] = None, level: float = 0.95) -> Prediction:
-        """Predict the measurement for one deletion set.
+    def estimator(self, *, decoder: str = "auto", groups: Optional[int] = None) -> Callable:
+        """Return the fitted decoder that predictions are made with.
 
         Parameters
         ----------
-        deletion_set : a unit's label, or a sequence of them
-            What is deleted; without units the prediction is exactly f(0). Unknown or repeated units raise
-            LearnerError.
-        weight : float
-            The weight that the units keep: 0 deletes them, 1 changes nothing.
         decoder : str
             'auto', 'least squares', 'mean' or 'median of means'; the last two need sphere or Haar directions.
         groups : int, optional
             The number of groups of the median of means. Default: for a failure probability of 5%.
-        level : float
-            The probability with which the interval contains the value for a random set.
 
         Returns
         -------
-        Prediction
-            The prediction, with interval and verdict if the sketch has calibration sets.
+        Callable
+            estimator(sets, errors) -> Estimates.
+
+        Raises
+        ------
+        LearnerError
+            For a sketch around another point than the ordinary training, and for a decoder that its
+            directions do not allow.
         """
-        return self.predict_downweights(self.learner.downweight(deletion_set, weight), decoder=decoder,
-                                        groups=groups, level=level)
-
-    def predict_downweights(self, h: ArrayLike, *, decoder: str = "auto", groups: Optional[int] = None,
-                            level: float = 0.95) -> Prediction:
-        """Predict the measurement for any real downweights.
-
-        Parameters
-        ----------
-        h : ArrayLike
-            (units,), or (k, units) for k predictions at once: 1 deletes a unit, 0 changes nothing.
-        decoder, groups, level : as for `predict`
-
-        Returns
-        -------
-        Prediction
-            For (k, units), every array has a leading axis.
-        """
-        h = checked_downweights(h, self.learner.unit_count)
-        with working("predict", self.progress):
-            many = predict(self, Sets.of(h), decoder, groups, level, True)
-        return many if h.ndim == 2 else only(many)
-
-    def predict_many(self, deletion_sets: Sequence, *, weight: float = 0.0, decoder: str = "auto",
-                     groups: Optional[int] = None, level: float = 0.95, intervals: bool = True) -> Prediction:
-        """Predict the measurement for many deletion sets at once.
-
-        Parameters
-        ----------
-        deletion_sets : sequence of sequences of labels, or array (sets, size)
-            The deletion sets.
-        weight, decoder, groups, level : as for `predict`
-        intervals : bool
-            False leaves out standard errors, intervals and verdicts, which is faster.
-
-        Returns
-        -------
-        Prediction
-            Every array has a leading axis of sets.
-        """
-        sets = self.learner.deletion_sets(deletion_sets, weight)
-        with working("predict", self.progress):
-            return predict(self, sets, decoder, groups, level, intervals)
-
-    def leave_one_out(self, **options: object) -> Prediction:
-        """Predict the measurement without each unit alone, in the order of the learner's units.
-
-        Parameters
-        ----------
-        **options : object
-            As for `predict_many`.
-
-        Returns
-        -------
-        Prediction
-            Every array has a leading axis of units.
-        """
-        return self.predict_many([[unit] for unit in self.learner.units], **options)
-
-    def curve(self, deletion_set: Union[Unit, Sequence[Unit]], weights: ArrayLike = np.linspace(0.0, 1.0, 11),
-              **options: object) -> Prediction:
-        """Predict the measurement for one deletion set at several weights.
-
-        Parameters
-        ----------
-        deletion_set : a unit's label, or a sequence of them
-            The units whose weight changes.
-        weights : ArrayLike
-            (k,): the weights that they keep.
-        **options : object
-            As for `predict_downweights`.
-
-        Returns
-        -------
-        Prediction
-            Every array has a leading axis of weights.
-        """
-        weights = np.atleast_1d(real_array(weights, "weights"))
-        return self.predict_downweights(np.stack([self.learner.downweight(deletion_set, w) for w in weights]),
-                                        **options)
+        if np.any(self.downweight):
+            raise LearnerError("this sketch expands around a downweight of its own; predictions are made "
+                               "from sketches around 0")
+        return self.calibrated.decoder(decoder, groups)
 
     def along(self, direction: int, t: ArrayLike) -> np.ndarray:
         """Evaluate the truncated series along one of the sketch's own directions, at weights 1 - t psi.
@@ -235,15 +155,6 @@ class Measured:
             Complex, t's shape (of one number: (1,)) + (degree + 1, ...): the curves of degree 0, 1, ... p.
         """
         return curves_along(self, direction, np.atleast_1d(real_array(t, "t")))
-
-
-def checked_downweights(h, units):
-    """Real downweights (units,) or (k, units)."""
-    h = real_array(h, "downweights")
-    if h.ndim not in (1, 2) or h.shape[-1] != units:
-        raise LearnerError(f"downweights: expected (units,) or (k, units) with {units} units, "
-                           f"got shape {h.shape}")
-    return h
 
 
 def curves_along(measured, direction, t):

@@ -199,7 +199,7 @@ class Sketch:
             (k, parameters).
         """
         few = np.unique(np.linspace(0, len(self.theta) - 1, COORDINATES).astype(int))
-        return parameters_at(self, h, measured_coordinates(self, few).fits.decoder(decoder))
+        return parameters_at(self, h, measured_coordinates(self, few).calibrated.decoder(decoder))
 
 
 def require_learner(sketch):

@@ -18,7 +18,7 @@ from circuit.progress import working
 from ..directions.directions import UNITARILY_INVARIANT, given
 from ..directions.terms import log_binomials
 from ..trust.calibration import calibrate
-from ..trust.verdict import MAX_RAISE_ERROR, MAX_RELATIVE_ERROR, MORE, NOT, RAISE, TRUST, lacking_directions
+from ..trust.verdict import MAX_RAISE_ERROR, MAX_RELATIVE_ERROR, MORE, NOT, RAISE, TRUST
 from .sketch import Sketch, precompute, require_learner
 
 PROBES = 16
@@ -156,7 +156,7 @@ def stability(sketch: Sketch, measurement: Callable, size: Optional[int] = None,
         measured = sketch.measure(measurement)
         evidence = collected(sketch, measured, measurement, h)
     norms, norm_errors = frobenius(sketch, measured)
-    verdict, reasons = decided(evidence, lacking_directions(measured))
+    verdict, reasons = decided(evidence, measured.calibrated.lacking)
     return Stability(float(h.sum(axis=1).mean()), norms, norm_errors, *evidence[:6], verdict, reasons)
 
 

@@ -65,7 +65,7 @@ class Evidence(NamedTuple):
         The calibrated error of random sets of this size beside the change, its standard error, and the error
         of the worst measurement.
     truncated : bool
-        Whether more of the error is by truncation than by sampling.
+        Whether a series was cut off, and more of the error is by that than by sampling.
     moved : float
         How far the set moves the measurements, in units of the farthest of the calibration sets.
     rest : float
@@ -83,41 +83,40 @@ class Evidence(NamedTuple):
     kinks: float
 
 
-def judge(measured, model, sets, change, terms, sampling, truncation):
+def judge(calibrated, model, sets, change, rest, sampling, truncation):
     """Return (verdicts, reasons) of many sets, two lists.
 
     Parameters
     ----------
-    measured : Measured
-        The measured sketch, with its calibration.
+    calibrated : Calibrated
+        The calibration, and what is known of the estimator.
     model : ErrorModel
-        That of the decoder.
+        That of the estimator.
     sets : Sets
-    change, terms : np.ndarray, (sets, q), (sets, p, q)
-        The predicted change, whole and by degree.
+    change : np.ndarray, (sets, q)
+        The predicted change.
+    rest : np.ndarray, (sets, q), optional
+        What a series' last terms imply beyond the last, where there are enough of them.
     sampling, truncation : np.ndarray, (sets, q)
         Standard deviations of the two parts of the error.
     """
     if not len(sets):
         return [], []
-    squares, calibration = sets.squares(), measured.calibration
-    typical = measured.typical(squares)
+    squares, calibration = sets.squares(), calibrated.calibration
+    typical = calibrated.typical(squares)
     typical = np.where(typical > 0, typical, 1.0)
     truncated = ((truncation / typical) ** 2).sum(axis=1) > ((sampling / typical) ** 2).sum(axis=1)
-    rest = np.zeros(len(sets))
-    if terms.shape[1] >= 2:
-        rest = np.sqrt(((remainder(terms) / typical) ** 2).mean(axis=1))
-    evidence = map(Evidence, squares, *model.relative_error(squares), truncated,
-                   moved_beside(measured, change, squares), rest, crossed(calibration, squares))
-    lacking, reach = lacking_directions(measured), calibration.reach
-    verdicts, reasons = zip(*(judge_one(one, reach, lacking) for one in evidence))
+    beyond = np.zeros(len(sets)) if rest is None else np.sqrt(((rest / typical) ** 2).mean(axis=1))
+    evidence = map(Evidence, squares, *model.relative_error(squares), truncated & calibrated.series,
+                   moved_beside(calibrated, change, squares), beyond, crossed(calibration, squares))
+    verdicts, reasons = zip(*(judge_one(one, calibration.reach, calibrated.lacking) for one in evidence))
     return list(verdicts), [(reason,) for reason in reasons]
 
 
 def judge_one(evidence, reach, lacking):
     """Return (verdict, reason) of one set.
 
-    `reach` is the size of the largest calibration set, `lacking` what `lacking_directions` says.
+    `reach` is the size of the largest calibration set, `lacking` what more directions would determine.
     """
     _, error, spread, worst, truncated, moved, rest, kinks = evidence
     if not evidence.square:
@@ -137,10 +136,10 @@ def judge_one(evidence, reach, lacking):
         if lacking and not truncated and error <= MAX_LACKING_ERROR:
             return MORE, f"{calibrated}, mostly by sampling: {lacking}."
         if max(error, worst) > MAX_RAISE_ERROR:
-            return NOT, f"{calibrated}. The series does not predict such sets."
+            return NOT, f"{calibrated}. The estimate does not predict such sets."
         if truncated:
             return RAISE, f"{calibrated}, mostly by truncation of the series."
-        return NOT, f"{calibrated}, mostly by interactions that the directions do not determine."
+        return NOT, f"{calibrated}, mostly by interactions that were not seen."
     if moved > MAX_MOVED:
         return NOT, (f"This set changes the model {moved:.2g} times as much as any calibration set of its "
                      "size, so the error estimate does not apply.")
@@ -156,26 +155,17 @@ def percent(share):
     return f"{100.0 * share:.2g}%" if share < 0.995 else f"{100.0 * share:.0f}%"
 
 
-def lacking_directions(measured):
-    """Say how many directions would determine first order; None where it is determined, or a gradient is."""
-    units, count = measured.directions.dimension, len(measured.directions)
-    if measured.gradient is not None or 2 * count >= units:
-        return None
-    return (f"{count} directions do not determine the first order of {units} units; take at least "
-            f"{-(-units // 2)}, or join the metagradient")
-
-
-def moved_beside(measured, change, squares):
+def moved_beside(calibrated, change, squares):
     """Return (sets,): how far a set moves the measurements together, beside calibration sets of its size.
 
     The unit is the farthest that any calibration set up to twice as large moves them.
     """
-    sizes, ratios = measured.calibration.sets.squares(), np.zeros(len(squares))
+    sizes, ratios = calibrated.calibration.sets.squares(), np.zeros(len(squares))
     for square in np.unique(squares[squares > 0]):
-        usual, here = measured.typical(np.array([square])), squares == square
+        usual, here = calibrated.typical(np.array([square])), squares == square
         usual = np.where(usual > 0, usual, 1.0)
         small = sizes <= max(2.0 * square, sizes.min())
-        farthest = np.sqrt(np.mean((measured.calibration_changes[small] / usual) ** 2, axis=1)).max()
+        farthest = np.sqrt(np.mean((calibrated.changes[small] / usual) ** 2, axis=1)).max()
         moved = np.sqrt(np.mean((change[here] / usual) ** 2, axis=1))
         if farthest > np.finfo(float).tiny:
             ratios[here] = moved / farthest

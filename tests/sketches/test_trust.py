@@ -15,7 +15,8 @@ from scipy.stats import beta, norm
 from deletion import given, precompute, retrain
 from deletion.learner.units import Sets
 from deletion.trust.error_model import fit_error_model, rank
-from deletion.trust.verdict import MAX_MOVED, MORE, NOT, RAISE, TRUST, crossed, judge, moved_beside
+from deletion.sketch.fits import lacking_directions
+from deletion.trust.verdict import MAX_MOVED, MORE, NOT, RAISE, TRUST, crossed, judge, moved_beside, remainder
 
 
 def model_of(errors, squares, changes=None, stated=None, excess=None):
@@ -173,11 +174,13 @@ def judged(change, terms, errors=0.05, gradient=None, directions=50, sampling=1.
     calibration = SimpleNamespace(sets=SimpleNamespace(squares=lambda: squares), crossings=np.zeros(96),
                                   reach=16.0)
     directions = type("Drawn", (), {"dimension": 100, "__len__": lambda self: len(psi)})()
-    measured = SimpleNamespace(calibration=calibration, calibration_changes=changes, directions=directions,
-                               gradient=gradient, typical=lambda s: np.sqrt(s)[:, None])
+    calibrated = SimpleNamespace(calibration=calibration, changes=changes, series=True,
+                                 lacking=lacking_directions(directions, gradient),
+                                 typical=lambda s: np.sqrt(s)[:, None])
     model = model_of(errors * changes, squares, changes=changes)
     sets = Sets.of(np.concatenate([np.ones(4), np.zeros(96)])[None])
-    verdict, reasons = judge(measured, model, sets, np.array([[change]]), np.array([terms])[..., None],
+    verdict, reasons = judge(calibrated, model, sets, np.array([[change]]),
+                             remainder(np.array([terms])[..., None]),
                              np.array([[sampling]]), np.array([[1.0 - sampling]]))
     return verdict[0], reasons[0][0]
 
@@ -198,7 +201,7 @@ def test_how_far_a_set_moves_the_model_is_counted_in_calibration_sets():
     squares = np.array([1.0, 4.0, 100.0])
     measured = SimpleNamespace(calibration=SimpleNamespace(sets=SimpleNamespace(squares=lambda: squares)),
                                typical=lambda s: np.sqrt(s)[:, None],
-                               calibration_changes=np.array([[2.0], [2.0], [90.0]]))
+                               changes=np.array([[2.0], [2.0], [90.0]]))
     assert moved_beside(measured, np.array([[3.0], [6.0]]),
                         np.array([2.0, 100.0])) == pytest.approx([3.0 / 2.0, 6.0 / 90.0])
 

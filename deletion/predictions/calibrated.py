@@ -1,0 +1,55 @@
+"""What exact retrainings say of the errors of one measurement's estimators."""
+from functools import cached_property
+
+import numpy as np
+
+from ..trust.error_model import fit_error_model, typical_change
+
+
+class Calibrated:
+    """One measurement beside its exact retrainings; an error model for each estimator, made when needed.
+
+    Parameters
+    ----------
+    value : np.ndarray
+        f(0), the measurement of the model as trained.
+    calibration : Calibration or None
+        The measurement of exactly retrained models.
+    series : bool
+        Whether an estimator's terms are those of a power series, whose last ones imply a remainder.
+    lacking : str, optional
+        What more directions would determine, in words; None if nothing.
+    """
+
+    def __init__(self, value, calibration, series=False, lacking=None):
+        self.value, self.calibration, self.series, self.lacking = value, calibration, series, lacking
+        self._error_models = {}
+
+    @cached_property
+    def changes(self):
+        """(k, q): the change of the measurement by exact retraining without each calibration set."""
+        return (self.calibration.values - self.value).reshape(len(self.calibration.values), -1)
+
+    @cached_property
+    def typical(self):
+        """The typical change by exact retraining as a function of a set's size: see typical_change."""
+        return typical_change(self.changes, self.calibration.sets.squares())
+
+    def excess(self, change, squares):
+        """(change / typical change)^2"""
+        typical = self.typical(squares)
+        return (change / np.where(typical > 0, typical, 1.0)) ** 2
+
+    @staticmethod
+    def stated(estimates):
+        """The standard errors (sets, q) that an estimator states; zeros if it states none."""
+        return np.zeros_like(estimates.change) if estimates.error is None else estimates.error
+
+    def error_model(self, estimator):
+        """The ErrorModel of an estimator."""
+        if estimator not in self._error_models:
+            estimates, squares = estimator(self.calibration.sets), self.calibration.sets.squares()
+            self._error_models[estimator] = fit_error_model(
+                estimates.change - self.changes, self.changes, self.stated(estimates), squares,
+                self.excess(estimates.change, squares))
+        return self._error_models[estimator]

@@ -1,0 +1,163 @@
+"""What is predicted: values, intervals and verdicts; and how they are made of an estimator's changes."""
+from dataclasses import dataclass, replace
+from typing import Optional, Union
+
+import numpy as np
+
+from circuit.checks import real_number
+
+from ..trust.verdict import NOT, TRUST, judge, remainder
+
+UNUSED = "no step of the training uses these units: deleting them changes nothing, exactly"
+
+
+@dataclass(frozen=True, repr=False)
+class Prediction:
+    """What a measurement would be if the deletion set had never been there, in the measurement's own units.
+
+    Predictions for many sets are one such object: every array has a leading axis of sets, and `verdict` and
+    `reasons` are lists.
+
+    Attributes
+    ----------
+    value : np.ndarray
+        The predicted measurement of the retrained model.
+    change : np.ndarray
+        value - f(0), where f(0) is the measurement of the model as trained.
+    terms : np.ndarray
+        (p + 1, ...): the contribution of each degree, terms[0] being f(0); of a gradient model: as trained,
+        additive, interactions. Their sum is the value.
+    standard_error : np.ndarray, optional
+        The standard error of the value by sampling of directions, as the decoder estimates it.
+    interval : tuple, optional
+        (low, high), which contains the retrained value of a random set with probability `level` (see
+        error_model.CONFIDENCE). None if the sketch has no calibration sets.
+    level : float, optional
+        The probability that the interval is made for.
+    sampling : np.ndarray, optional
+        The standard deviation of the error by sampling, one part of the interval.
+    truncation : np.ndarray, optional
+        The standard deviation of the rest of the error, mostly by truncation of the series.
+    decoder : str
+        The name of the decoder, or of another estimator of the change.
+    source : str or list of str
+        Where the value comes from, in words: what was fitted, or that it was retrained.
+    verdict : str, optional
+        'trust', 'raise degree', 'more directions' or 'do not trust'. None without calibration sets.
+    reasons : tuple
+        The reasons for the verdict, in words.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from deletion import SGD, Learner, precompute
+    >>> numbers = np.arange(20.0) / 10
+    >>> learner = Learner([0.0], list(numbers), lambda w, x: (w[0] - x) ** 2, SGD(0.3), [range(20)] * 30)
+    >>> measured = precompute(learner, 10, degree=2, progress=False).measure(lambda w: w[0])
+    >>> prediction = measured.predict([18, 19])
+    >>> print(f"mean {measured.value:.2f}, without the two largest {prediction.value:.2f}")
+    mean 0.95, without the two largest 0.85
+    >>> prediction.verdict
+    'trust'
+    """
+    value: np.ndarray
+    change: np.ndarray
+    terms: np.ndarray
+    standard_error: Optional[np.ndarray] = None
+    interval: Optional[tuple] = None
+    level: Optional[float] = None
+    sampling: Optional[np.ndarray] = None
+    truncation: Optional[np.ndarray] = None
+    decoder: str = ""
+    source: Union[str, list] = ""
+    verdict: Optional[str] = None
+    reasons: tuple = ()
+
+    def __repr__(self):
+        parts = [f"value {short(self.value)}", f"change {short(self.change)}"]
+        if self.interval is not None:
+            parts.append(f"{self.level:.0%} interval {short(self.interval[0])} to {short(self.interval[1])}")
+        if isinstance(self.verdict, list):
+            parts += [f"{self.verdict.count(v)} x {v}" for v in dict.fromkeys(self.verdict)]
+        elif self.verdict is not None:
+            parts.append(f"{self.verdict}: {self.reasons[0]}")
+        return f"<prediction: {', '.join(parts)}>"
+
+
+def short(x):
+    """A number or an array in a few words."""
+    return np.array2string(np.asarray(x), precision=6, threshold=6, edgeitems=2)
+
+
+# how a prediction is made -----------------------------------------------------------------------------------
+
+def predict(answers, sets, estimator, level, intervals):
+    """Return predictions for Sets: one Prediction whose arrays have a leading axis of sets.
+
+    Parameters
+    ----------
+    answers : Questions
+        What is asked: its learner, its value as trained, and what calibrates it.
+    sets : Sets
+    estimator : callable
+        estimator(sets, errors) -> Estimates, with a `name`.
+    level : float
+        The probability that intervals are made for.
+    intervals : bool
+        Whether to make intervals and verdicts.
+    """
+    real_number(level, "the level of an interval lies between 0 and 1", above=0.0, below=1.0)
+    used, value = sets.among(answers.learner.used), answers.value
+    unused = np.flatnonzero((np.diff(sets.starts) > 0) & (np.diff(used.starts) == 0))
+    estimates, shape = estimator(used, errors=intervals), (len(sets),) + value.shape
+    change = estimates.change.reshape(shape)
+    terms = estimates.terms.reshape((len(sets), estimates.terms.shape[1]) + value.shape)
+    start = np.broadcast_to(value, shape)[:, None]
+    prediction = Prediction(value + change, change, np.concatenate([start, terms], axis=1),
+                            decoder=estimator.name, source=[estimator.name] * len(sets))
+    if not intervals:
+        return prediction
+    if estimates.error is not None:
+        prediction = replace(prediction, standard_error=estimates.error.reshape(shape))
+    calibrated = answers.calibrated
+    if calibrated.calibration is None:
+        return replace(prediction, reasons=(
+            "no interval and no verdict: it was made without calibration sets",))
+    if not calibrated.calibration.finite:
+        reason = "retraining a random set did not end in numbers: no interval"
+        return judged(prediction, [NOT] * len(sets), [(reason,)] * len(sets), unused)
+    return with_interval(prediction, calibrated, estimator, used, estimates, level, unused)
+
+
+def with_interval(prediction, calibrated, estimator, sets, estimates, level, unused):
+    """Return the Prediction with intervals and verdicts, by the estimator's errors at calibration sets."""
+    model, squares, shape = calibrated.error_model(estimator), sets.squares(), prediction.value.shape
+    rest = None
+    if calibrated.series and estimates.terms.shape[1] > 1:
+        rest = remainder(estimates.terms)
+    sampling, truncation = model.deviations(calibrated.stated(estimates), squares,
+                                            calibrated.excess(estimates.change, squares), rest)
+    half = model.half_width(sampling, truncation, squares, level).reshape(shape)
+    prediction = replace(
+        prediction, interval=(prediction.value - half, prediction.value + half), level=level,
+        sampling=sampling.reshape(shape), truncation=truncation.reshape(shape))
+    return judged(prediction, *judge(calibrated, model, sets, estimates.change, rest, sampling, truncation),
+                  unused)
+
+
+def judged(prediction, verdicts, reasons, unused):
+    """A Prediction with a verdict and reasons for each set; no step uses any unit of the `unused` sets."""
+    for k in unused:
+        verdicts[k], reasons[k] = TRUST, (UNUSED,)
+    return replace(prediction, verdict=verdicts, reasons=reasons)
+
+
+def only(many):
+    """The single Prediction among predictions for one set."""
+    def first(x):
+        return None if x is None else x[0]
+
+    return Prediction(many.value[0], many.change[0], many.terms[0], first(many.standard_error),
+                      many.interval and tuple(bound[0] for bound in many.interval), many.level,
+                      first(many.sampling), first(many.truncation), many.decoder, many.source[0],
+                      first(many.verdict), many.reasons[0] if many.verdict else many.reasons)
