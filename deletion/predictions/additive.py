@@ -2,6 +2,7 @@
 import numpy as np
 
 from ..directions.decoders import Estimates
+from ..learner.units import Sets
 
 
 class Additive:
@@ -25,6 +26,8 @@ class Additive:
 
     def contributions(self, sets):
         """Return (sets, q): the sum over the units of each of the Sets."""
-        squares = sets._replace(values=sets.values ** 2).sparse(len(self.finite))
-        fractions = sets._replace(values=sets.values * (1.0 - sets.values)).sparse(len(self.finite))
-        return np.asarray(squares @ self.finite - fractions @ self.slopes)
+        def matrix(values):
+            return Sets(sets.starts, sets.units, values).sparse(len(self.finite))
+
+        h = sets.values
+        return np.asarray(matrix(h ** 2) @ self.finite - matrix(h * (1.0 - h)) @ self.slopes)
