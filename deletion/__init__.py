@@ -21,6 +21,7 @@ from .directions.directions import Directions, given, haar, mixture, pairs, sphe
 from .predictions.prediction import Prediction
 from .sketch.measured import Measured
 from .sketch.merge import merge
+from .storage.bank import Bank
 from .sketch.sketch import Sketch, load, precompute
 from .sketch.stability import Stability, stability
 from .curvature.model_loss import ModelLoss
@@ -29,9 +30,9 @@ from .methods.base import Answer, Method
 from .methods.reference import LeaveOneOuts, NoChange, Retraining, Sketched, SketchedModel
 
 __all__ = [
-    "Adam", "Answer", "Directions", "DoesNotApply", "given", "haar", "InputError", "Learner",
+    "Adam", "Answer", "Bank", "Directions", "DoesNotApply", "given", "haar", "InputError", "Learner",
     "LearnerError", "LeaveOneOuts", "LinearDecay", "load", "Measured", "merge", "Method", "mixture",
     "ModelLoss", "Momentum", "NoChange", "Objective", "pairs", "precompute", "Prediction", "retrain",
-    "Retraining", "SGD", "Sketch", "Sketched", "SketchedModel", "sphere", "Stability", "stability",
+    "Retraining", "SGD", "Sketch", "Sketched", "SketchedModel", "sphere", "stability", "Stability",
     "StoreError",
 ]

@@ -1,12 +1,12 @@
 """Exact truth: training again with other weights, many trainings side by side."""
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from threading import Event
-from typing import Callable, Sequence
+from typing import Any, Callable, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from circuit import evaluate
+from circuit import DomainError, evaluate
 from circuit.checks import checked_learner, checked_threads, iterable, real_array
 from circuit.errors import LearnerError
 from circuit.progress import Progress
@@ -18,7 +18,7 @@ from .replay import train_block
 
 def retrain(learner: Learner, sets: Sequence | None = None, measurement: Callable | None = None, *,
             weights: ArrayLike | None = None, weight: float = 0.0, threads: int | None = None,
-            progress: bool = True) -> np.ndarray:
+            bank: Any = None, progress: bool = True) -> np.ndarray:
     """Train again without each of many deletion sets, or with other weights, and measure the result.
 
     A deleted example's step still happens, with weight 0, and the schedule is unchanged.
@@ -37,6 +37,8 @@ def retrain(learner: Learner, sets: Sequence | None = None, measurement: Callabl
         What the examples of a deletion set keep of their weight.
     threads : int, optional
         How many blocks of trainings run at a time; by default the machine's cores.
+    bank : deletion.Bank, optional
+        Where retrainings are kept: those that are there are not made again, and new ones are added.
     progress : bool
         Whether to report progress on stderr.
 
@@ -65,7 +67,10 @@ def retrain(learner: Learner, sets: Sequence | None = None, measurement: Callabl
     """
     downweights, threads = checked_downweights(learner, sets, weights, weight), checked_threads(threads)
     circuit = None if measurement is None else learner.measurement(measurement)
-    theta = trained_without(learner, downweights, threads, progress)
+    if bank is None:
+        theta = trained_without(learner, downweights, threads, progress)
+    else:
+        theta = trained_or_kept(learner, downweights, bank, threads, progress)
     if circuit is None:
         return theta
     shape = circuit.shapes[circuit.outputs[0]]      # a constant is measured once, for all trainings
@@ -97,8 +102,36 @@ def checked_downweights(learner, sets, weights, weight):
     return downweights
 
 
-def trained_without(learner, downweights, threads, progress):
-    """Return trained parameters (trainings, parameters) for downweights (trainings, units)."""
+def trained_or_kept(learner, downweights, bank, threads, progress):
+    """Return trained parameters (trainings, parameters): from the bank, or else trained and kept there."""
+    if not hasattr(bank, "of"):
+        raise LearnerError(f"bank: expected a Bank, such as Bank('folder'), got {bank!r:.60}")
+    kept = bank.of(learner)
+    keys = kept.keys(1.0 - downweights)
+    found, first = kept.read(keys), {}
+    for number, key in enumerate(keys):
+        first.setdefault(key, number)
+    missing = [number for key, number in first.items() if key not in found]
+    if missing:
+        some = downweights[missing]
+
+        def keep(at, theta):
+            kept.add(1.0 - some[at:at + len(theta)], theta)
+
+        try:
+            theta = trained_without(learner, some, threads, progress, keep)
+        except DomainError as error:
+            raise DomainError(f"of {len(missing)} trainings that the bank does not hold: {error}") from None
+        found |= {keys[number]: row for number, row in zip(missing, theta)}
+    return np.stack([found[key] for key in keys])
+
+
+def trained_without(learner, downweights, threads, progress, keep=lambda first, theta: None):
+    """Return trained parameters (trainings, parameters) for downweights (trainings, units).
+
+    keep(first, theta) is called with the number of the first training and the parameters of each block that
+    is finished.
+    """
     stopped, firsts = Event(), range(0, len(downweights), TRAININGS)
 
     def watched(steps):
@@ -108,7 +141,9 @@ def trained_without(learner, downweights, threads, progress):
 
     def train(first):
         weights = learner.example_weights(downweights[first:first + TRAININGS])
-        return train_block(learner, weights, first, watched)
+        theta = train_block(learner, weights, first, watched)
+        keep(first, theta)
+        return theta
 
     with Progress(len(firsts) * len(learner.steps), "retrain",
                   progress) as report, ThreadPoolExecutor(threads) as pool:

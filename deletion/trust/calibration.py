@@ -83,15 +83,15 @@ class Calibration:
         return float(np.square(self.downweights).sum(axis=1).max())
 
 
-def calibrate(learner, downweights, progress=True):
-    """Return the Calibration of a learner, by exact retraining; None without sets.
+def calibrate(learner, downweights, progress=True, bank=None):
+    """Return the Calibration of a learner, by exact retraining (or from a bank); None without sets.
 
     Its values are all NaN if one of the trainings leaves the domain of a gate.
     """
     if not len(downweights):
         return None
     try:
-        values = retrain(learner, weights=1.0 - downweights, progress=progress)
+        values = retrain(learner, weights=1.0 - downweights, bank=bank, progress=progress)
         crossed = crossings(learner, learner.example_weights(downweights))
     except DomainError as error:
         log.warning("a calibration set cannot be retrained, and no prediction will be trusted: %s", error)
