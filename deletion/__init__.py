@@ -1,7 +1,7 @@
 """Deletion: learning algorithms as circuits of their example weights, sketches of them, and predictions.
 
 Rooms, each of which uses only those before it: learner, directions, storage, trust, gradients, predictions,
-sketch (a newcomer may stop here), curvature, methods, studies, influence, unlearning, cli.
+sketch (a newcomer may stop here), models, asking, curvature, methods, studies, influence, unlearning, cli.
 """
 import os
 import sys
@@ -24,15 +24,18 @@ from .sketch.merge import merge
 from .storage.bank import Bank
 from .sketch.sketch import Sketch, load, precompute
 from .sketch.stability import Stability, stability
+from .asking.ask import ask
+from .asking.strategy import Strategy
 from .curvature.model_loss import ModelLoss
 from .curvature.objective import Objective
+from .models.gradient_model import GradientModel, gradient_model
 from .methods.base import Answer, Method
-from .methods.reference import LeaveOneOuts, NoChange, Retraining, Sketched, SketchedModel
+from .methods.reference import Asked, LeaveOneOuts, NoChange, Retraining, Sketched, SketchedModel
 
 __all__ = [
-    "Adam", "Answer", "Bank", "Directions", "DoesNotApply", "given", "haar", "InputError", "Learner",
-    "LearnerError", "LeaveOneOuts", "LinearDecay", "load", "Measured", "merge", "Method", "mixture",
-    "ModelLoss", "Momentum", "NoChange", "Objective", "pairs", "precompute", "Prediction", "retrain",
-    "Retraining", "SGD", "Sketch", "Sketched", "SketchedModel", "sphere", "stability", "Stability",
-    "StoreError",
+    "Adam", "Answer", "ask", "Asked", "Bank", "Directions", "DoesNotApply", "given", "gradient_model",
+    "GradientModel", "haar", "InputError", "Learner", "LearnerError", "LeaveOneOuts", "LinearDecay",
+    "load", "Measured", "merge", "Method", "mixture", "ModelLoss", "Momentum", "NoChange", "Objective",
+    "pairs", "precompute", "Prediction", "retrain", "Retraining", "SGD", "Sketch", "Sketched",
+    "SketchedModel", "sphere", "stability", "Stability", "StoreError", "Strategy",
 ]

@@ -1,4 +1,4 @@
-"""The commands: sketch precompute | info | measure | predict | validate | merge.
+"""The commands: sketch ask | precompute | info | measure | predict | validate | merge.
 
 Every command is a function of its options (options.py). It prints a table, or JSON, and returns its exit
 code.
@@ -17,9 +17,10 @@ from circuit.progress import duration, silence
 from . import plots
 from .options import DEFAULT_LEARNER, factory_arguments, parser
 from .recipe import described, make, requested, restrict_imports
-from .scoring import entries, prediction_rows, sampled_sets, score
+from .scoring import entries, prediction_rows, rows_of, sampled_sets, score
 from .selection import deletion_set, measurement
 from .tables import prediction_table, printable, score_table, show, table
+from ..asking.ask import ask
 from ..directions.directions import UNITARILY_INVARIANT
 from ..learner.retrain import retrain
 from ..sketch.estimate import size
@@ -61,6 +62,27 @@ def main(arguments):
     restrict_imports([folder for folder in folders if folder])
     with silence(options.quiet):
         return options.command(options)
+
+
+# asking -----------------------------------------------------------------------------------------------------
+
+def ask_command(options):
+    """Answer by whatever way is worth its cost: retraining, gradients, or both."""
+    learner = make(options.learner or DEFAULT_LEARNER, **factory_arguments(options))
+    sets = {text: deletion_set(learner, text) for text in options.delete}
+    limits = {"trainings": options.trainings, "seconds": options.seconds, "tolerance": options.tolerance}
+    rows, told = [], []
+    for text in options.measure:
+        answer = ask(learner, list(sets.values()), measurement(learner, text), weight=options.weight,
+                     bank=options.bank, seed=options.seed, threads=options.threads, dry_run=options.dry_run,
+                     progress=not options.quiet, **limits)
+        told.append(f"{text}: {answer if options.dry_run else answer.strategy}")
+        if not options.dry_run:
+            for k, (name, units) in enumerate(sets.items()):
+                rows += rows_of(answer.row(k), learner, text, name, units)
+    content = {"rows": rows, "strategy": told} if rows else {"estimate": told}
+    show(options.json, content, "\n\n".join(([prediction_table(rows)] if rows else []) + told))
+    return 0
 
 
 # making a sketch --------------------------------------------------------------------------------------------
@@ -224,5 +246,6 @@ def checked(scores, options):
     return 1 if reasons else 0
 
 
-COMMANDS = {"precompute": precompute_command, "info": info_command, "measure": measure_command,
-            "predict": predict_command, "validate": validate_command, "merge": merge_command}
+COMMANDS = {"ask": ask_command, "precompute": precompute_command, "info": info_command,
+            "measure": measure_command, "predict": predict_command, "validate": validate_command,
+            "merge": merge_command}

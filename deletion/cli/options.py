@@ -21,24 +21,30 @@ def parser(functions):
                                   "its model would say without some of its examples.")
     commands = top.add_subparsers(metavar="command", required=True)
     parsers = {name: add_command(commands, name, function) for name, function in functions.items()}
+    add_limits(parsers["ask"])
     add_directions(parsers["precompute"])
     parsers["info"].add_argument(
         "--check", action="store_true",
         help="verify every checksum; exit code 1 if anything is damaged or unfinished")
     parsers["measure"].add_argument(
         "--save", metavar="FILE", help="save the coefficients along every direction as .npz")
-    parsers["predict"].add_argument(
-        "--weight", type=float, default=0.0,
-        help="the weight that the set keeps, from 0 to 1 (default %(default)s: deleted)")
+    for name in ("ask", "predict"):
+        parsers[name].add_argument(
+            "--weight", type=float, default=0.0,
+            help="the weight that the set keeps, from 0 to 1 (default %(default)s: deleted)")
     add_random_sets(parsers["validate"])
+    for name in ("ask", "predict", "validate"):
+        add_sets(parsers[name], required=name != "validate")
     for name in ("predict", "validate"):
-        add_sets(parsers[name], required=name == "predict")
-    for name in ("measure", "predict", "validate"):
+        parsers[name].add_argument("--decoder", help="the decoder, such as 'mean' or 'median of means'")
+    for name in ("ask", "measure", "predict", "validate"):
         add_measurements(parsers[name])
+    for name in ("measure", "predict", "validate"):
+        parsers[name].add_argument("--plot", metavar="FILE", help="draw a picture (needs matplotlib)")
     for name in ("info", "measure", "predict", "validate"):
         parsers[name].add_argument("folder", help="the sketch's folder")
-    for name in ("precompute", "measure", "predict", "validate"):
-        add_learner(parsers[name], "the learner" if name == "precompute"
+    for name in ("ask", "precompute", "measure", "predict", "validate"):
+        add_learner(parsers[name], "the learner" if name in ("ask", "precompute")
                     else "the learner, if it differs from the one that the folder describes")
     parsers["merge"].add_argument("folders", nargs="+", metavar="folder", help="the folder of a sketch")
     parsers["merge"].add_argument("--out", metavar="FOLDER", required=True,
@@ -53,6 +59,17 @@ def add_command(commands, name, function):
     sub.add_argument("--json", action="store_true", help="print JSON")
     sub.add_argument("--quiet", action="store_true", help="print results and errors only")
     return sub
+
+
+def add_limits(sub):
+    """What may be spent on an answer, and where retrainings are kept."""
+    sub.add_argument("--trainings", type=float, help="spend at most so many trainings made side by side")
+    sub.add_argument("--seconds", type=float, help="take at most so many seconds")
+    sub.add_argument("--tolerance", type=float,
+                     help="stop at this error: the sum of |predicted - retrained| over that of |true change|")
+    sub.add_argument("--bank", metavar="FOLDER", help="keep retrainings there, and use those that are there")
+    sub.add_argument("--seed", type=int, default=0, help="the seed of what is drawn (default %(default)s)")
+    sub.add_argument("--dry-run", action="store_true", help="only print what it would cost")
 
 
 def add_directions(sub):
@@ -84,19 +101,17 @@ def add_random_sets(sub):
 
 
 def add_sets(sub, required):
-    """Which sets are deleted, and the decoder of their predictions."""
+    """Which sets are deleted."""
     sub.epilog, sub.formatter_class = SETS, argparse.RawDescriptionHelpFormatter
     sub.add_argument("--delete", metavar="SET", action="append", required=required,
                      help="a set to delete, such as anna, 'ann*' or '#3': see below. Repeat it for more sets")
-    sub.add_argument("--decoder", help="the decoder, such as 'mean' or 'median of means'")
 
 
 def add_measurements(sub):
-    """What is measured, and whether it is drawn."""
+    """What is measured."""
     sub.add_argument("--measure", metavar="WHAT", action="append", required=True,
                      help="a measurement, such as 'loss:max', 'probability:max', or module:function of the "
                           "parameters. Repeat it for more measurements")
-    sub.add_argument("--plot", metavar="FILE", help="draw a picture (needs matplotlib)")
 
 
 def add_learner(sub, title):

@@ -20,15 +20,21 @@ def prediction_rows(measured, text, name, units, how):
     text, name   what the command line calls the measurement and the set
     how          other arguments of `Measured.predict`
     """
-    p, known = measured.predict(units, **how), unit_names(measured.learner)
-    names, rows = [known[i] for i in measured.learner.unit_indices(units)], []
-    for label, index in entries(text, measured.value):
+    return rows_of(measured.predict(units, **how), measured.learner, text, name, units)
+
+
+def rows_of(p, learner, text, name, units):
+    """A row for every number of the Prediction p for one set of units; arguments as for prediction_rows."""
+    known, rows = unit_names(learner), []
+    names = [known[i] for i in learner.unit_indices(units)]
+    for label, index in entries(text, p.value):
         rows.append({"set": name, "count": len(units), "units": units, "names": names, "measurement": label,
-                     "index": index, "trained": measured.value[index], "predicted": p.value[index],
-                     "change": p.change[index], "standard_error": p.standard_error[index],
+                     "index": index, "trained": p.terms[(0, *index)], "predicted": p.value[index],
+                     "change": p.change[index],
+                     "standard_error": None if p.standard_error is None else p.standard_error[index],
                      "terms": p.terms[(slice(None), *index)], "interval": None if p.interval is None
                      else [bound[index] for bound in p.interval], "level": p.level, "verdict": p.verdict,
-                     "reasons": list(p.reasons)})
+                     "source": p.source, "reasons": list(p.reasons)})
     return rows
 
 

@@ -1,9 +1,11 @@
-"""The methods that others are compared with: no change, retraining, leave-one-outs, and the sketch itself."""
+"""The methods that others are compared with: no change, retraining, leave-one-outs, the sketch itself, and
+`ask`, which chooses."""
 from collections import Counter
 
 import numpy as np
 
 from circuit.checks import whole_number
+from ..asking.ask import ask
 from ..curvature.shared import shared
 from ..learner.retrain import retrain
 from ..sketch.sketch import precompute
@@ -147,3 +149,39 @@ class SketchedModel(Sketched):
             sketch = self._sketch(learner)
         theta = sketch.parameters_at(h)
         return Answer(change_at(learner, measurement, theta), theta)
+
+
+class Asked(Method):
+    """`ask` for a price: it chooses among gradients, leave-one-outs and retraining.
+
+    Its answers have intervals and verdicts; `diagnostics` counts the sources, and has the cost in trainings
+    and the expected error. The retrainings that calibrate are counted in `seconds`, not in `trainings`.
+
+    Parameters
+    ----------
+    trainings : float, optional
+        The most that may be spent, in trainings made side by side.
+    **options : object
+        More options of `ask`.
+
+    Examples
+    --------
+    >>> from deletion import Asked
+    >>> Asked(300)
+    Asked(trainings=300, options={})
+    """
+
+    name = "ask"
+
+    def __init__(self, trainings: float | None = None, **options: object):
+        self.trainings, self.options = trainings, options
+
+    def _answer(self, learner, h, measurement):
+        sets = [[learner.units[i] for i in np.flatnonzero(row)] for row in h]
+        p = ask(learner, sets, measurement, weight=1.0 - h.max(initial=0.0) if h.any() else 0.0,
+                trainings=self.trainings, progress=False, **self.options)
+        diagnostics = dict(Counter(p.source)) | {"trainings": p.strategy.trainings,
+                                                 "expected error": p.strategy.error}
+        interval = None if p.interval is None else np.array(p.interval) - (p.value - p.change)
+        return Answer(p.change, interval=interval, verdict=None if p.verdict is None else np.array(p.verdict),
+                      notes=(str(p.strategy),), diagnostics=diagnostics)

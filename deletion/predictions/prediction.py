@@ -46,6 +46,8 @@ class Prediction:
         'trust', 'raise degree', 'more directions' or 'do not trust'. None without calibration sets.
     reasons : tuple
         The reasons for the verdict, in words.
+    strategy : Strategy, optional
+        Of an answer of `ask`: what was done, why, and what it cost.
 
     Examples
     --------
@@ -72,6 +74,31 @@ class Prediction:
     source: Union[str, list] = ""
     verdict: Optional[str] = None
     reasons: tuple = ()
+    strategy: Optional[object] = None
+
+    def row(self, number: int) -> "Prediction":
+        """Return one of several predictions by itself.
+
+        Parameters
+        ----------
+        number : int
+            The number of its set.
+
+        Returns
+        -------
+        Prediction
+            Without the leading axis of sets.
+        """
+        def one(x):
+            return None if x is None else x[number]
+
+        several = isinstance(self.source, list)
+        return replace(self, value=self.value[number], change=self.change[number], terms=self.terms[number],
+                       standard_error=one(self.standard_error),
+                       interval=self.interval and tuple(bound[number] for bound in self.interval),
+                       sampling=one(self.sampling), truncation=one(self.truncation),
+                       source=self.source[number] if several else self.source, verdict=one(self.verdict),
+                       reasons=self.reasons[number] if self.verdict else self.reasons)
 
     def __repr__(self):
         parts = [f"value {short(self.value)}", f"change {short(self.change)}"]
@@ -150,14 +177,3 @@ def judged(prediction, verdicts, reasons, unused):
     for k in unused:
         verdicts[k], reasons[k] = TRUST, (UNUSED,)
     return replace(prediction, verdict=verdicts, reasons=reasons)
-
-
-def only(many):
-    """The single Prediction among predictions for one set."""
-    def first(x):
-        return None if x is None else x[0]
-
-    return Prediction(many.value[0], many.change[0], many.terms[0], first(many.standard_error),
-                      many.interval and tuple(bound[0] for bound in many.interval), many.level,
-                      first(many.sampling), first(many.truncation), many.decoder, many.source[0],
-                      first(many.verdict), many.reasons[0] if many.verdict else many.reasons)

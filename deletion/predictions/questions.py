@@ -9,7 +9,7 @@ from circuit.errors import LearnerError
 from circuit.progress import working
 
 from ..learner.units import Sets
-from .prediction import Prediction, only, predict
+from .prediction import Prediction, predict
 
 if TYPE_CHECKING:
     from ..learner.learner import Learner
@@ -104,7 +104,7 @@ class Questions:
         h = checked_downweights(h, self.learner.unit_count)
         with working("predict", self.progress):
             many = predict(self, Sets.of(h), self.estimator(**options), level, True)
-        return many if h.ndim == 2 else only(many)
+        return many if h.ndim == 2 else many.row(0)
 
     def predict_many(self, deletion_sets: Sequence, *, weight: float = 0.0, level: float = 0.95,
                      intervals: bool = True, **options: object) -> Prediction:

@@ -108,19 +108,21 @@ class Bank:
         """
         return self.of(learner).everything()
 
-    def of(self, learner: Any) -> "Shelf":
-        """Return the part of the bank that holds the trainings of one learner.
+    def of(self, learner: Any, measured: Any = None) -> "Shelf":
+        """Return the part of the bank that holds trainings of one learner, or gradients of a measurement.
 
         Parameters
         ----------
         learner : Learner
             The learner.
+        measured : Circuit, optional
+            Of a measurement, whose value, finite steps and slopes are kept for each row of weights.
 
         Returns
         -------
         Shelf
         """
-        return Shelf(self, checked_learner(learner))
+        return Shelf(self, checked_learner(learner), measured)
 
     def refresh(self) -> None:
         """Read the headers of the files that other processes have finished since the last look.
@@ -216,7 +218,10 @@ class Bank:
 
 
 class Shelf:
-    """The trainings of one learner in a bank. Rows of weights are (k, units).
+    """The trainings of a learner in a bank, or gradients of a measurement. Rows of weights are (k, units).
+
+    What is kept for a row of weights are numbers: the trained parameters, or a measurement's value, finite
+    steps and slopes.
 
     Parameters
     ----------
@@ -224,12 +229,17 @@ class Shelf:
         The bank.
     learner : Learner
         The learner.
+    measured : Circuit, optional
+        Of the measurement.
     """
 
-    def __init__(self, bank, learner):
-        self.bank, self.parts = bank, learner.fingerprint_parts()
+    def __init__(self, bank, learner, measured=None):
+        self.bank, self.parts, size = bank, learner.fingerprint_parts(), learner.layout.size
+        if measured is not None:
+            self.parts = self.parts | {"measurement": measured.fingerprint()}
+            size = int(np.prod(measured.shapes[measured.outputs[0]])) * (1 + 2 * learner.unit_count)
         self.learner = fingerprint(self.parts, {})
-        self.used, self.sizes = learner.used, (learner.unit_count, learner.layout.size)
+        self.used, self.sizes = learner.used, (learner.unit_count, size)
 
     def keys(self, weights: ArrayLike) -> list:
         """Return the key of each row of weights.

@@ -8,8 +8,8 @@ import pytest
 
 ROOT = Path(__file__).parent.parent.parent
 FOLDERS = ("circuit", "taylor", "deletion", "microgpt", "benchmarks")
-ROOMS = ("learner", "directions", "storage", "trust", "gradients", "predictions", "sketch", "curvature",
-         "methods", "studies", "influence", "unlearning", "cli")
+ROOMS = ("learner", "directions", "storage", "trust", "gradients", "predictions", "sketch", "models",
+         "asking", "curvature", "methods", "studies", "influence", "unlearning", "cli")
 """Of deletion/: each uses only those before it."""
 
 

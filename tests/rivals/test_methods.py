@@ -5,7 +5,7 @@ from learners import converged, data, network
 
 from circuit import DomainError, log
 from deletion import (
-    SGD, Adam, Answer, DoesNotApply, Learner, LearnerError, LeaveOneOuts, Method, NoChange, Objective,
+    SGD, Adam, Answer, Asked, DoesNotApply, Learner, LearnerError, LeaveOneOuts, Method, NoChange, Objective,
     Retraining, Sketched, SketchedModel, precompute, retrain)
 from deletion.influence import (
     PBRF, BayesianInfluence, ByMetagradient, Homotopy, Influence, NewtonStep, SketchWithMetagradient,
@@ -22,6 +22,7 @@ METHODS = [
     (LeaveOneOuts(), "network"),
     (Sketched(16, 2), "network"),
     (SketchedModel(16, 2), "network"),
+    (Asked(), "network"),
     (SketchWithMetagradient(8, 2), "network"),
     (ByMetagradient(), "network"),
     (ByMetagradient(finite_step=True), "adam"),

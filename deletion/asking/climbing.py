@@ -1,0 +1,197 @@
+"""Which estimate is made next, what each costs and usually brings, and whether it is kept.
+
+A rung is a gradient model. Its usual error beside that of the cheapest, the finite step, decides only which
+one is tried; what an answer is worth is judged by exact retrainings afterwards.
+"""
+from typing import NamedTuple
+
+import numpy as np
+
+from ..directions.decoders import Estimates
+from ..models.gradient_model import RETRAINED, designed, gradient_model
+from ..predictions.calibrated import Calibrated
+from ..predictions.questions import Questions
+from ..sketch.measured import measured_calibration
+from ..trust.calibration import calibrate, calibration_sets
+from .checking import checked, look_at_some
+from .expected import Expected
+
+SHARES = np.array([0.01, 0.05, 0.2])
+"""The sizes of sets, as shares of the units, at which errors are stated below."""
+
+FINITE_ERROR = np.array([0.12, 0.25, 0.47])
+"""The usual error of the finite step at these sizes; `benchmarks.frontier` measures such numbers."""
+
+
+class Rung(NamedTuple):
+    """A gradient model that could be made.
+
+    Attributes
+    ----------
+    name : str
+        In words.
+    settings : dict
+        Arguments of `gradient_model`.
+    retrained : bool
+        Whether it needs every unit's retrained leave-one-out.
+    usual : np.ndarray, (3,)
+        Its usual error at SHARES, as a share of that of the finite step.
+    """
+    name: str
+    settings: dict
+    retrained: bool
+    usual: np.ndarray
+
+    def bases(self, used, seed):
+        """Return the weights (bases, units) at which it needs gradients."""
+        design = {"groups": 0, "levels": (), "bases": 2} | self.settings
+        return np.concatenate(designed(used, design["groups"], design["levels"], design["bases"], seed)[1])
+
+    def gain(self, shares):
+        """Return its usual error for sets of these sizes, as a share of that of the finite step."""
+        return np.interp(np.log(shares), np.log(SHARES), self.usual)
+
+
+def ladder(units, bases=8, levels=(0.05, 0.2)):
+    """Return the rungs for a learner of so many used units, roughly each dearer than the one before."""
+    # a level takes round(share * units) units: two sets must differ, and a unit must stay
+    levels = tuple(share for share in levels if 2 <= round(share * units) < units)
+    several, alone = {"levels": levels, "bases": bases}, {"levels": ()}
+    retrained = {"self_terms": RETRAINED} | alone
+    rungs = [Rung("finite step", alone, False, np.ones(3)),
+             Rung("levels", several, False, np.array([0.92, 0.73, 0.5])),
+             Rung("levels and 16 groups", several | {"groups": 16}, False, np.array([0.92, 0.69, 0.48])),
+             Rung("leave-one-outs", retrained, True, np.array([0.46, 0.6, 0.67]))]
+    for groups, usual in ((16, (0.44, 0.53, 0.5)), (50, (0.4, 0.48, 0.49)), (100, (0.36, 0.43, 0.47))):
+        rungs.append(Rung(f"leave-one-outs and {groups} groups", retrained | {"groups": groups}, True,
+                          np.array(usual)))
+    return [rung for rung in rungs if 2 * rung.settings.get("groups", 0) <= units
+            and (levels or "levels" not in rung.name)]
+
+
+def usual_error(shares):
+    """Return the usual error of the finite step for sets of these sizes."""
+    return np.interp(np.log(shares), np.log(SHARES), FINITE_ERROR)
+
+
+# the way up ------------------------------------------------------------------------------------------------
+
+CAREFUL = 1.5
+"""A way of estimating is tried under a tolerance only if it pays even with so many times its usual error."""
+
+NEVER = np.inf, np.inf
+"""What a rung promises that cannot be paid."""
+
+
+def climb(asking):
+    """Make one model after the other, as long as the next one promises more than it costs."""
+    while True:
+        best = best_rung(asking)
+        if best is None:
+            return
+        asking.rungs = asking.rungs[asking.rungs.index(best) + 1:]
+        make(asking, best)
+        if asking.check is None:
+            look_at_some(asking)
+
+
+def best_rung(asking):
+    """Return the rung that promises most, None for no other model."""
+    expected = asking.expected()
+    return min([None, *asking.rungs], key=lambda rung: promise(asking, rung, expected))
+
+
+def promise(asking, rung, expected):
+    """Return what would be reached with a rung, None for no other model: (the error, or what of it is beyond
+    the tolerance; the cost in trainings). `expected` is what is Expected of the answers now."""
+    cost, left = 0.0 if rung is None else asking.cost(rung), asking.budget.left
+    if cost > left:
+        return NEVER
+    left, expected = left - cost, outlook(asking, rung, expected)
+    if asking.tolerance is None:
+        return expected.after(left), cost
+    if rung is None and asking.rung is None:      # nothing estimates: everything is retrained
+        needed = len(asking.unknown)
+        return max(1.0 - left / max(needed, 1), 0.0), needed
+    needed = expected.needed(asking.tolerance)
+    if rung is not None and asking.capped and expected.scaled(CAREFUL).needed(asking.tolerance) > left:
+        return NEVER
+    return max(expected.after(min(needed, left)) - asking.tolerance, 0.0), needed + cost
+
+
+def outlook(asking, rung, expected):
+    """Return what is Expected of the answers with a rung, from what is without it."""
+    shares = asking.shares
+    if rung is None:
+        return expected
+    if asking.rung is None:
+        errors = np.where(asking.known, 0.0, expected.changes * usual_error(shares) * rung.gain(shares))
+        return Expected(errors, expected.changes, errors, expected.counts)
+    return expected.scaled(rung.gain(shares) / asking.rung.gain(shares))
+
+
+def calibration_of(asking):
+    """Retrain random sets, once; until there is a model, nothing is estimated to change."""
+    question = asking.question
+    if asking.calibration is None and asking.calibration_count:
+        sets = calibration_sets(question.unit_count, asking.calibration_count, asking.seed)
+        asking.calibration = calibrate(question.learner, question.learner.over_units(sets), bank=asking.bank)
+    if asking.model is None:
+        values = asking.calibration and measured_calibration(asking.calibration, question.circuit)
+        asking.model = Unchanged(question.learner, question.value, values)
+
+
+def make(asking, rung):
+    """Make a rung's model; keep it if the calibration says that it is better than the one there is."""
+    calibration_of(asking)
+    question, before, cost = asking.question, (asking.model, asking.rung, asking.check), asking.cost(rung)
+    expected = np.inf if asking.rung is None else asking.expected().pooled
+    asking.model = gradient_model(
+        question.learner, question.measurement, calibration=asking.calibration or 0, bank=asking.bank,
+        seed=asking.seed, threads=asking.threads, **rung.settings)
+    asking.rung, asking.budget.spent = rung, asking.budget.spent + cost
+    asking.costs.clear()      # what was made stands in the bank
+    vars(asking).pop("leave_one_outs", None)
+    if asking.check is not None:
+        asking.check = checked(asking, asking.check.numbers)
+    now, why = asking.expected().pooled, f"one gradient costs {asking.ratio:.3g} trainings"
+    if not now < expected:
+        asking.model, asking.rung, asking.check = before
+        why = f"expected error {now:.2g}: not better than before, and not used"
+    asking.note(rung.name, cost, why)
+
+
+class Unchanged(Questions):
+    """Answers that the measurement stays as it is.
+
+    Parameters
+    ----------
+    learner : Learner
+    value : np.ndarray
+        The measurement as trained.
+    calibration : Calibration or None
+        The measurement of exactly retrained models.
+    """
+
+    progress = False
+
+    def __init__(self, learner, value, calibration):
+        self.learner, self.value = learner, value
+        self.calibrated = Calibrated(value, calibration)
+        self._estimator = NoEffect(value.size)
+
+    def estimator(self):
+        """Return the estimator."""
+        return self._estimator
+
+
+class NoEffect:
+    """The estimator of zero change, of so many elements."""
+    name = "no change"
+
+    def __init__(self, size):
+        self.size = size
+
+    def __call__(self, sets, errors=True):
+        nothing = np.zeros((len(sets), self.size))
+        return Estimates(nothing[:, None], nothing, None)
