@@ -24,7 +24,7 @@ from .truth import advantage, bootstrap, error, lds
 from .ways import MEDIUM, SMALL, WAYS, Asked
 
 FACTOR = 1.1
-"""How many times larger an error may be than in the stored run. Errors do not depend on the machine's pace."""
+"""How many times larger an error may be than in the stored run: errors do not depend on the load."""
 
 ONCE = 60.0
 """Core seconds from which a way is measured once."""
