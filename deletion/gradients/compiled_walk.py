@@ -7,6 +7,9 @@ from taylor import Polynomial, Records, Recurrence, Step, from_lanes, to_lanes
 from ..learner.recording import recorded_gradient, recorded_update
 from .circuits import backward_circuit, parts_of, removals, several
 
+BASES = 8
+"""Bases side by side in a block: a base takes as long as in blocks of 16, and few bases fill all cores."""
+
 
 class Forward:
     """The way there of both kinds of walks.
@@ -64,7 +67,7 @@ class CompiledWalk(Forward):
 
     def __init__(self, learner, weights, finite=False):
         self.learner, self.weights, self.finite = learner, weights, finite
-        recurrence = learner.recurrence(None if weights.ndim == 2 else 0)
+        recurrence = learner.recurrence(None, BASES) if weights.ndim == 2 else learner.recurrence(0)
         super().__init__(recurrence.block(learner.states, weights,
                                           count=len(weights) if weights.ndim == 2 else 1))
 
@@ -88,8 +91,11 @@ class CompiledBack:
         learner, weights = walk.learner, walk.weights
         self.learner, self.removals = learner, None
         self.several, self.constant = len(cotangent) > 1 or weights.ndim == 2, weights.ndim == 1
+        lanes = None
+        if self.several:      # of elements as many as are needed: 4, 8 or 16
+            lanes = next(x for x in (4, 8, 16) if x >= len(cotangent)) if self.constant else BASES
         self.recurrence = backward_recurrence(learner, None if self.several else 0,
-                                              self.several and self.constant, walk.finite)
+                                              self.several and self.constant, walk.finite, lanes)
         zeros = [np.zeros((len(cotangent),) + x.shape) for x in learner.states[1:]]
         self.block = self.recurrence.block([cotangent, *zeros], weights, count=len(cotangent))
         self.finite = walk.finite
@@ -121,17 +127,17 @@ class CompiledBack:
         return np.moveaxis(written, -1, 0)[:self.block.count]
 
 
-def backward_recurrence(learner, degree, constant, finite):
+def backward_recurrence(learner, degree, constant, finite, lanes=None):
     """Return the way back through a learner's training as a recurrence, whose state are the cotangents.
 
     `degree` None stands for plain numbers in lanes; `constant` says that the lanes share the states.
     """
-    key = "backward recurrence", degree, constant, finite
+    key = "backward recurrence", degree, constant, finite, lanes
     if key not in learner._kept:
         alone = learner.schedule.shape[1:] in ((), (1,))
         circuits = [backward_circuit(learner, i, finite and alone) for i in range(len(learner.circuits))]
         states = len(learner.states)
-        learner._kept[key] = Recurrence(circuits, learner.steps, states, degree, stored=states,
+        learner._kept[key] = Recurrence(circuits, learner.steps, states, degree, lanes, stored=states,
                                         constant=constant, writes=True)
     return learner._kept[key]
 
@@ -173,7 +179,8 @@ class RemovedSteps:
 
     def __init__(self, learner, weights):
         self.learner, self.lanes = learner, weights.ndim == 2
-        self.recurrence, self.begins = removal_recurrence(learner, None if self.lanes else 0)
+        form = (None, BASES) if self.lanes else (0, None)
+        self.recurrence, self.begins = removal_recurrence(learner, *form)
         self.count = len(weights) if self.lanes else 1
         self.size = sum(x.size for x in learner.states)
         self.block = self.recurrence.block([*learner.states, np.zeros(learner.layout.size)], weights,
@@ -201,9 +208,9 @@ class RemovedSteps:
         return finite
 
 
-def removal_recurrence(learner, degree):
+def removal_recurrence(learner, degree, lanes):
     """Return (the recurrence of RemovedSteps, where the steps of each step of the training begin)."""
-    key = "removal recurrence", degree
+    key = "removal recurrence", degree, lanes
     if key not in learner._kept:
         own = removals(learner)
         steps, begins = [], [0]
@@ -214,7 +221,7 @@ def removal_recurrence(learner, degree):
             begins.append(len(steps))
         circuits = [gradient_of_batch(learner, i) for i in range(len(learner.circuits))]
         circuits += [without_unit(learner, circuit) for circuit in own.circuits]
-        recurrence = Recurrence(circuits, steps, len(learner.states) + 1, degree, writes=True)
+        recurrence = Recurrence(circuits, steps, len(learner.states) + 1, degree, lanes, writes=True)
         learner._kept[key] = recurrence, begins
     return learner._kept[key]
 

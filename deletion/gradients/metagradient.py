@@ -29,16 +29,19 @@ from circuit.checks import checked_learner, checked_threads, iterable, real_arra
 from circuit.errors import LearnerError
 from circuit.progress import Progress
 from circuit.reverse import vjp
-from taylor import TRAININGS
 
 from ..learner.learner import Learner
 from .circuits import update_is_affine
 from .passes import Pass, run_passes
+from .compiled_walk import BASES
 from .walk import walk
 
-ALONE = 3
-"""So many elements of a measurement at one base are taken one by one, without lanes: on microgpt a block of
-lanes takes as long as three and a half of them, however many lanes are used."""
+ELEMENTS = {1: 0.36, 4: 0.6, 8: 0.84, 16: 1.0}
+"""Numbers of elements of a measurement that a pass back at one base takes together, with the time of such a
+block, in units of that of 16; measured on microgpt."""
+
+SIDE_BY_SIDE = 1.4
+"""The time of a pass back for one element at a block of BASES bases, in the same units."""
 
 
 @dataclass(frozen=True)
@@ -227,8 +230,8 @@ def checked_weights(learner, weights):
 class Sums:
     """The results of all blocks, added up.
 
-    A block covers either up to TRAININGS elements of the measurement at one base, or up to TRAININGS bases
-    for one element, whichever needs fewer blocks: at one base always the former.
+    A block covers either up to 16 elements of the measurement at one base, or up to BASES bases for one
+    element, whichever takes less time for all.
 
     Parameters
     ----------
@@ -257,12 +260,12 @@ class Sums:
     def passes(self):
         """Return the passes: for each a block of bases, and blocks of elements."""
         bases, elements = self.totals.shape[1:3]
-        if bases * len(range(0, elements, TRAININGS)) <= len(range(0, bases, TRAININGS)) * elements:
-            size = 1 if elements <= ALONE else TRAININGS
-            parts = [slice(at, min(at + size, elements)) for at in range(0, elements, size)]
+        sizes, blocks = together(elements), range(0, bases, BASES)
+        if bases * sum(ELEMENTS[size] for size in sizes) <= len(blocks) * elements * SIDE_BY_SIDE:
+            starts = np.cumsum([0, *sizes])
+            parts = [slice(at, min(at + size, elements)) for at, size in zip(starts, sizes)]
             return [self.one_pass(base, parts) for base in range(bases)]
-        return [self.one_pass(slice(at, min(at + TRAININGS, bases)), range(elements))
-                for at in range(0, bases, TRAININGS)]
+        return [self.one_pass(slice(at, min(at + BASES, bases)), range(elements)) for at in blocks]
 
     def one_pass(self, bases, elements):
         """Return a Pass at one base for slices of elements, or at a slice of bases for single elements."""
@@ -314,6 +317,15 @@ class Sums:
         slopes = None if self.slopes is None else shaped(self.slopes, self.learner.schedule.ndim)
         return Metagradient(self.learner, self.value.reshape(lead + self.shape), gradient, self.weights,
                             stored, slopes, finite[0] if finite else None)
+
+
+def together(elements):
+    """Return how many elements each pass back at one base has lanes for, the largest blocks first."""
+    sizes = []
+    while sum(sizes) < elements:
+        left = elements - sum(sizes)
+        sizes.append(next((size for size in ELEMENTS if size >= left), max(ELEMENTS)))
+    return sizes
 
 
 def pieces(measured):

@@ -112,7 +112,7 @@ def walk(learner: Learner, weights: np.ndarray, finite: bool = False) -> Walk:
     learner : Learner
         The learner.
     weights : np.ndarray, (examples,) or (bases, examples)
-        The weight of each example: form 1, or form 2 with at most taylor.TRAININGS bases.
+        The weight of each example: form 1, or form 2 with at most compiled_walk.BASES bases.
     finite : bool
         Whether walks back return finite steps.
 

@@ -157,22 +157,25 @@ class Training:
         """
         return self.layout.split(self.trained)
 
-    def recurrence(self, degree: int | None) -> Recurrence:
+    def recurrence(self, degree: int | None, lanes: int | None = None) -> Recurrence:
         """Return the training made ready, and compiled, for polynomials of a degree.
 
         Parameters
         ----------
         degree : int or None
             The highest power kept; None stands for trainings in plain numbers.
+        lanes : int, optional
+            How many run side by side in a block; by default the engine's own choice.
 
         Returns
         -------
         taylor.Recurrence
             It is made once and kept.
         """
-        if ("recurrence", degree) not in self._kept:
-            self._kept["recurrence", degree] = Recurrence(self.circuits, self.steps, len(self.states), degree)
-        return self._kept["recurrence", degree]
+        if ("recurrence", degree, lanes) not in self._kept:
+            self._kept["recurrence", degree, lanes] = Recurrence(self.circuits, self.steps, len(self.states),
+                                                                 degree, lanes)
+        return self._kept["recurrence", degree, lanes]
 
     def fingerprint_parts(self) -> dict:
         """Return a hash of each part that decides the result, by name.

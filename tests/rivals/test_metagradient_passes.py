@@ -70,8 +70,8 @@ def test_bases_and_slopes(name, of, count, rng):
     assert metagradient(learner, measure).slopes is None
 
 
-def test_bases_side_by_side_where_that_takes_fewer_blocks(monkeypatch):
-    """One base, or many elements at few bases: elements share the states."""
+def test_bases_side_by_side_where_that_takes_less_time(monkeypatch):
+    """One base, or many elements at any number of bases: elements share the states."""
     learner, made = tiny(), []
     inner = module.walk
 
@@ -79,8 +79,8 @@ def test_bases_side_by_side_where_that_takes_fewer_blocks(monkeypatch):
         made.append(weights.shape[:-1])
         return inner(learner, weights, finite)
     monkeypatch.setattr(module, "walk", watched)
-    for bases, measure, expected in [(1, many, [()]), (2, many, [(), ()]), (20, of_first, [(16,), (4,)]),
-                                     (2, of_first, [(2,)]), (40, many, [(16,), (16,), (8,)])]:
+    for bases, measure, expected in [(1, many, [()]), (40, many, 40 * [()]), (2, of_first, [(), ()]),
+                                     (5, of_first, [(5,)]), (20, of_first, [(8,), (8,), (4,)])]:
         made.clear()
         metagradient(learner, measure, weights=np.ones((bases, 6)), threads=1)
         assert made == expected
@@ -163,16 +163,16 @@ def test_memory_that_is_used_again_counts(steps, room, monkeypatch):
 
 
 def test_memory_is_for_all_that_is_in_progress():
-    """Sixteen bases side by side have sixteen states; two threads have half of the memory each."""
+    """Eight bases side by side have eight states; two threads have half of the memory each."""
     learner = tiny(steps=30)
     bases = np.ones((32, 6))
-    stored = [metagradient(learner, of_first, weights=bases, memory=20 * 16 * STATE, threads=threads).stored
+    stored = [metagradient(learner, of_first, weights=bases, memory=20 * 8 * STATE, threads=threads).stored
               for threads in (1, 2)]
     assert stored == [20, 10]
     # where there is not room for two, one works after the other
-    assert metagradient(learner, of_first, weights=bases, memory=3 * 16 * STATE, threads=2).stored == 3
-    with pytest.raises(LearnerError, match=rf"Give memory={2 * 16 * STATE} or more"):
-        metagradient(learner, of_first, weights=bases, memory=16 * STATE, threads=2)
+    assert metagradient(learner, of_first, weights=bases, memory=3 * 8 * STATE, threads=2).stored == 3
+    with pytest.raises(LearnerError, match=rf"Give memory={2 * 8 * STATE} or more"):
+        metagradient(learner, of_first, weights=bases, memory=8 * STATE, threads=2)
     assert metagradient(learner, of_first).stored == 30 and MEMORY == 2 ** 30
 
 
