@@ -9,7 +9,7 @@ from typing import Callable
 
 import numpy as np
 
-from deletion import precompute
+from deletion import gradient_model, precompute
 from deletion.influence import metagradient
 from microgpt import names
 
@@ -106,12 +106,25 @@ def sketch(asked, joined):
     return lambda sets: made.predict_many(sets, decoder="least squares", intervals=False).change
 
 
+def model(asked, **settings):
+    made = gradient_model(asked.learner, asked.trial.measure, calibration=0, progress=False, **settings)
+    return lambda sets: made.predict_many(sets, intervals=False).change
+
+
+RETRAINED = {"levels": (), "self_terms": "retrained"}
+"""Settings of gradient models whose self-terms are leave-one-outs."""
+
 WAYS = {
     "no change": Way(no_change, "reference", retrained=lambda learner: 0),
     "metagradient": Way(partial(gradient, finite_step=False), "first order"),
     "finite step": Way(partial(gradient, finite_step=True), "first order"),
     "sketch": Way(partial(sketch, joined=False), "sketch", MEDIUM),
     "sketch and gradient": Way(partial(sketch, joined=True), "sketch", MEDIUM),
+    "levels": Way(model, "models"),
+    "levels, 16 groups": Way(partial(model, groups=16), "models"),
+    "leave-one-outs, 16 groups": Way(partial(model, groups=16, **RETRAINED), "models", SMALL),
+    "leave-one-outs, 50 groups": Way(partial(model, groups=50, **RETRAINED), "models", SMALL),
+    "leave-one-outs, 100 groups": Way(partial(model, groups=100, **RETRAINED), "models", SMALL),
     "sum of leave-one-outs": Way(leave_one_outs, "reference", MEDIUM, lambda learner: learner.unit_count),
 }
 """Every way, by its name."""

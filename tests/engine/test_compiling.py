@@ -58,7 +58,7 @@ def test_the_readmes_first_example_announces_that_it_compiles(tmp_path):
     finally:
         process.kill()
         process.communicate()
-    assert line.startswith("compiling the kernels of degree 3 for this machine")
+    assert re.match("compiling the kernels of .* for this machine", line)
     assert str(tmp_path / "cache") in line and not compiled_by_now
 
 
