@@ -17,9 +17,11 @@ from circuit.errors import DoesNotApply, InputError, LearnerError, StoreError
 from .learner.learner import Learner
 from .learner.optimizers import SGD, Adam, LinearDecay, Momentum
 from .learner.retrain import retrain
+from .directions.cotangents import Cotangents, cotangents
 from .directions.directions import Directions, given, haar, mixture, pairs, sphere
 from .predictions.prediction import Prediction
 from .sketch.measured import Measured
+from .sketch.pulled import PulledMeasured, PulledSketch
 from .sketch.merge import merge
 from .storage.bank import Bank
 from .sketch.sketch import Sketch, load, precompute
@@ -33,9 +35,10 @@ from .methods.base import Answer, Method
 from .methods.reference import Asked, LeaveOneOuts, NoChange, Retraining, Sketched, SketchedModel
 
 __all__ = [
-    "Adam", "Answer", "ask", "Asked", "Bank", "Directions", "DoesNotApply", "given", "gradient_model",
-    "GradientModel", "haar", "InputError", "Learner", "LearnerError", "LeaveOneOuts", "LinearDecay",
-    "load", "Measured", "merge", "Method", "mixture", "ModelLoss", "Momentum", "NoChange", "Objective",
-    "pairs", "precompute", "Prediction", "retrain", "Retraining", "SGD", "Sketch", "Sketched",
-    "SketchedModel", "sphere", "stability", "Stability", "StoreError", "Strategy",
+    "Adam", "Answer", "ask", "Asked", "Bank", "Cotangents", "cotangents", "Directions", "DoesNotApply",
+    "given", "gradient_model", "GradientModel", "haar", "InputError", "Learner", "LearnerError",
+    "LeaveOneOuts", "LinearDecay", "load", "Measured", "merge", "Method", "mixture", "ModelLoss",
+    "Momentum", "NoChange", "Objective", "pairs", "precompute", "Prediction", "PulledMeasured",
+    "PulledSketch", "retrain", "Retraining", "SGD", "Sketch", "Sketched", "SketchedModel", "sphere",
+    "stability", "Stability", "StoreError", "Strategy",
 ]

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from circuit import DomainError, evaluate
-from circuit.analysis import only_jump
+from circuit.analysis import joined_parts, only_jump
 from circuit.blas import one_blas_thread
 from circuit.checks import checked_learner, checked_threads, iterable, real_array
 from circuit.errors import LearnerError
@@ -333,12 +333,10 @@ def pieces(measured):
 
     Joined measurements are taken apart again: the gradient of one passes only through its own gates.
     """
-    output, inputs, first = measured.outputs[0], len(measured.inputs), 0
-    entry = measured.entries[output - inputs] if output >= inputs else None
-    joined = entry is not None and entry.gate.name == "concatenate" and len(entry.shape) == 1
-    for i in entry.inputs if joined else [output]:
-        yield first, vjp(measured.pruned((i,)), [0])
-        first += int(np.prod(measured.shapes[i]))
+    first = 0
+    for part in joined_parts(measured):
+        yield first, vjp(part, [0])
+        first += int(np.prod(part.shapes[part.outputs[0]]))
 
 
 @contextmanager

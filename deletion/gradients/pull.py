@@ -20,8 +20,8 @@ from .passes import Pass, run_passes
 from .walk import walk
 
 AT_ONCE = 32
-"""Blocks of lanes that one pass takes back together. Each holds its own numbers (some MB) until the pass ends;
-the training forwards, which a pass takes once, is then less than a hundredth of its work."""
+"""Blocks of lanes that one pass takes back together. Each holds numbers of its own until the pass ends.
+The training forwards, which a pass takes once, is then less than a hundredth of its work."""
 
 
 class Pulled(NamedTuple):

@@ -17,11 +17,11 @@ from taylor import LANES, Evaluator
 from taylor.polynomial import from_lanes
 
 from ..directions.directions import Directions
+from ..predictions.fits import Fits
 from ..predictions.prediction import short
 from ..predictions.questions import Questions
 from ..storage.blocks import DIRECTIONS_PER_BLOCK, filled, parts
 from ..trust.calibration import Calibration
-from .fits import Fits
 from .identity import differing, same_numbers
 
 if TYPE_CHECKING:

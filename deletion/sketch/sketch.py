@@ -1,11 +1,9 @@
 """The sketch: the trained parameters as polynomials along every direction, and what can be measured on it.
 
-    sketch = precompute(learner, directions=500, degree=3, seed=0)
-    measured = sketch.measure(lambda parameters: ...)
-    measured.predict(deletion_set)
+    precompute(learner, directions=500, degree=3).measure(lambda parameters: ...).predict(deletion_set)
 
-Nothing in a sketch depends on what will be deleted or measured. A sketch in a folder (out=...) survives
-kills: see storage/store.py.
+Nothing in a sketch depends on what will be deleted or measured. In a folder it survives kills: see
+storage/store.py.
 """
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
@@ -20,6 +18,7 @@ from circuit.errors import LearnerError, StoreError
 from circuit.progress import Progress, working
 from taylor import checked_degree
 
+from ..directions.cotangents import Cotangents
 from ..directions.directions import Directions, chosen, fitting
 from ..learner.learner import Learner
 from ..storage.blocks import (
@@ -30,11 +29,11 @@ from ..trust.calibration import ARRAYS, SETS, Calibration, calibrate, calibratio
 from .estimate import Estimate, estimate
 from .identity import Identity, begun, reopened, require_finished, require_same_training, same_learner
 from .measured import Measured, coefficients_of, measured_calibration, measured_coordinates, parameters_at
+from .pulled import PulledSketch, pulled, refuse_for_cotangents
 from .push import Plan, push_all
 
 COORDINATES = 64
-"""The number of parameters from which 'auto' chooses the decoder of all parameters: more take longer, and
-would seldom change the choice."""
+"""The parameters by which 'auto' chooses the decoder of all: more would seldom change the choice."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -210,19 +209,20 @@ def require_learner(sketch):
 
 # making -----------------------------------------------------------------------------------------------------
 
-def precompute(learner: Learner, directions: Union[int, Directions, ArrayLike] = 64, degree: int = 3,
-               seed: int = 0, *, design: str = "auto", calibration: Optional[int] = None,
+def precompute(learner: Learner, directions: Union[int, Directions, ArrayLike, Cotangents] = 64,
+               degree: int = 3, seed: int = 0, *, design: str = "auto", calibration: Optional[int] = None,
                downweight: Optional[ArrayLike] = None, out: Union[str, PathLike, None] = None,
                executor: Optional[Executor] = None, threads: Optional[int] = None, dry_run: bool = False,
-               dtype: str = "float64", progress: bool = True) -> Union[Sketch, Estimate]:
+               dtype: str = "float64", progress: bool = True) -> Union[Sketch, PulledSketch, Estimate]:
     """Push directions through a learner's training, and keep the result as a Sketch.
 
     Parameters
     ----------
     learner : Learner
         The training.
-    directions : int, Directions or ArrayLike
-        How many to draw, over the units that steps use; or the directions themselves, (directions, units).
+    directions : int, Directions, ArrayLike or Cotangents
+        How many to draw, over the units that steps use; or the directions themselves, (directions, units); or
+        Cotangents, for a sketch from the other side.
     degree : int
         The highest power of t that is kept, at least 1.
     seed, design : int, str
@@ -245,7 +245,7 @@ def precompute(learner: Learner, directions: Union[int, Directions, ArrayLike] =
 
     Returns
     -------
-    Sketch or Estimate
+    Sketch, PulledSketch or Estimate
 
     Raises
     ------
@@ -261,6 +261,9 @@ def precompute(learner: Learner, directions: Union[int, Directions, ArrayLike] =
     <sketch: 1 parameters, 2 directions (pairs) of degree 2 over 3 units>
     """
     degree, dtype, threads = kept_degree(degree), checked_dtype(dtype), checked_threads(threads)
+    if isinstance(directions, Cotangents):
+        refuse_for_cotangents(out=out, executor=executor, downweight=downweight, dry_run=dry_run or None)
+        return pulled(checked_learner(learner), directions, seed, calibration, threads, progress)
     psi, seed = chosen(checked_learner(learner), directions, design, degree, seed)
     plan = planned(learner, psi, degree, seed, downweight, calibration)
     with working("precompute", progress):

@@ -15,7 +15,7 @@ from scipy.stats import beta, norm
 from deletion import given, precompute, retrain
 from deletion.learner.units import Sets
 from deletion.trust.error_model import fit_error_model, rank
-from deletion.sketch.fits import lacking_directions
+from deletion.predictions.fits import lacking_directions
 from deletion.trust.verdict import MAX_MOVED, MORE, NOT, RAISE, TRUST, crossed, judge, moved_beside, remainder
 
 

@@ -8,7 +8,7 @@ from circuit.errors import LearnerError
 
 from ..directions.decoders import DECODERS, FirstOrder, LeastSquares, MedianOfMeans
 from ..directions.directions import UNITARILY_INVARIANT
-from ..predictions.calibrated import Calibrated
+from .calibrated import Calibrated
 
 MAX_SHARING = 1000
 """Directions that share units up to which 'auto' tries least squares, whose matrices have twice as many rows.
