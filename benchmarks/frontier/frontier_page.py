@@ -16,13 +16,12 @@ def draw(pyplot, count, rows, asked):
 
     asked   how many sets are asked about: the cost of retraining them all
     """
-    colours = COLOURS | {"models": "C4"}
     figure, grid = pyplot.subplots(2, 2, figsize=(13.2, 10.0), layout="constrained")
     dots = {column: [Dot(name, WAYS[name].family, row["cost"], row[column][0]) for name, row in rows.items()
                      if row["cost"] > 0.0] for column in KINDS}
     for axes, (column, title) in zip(grid.ravel(), KINDS.items()):
         for dot in dots[column]:
-            axes.semilogx(dot.cost, dot.error, "o", color=colours[dot.family], markersize=6)
+            axes.semilogx(dot.cost, dot.error, "o", color=COLOURS[dot.family], markersize=6)
         costs = [asked, *(dot.cost for dot in dots[column])]
         axes.set_xlim(min(costs) / 2.0, max(costs) * 4.0)
         axes.set_ylim(0.0, 1.15 * max(1.0, *(dot.error for dot in dots[column])))

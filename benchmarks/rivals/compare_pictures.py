@@ -10,7 +10,8 @@ LEAST_ERROR, LARGEST_ERROR = 1e-3, 10.0
 LEAST_COST = 1e-4
 """In trainings: cheaper answers are drawn here."""
 
-COLOURS = {"reference": "0.4", "sketch": "C3", "first order": "C0", "second order": "C2", "unlearning": "C1"}
+COLOURS = {"reference": "0.4", "sketch": "C3", "models": "C4", "first order": "C0", "second order": "C2",
+           "unlearning": "C1"}
 
 FONT = 8
 """Points of the names at the dots."""
