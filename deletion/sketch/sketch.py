@@ -232,8 +232,7 @@ def precompute(learner: Learner, directions: Union[int, Directions, ArrayLike, C
         (units,) real: the point of the expansion. Default: 0, the ordinary training.
     out : str or PathLike, optional
         A folder for the sketch, in which a killed call continues. Default: in memory.
-    executor, threads : concurrent.futures.Executor, int, optional
-        An executor pushes the blocks of directions. Default: threads, as many as there are cores.
+    executor, threads : Executor, int, optional : what pushes blocks; by default as many threads as cores
     dry_run : bool
         True makes nothing and returns an Estimate of time, disk and memory, measured on a few steps.
     dtype : str
