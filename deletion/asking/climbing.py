@@ -190,7 +190,7 @@ class Unchanged(Questions):
 
 class NoEffect:
     """The estimator of zero change, of so many elements."""
-    name = "no change"
+    name = "not estimated"
 
     def __init__(self, size):
         self.size = size

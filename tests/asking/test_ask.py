@@ -69,8 +69,8 @@ def test_never_more_than_the_trainings_given(one, trainings):
     assert np.array_equal(p.value[retrained], true[retrained])
     assert sum(p.strategy.sets.values()) == 150 and p.value.shape == (150, 2)
     if trainings < 8:      # nothing but retraining can be paid
-        assert set(p.source) == {"retrained", "no change"} and len(retrained) == trainings
-        assert p.verdict[p.source.index("no change")] == NOT
+        assert set(p.source) == {"retrained", "not estimated"} and len(retrained) == trainings
+        assert p.verdict[p.source.index("not estimated")] == NOT
     if trainings >= 20:
         assert error(p, true, two(one.trained)) < 0.5
 
