@@ -236,10 +236,8 @@ def precompute(learner: Learner, directions: Union[int, Directions, ArrayLike, C
         What pushes blocks of directions. Default: threads, as many as there are cores.
     dry_run : bool
         True makes nothing and returns an Estimate of time, disk and memory, measured on a few steps.
-    dtype : str
-        The stored format of coefficients: 'float64', or 'float32', which takes half of the space.
-    progress : bool
-        False prints nothing on stderr.
+    dtype, progress : str, bool
+        Coefficients are stored as 'float64', or as 'float32', half as large. False prints nothing on stderr.
 
     Returns
     -------
