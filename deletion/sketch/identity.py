@@ -27,7 +27,7 @@ schedule, rate or example moves parameters by far more."""
 
 NAMES = {"degree": "degree", "directions": "number of directions", "design": "design of the directions",
          "seed": "seed", "dtype": "number format", "downweight": "downweight expanded around",
-         "lanes": "partition into blocks", "kinds": "kinds of calibration sets",
+         "lanes": "partition into blocks", "kinds": "declaration of kinds",
          "calibration": "number of calibration sets", "units": "number of units",
          "parameters": "number of parameters"}
 """What messages call the facts of a sketch. The directions themselves, `psi`, have a message of their own."""
@@ -135,7 +135,8 @@ def reopened(path, identity):
     for name, words in NAMES.items():
         if facts.get(name) != folder.facts.get(name) and not (
                 name == "downweight" and same_as_kept(folder, name, identity.downweight)):
-            values = f" ({folder.facts[name]}, not {facts[name]})" if name not in ("downweight", "kinds") else ""
+            told = name not in ("downweight", "kinds")
+            values = f" ({folder.facts[name]}, not {facts[name]})" if told else ""
             raise LearnerError(f"{path} holds another sketch of this learner: its {words} differs{values}. "
                                "Choose another folder")
     if facts["psi"] == folder.facts.get("psi"):

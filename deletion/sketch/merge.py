@@ -131,7 +131,8 @@ def joined_calibration(sketches):
         if kind.ordered != first.ordered or not np.array_equal(kind.members, first.members):
             raise LearnerError(f"kind {kind.name!r} is not the same in all sketches: its labels or its order "
                                "differ. Precompute one of them under another name")
-    parts = {name: each_once([c.of(name) for c in calibrations if name in c.parts]) for name in (RANDOM, *kinds)}
+    parts = {name: each_once([c.of(name) for c in calibrations if name in c.parts])
+             for name in (RANDOM, *kinds)}
     return Calibration(*map(np.concatenate, zip(*parts.values())), tuple(
         replace(kind, sets=len(parts[kind.name][0])) for kind in kinds.values()))
 

@@ -161,7 +161,7 @@ class PulledMeasured(Questions):
 
 
 def pulled(learner, cotangents, seed, calibration, threads, progress, **refused):
-    """Return the PulledSketch of a learner and Cotangents.   calibration: (how many random sets to retrain, kinds)
+    """Return the PulledSketch of a learner and Cotangents.   calibration: (how many random sets, kinds)
 
     Raises LearnerError for the arguments that only a sketch of directions takes, if any is not None.
     """
@@ -173,7 +173,8 @@ def pulled(learner, cotangents, seed, calibration, threads, progress, **refused)
     if cotangents.vectors.shape[1] != size:
         raise LearnerError(f"cotangents of {cotangents.vectors.shape[1]} parameters for a learner with "
                            f"{size}")
-    count, kinds = SETS if calibration[0] is None else calibration[0], checked_kinds(calibration[1], learner.used)
+    count, kinds = calibration[0], checked_kinds(calibration[1], learner.used)
+    count = SETS if count is None else count
     sets = sets_of(learner, count, whole_number(seed, "a seed", 0), kinds)
     with working("precompute", progress):
         back = pull(learner, cotangents.vectors, threads=threads, progress=progress)

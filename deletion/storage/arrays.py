@@ -77,8 +77,9 @@ def other_forms(facts):
         forms |= {"calibration-downweights": Form(real, (sets, units), no_deletion),
                   "calibration-values": Form(real, (sets, parameters), no_fault),
                   "calibration-crossings": Form(np.dtype(int), (sets,), negative)}
-    for k, (_, _, _, entries, digest) in enumerate(facts.get("kinds", [])):
-        forms[f"calibration-kind-{k}"] = Form(np.dtype(int), (entries, 2), partial(not_a_member, units), digest)
+    for k, (*_, entries, digest) in enumerate(facts.get("kinds", [])):
+        fault = partial(not_a_member, units)
+        forms[f"calibration-kind-{k}"] = Form(np.dtype(int), (entries, 2), fault, digest)
     return forms
 
 

@@ -60,6 +60,7 @@ FACTS = {
     "downweight": (lambda x: matches(CHECKSUM, x), "a checksum")}
 """The values that each fact may have: a test, and the same in words."""
 
+
 def are_kinds(x):
     """Whether x lists declared kinds of calibration sets, each once."""
     kinds = (lambda x: matches(KIND, x), lambda x: isinstance(x, bool), lambda x: is_whole_number(x, 1),

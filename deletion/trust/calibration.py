@@ -1,10 +1,9 @@
 """Sets that were really retrained: from them error_model.py learns how far predictions are from truth.
 
-A sketch keeps the parameters of a few dozen exact retrainings, of random sets of many sizes and of sets of the
-kinds that the user declares (kinds.py). For each
-measurement the errors of its predictions there tell how wide an interval must be, which predictions to trust,
-and which decoder is best. This is evidence, where a bound would be vacuous. Nothing about later questions
-enters, so they may be asked freely.
+A sketch keeps the parameters of a few dozen exact retrainings, of random sets of many sizes and of sets of
+the kinds that the user declares (kinds.py). For each measurement the errors of its predictions there tell how
+wide an interval must be, which predictions to trust, and which decoder is best. This is evidence, where a
+bound would be vacuous. Nothing about later questions enters, so they may be asked freely.
 """
 import logging
 from dataclasses import dataclass
@@ -119,8 +118,8 @@ class Calibration:
 def calibrate(learner, downweights, kinds=(), progress=True, bank=None):
     """Return the Calibration of a learner, by exact retraining (or from a bank); None without sets.
 
-    `downweights` are those of random sets and then of each of the Kinds, as sets_of gives them. Values are all
-    NaN if one of the trainings leaves the domain of a gate.
+    `downweights` are those of random sets and then of each of the Kinds, as sets_of gives them. Values are
+    all NaN if one of the trainings leaves the domain of a gate.
     """
     if not len(downweights):
         return None

@@ -245,7 +245,8 @@ def fit_error_model(errors, changes, stated, squares, excess):
     -------
     ErrorModel
     """
-    return error_model(fit_variance(errors, stated, squares, excess), errors, changes, stated, squares, excess)
+    variance = fit_variance(errors, stated, squares, excess)
+    return error_model(variance, errors, changes, stated, squares, excess)
 
 
 def fit_kind(random, errors, changes, stated, squares, excess):

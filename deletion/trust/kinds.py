@@ -123,7 +123,7 @@ class Kind:
         return True
 
     def chance(self, size, count):
-        """Return (a bound on) the probability that a random set of `size` of `count` units is of this kind."""
+        """Return a bound on the probability that a random set of `size` of `count` units is of this kind."""
         if self.ordered:
             return (count - size + 1) * np.exp(-log_choices(count, size))
         sizes = np.array([len(x) for x in self.classes])
@@ -142,7 +142,7 @@ def checked_kinds(kinds, used):
     if kinds is None:
         return ()
     if not isinstance(kinds, Mapping):
-        raise LearnerError("kinds are a dict, a label for each unit or an Order by name, such as "
+        raise LearnerError("kinds are a dict: by name, a label for each unit or an Order, such as "
                            f"{{'class': labels}}, not {kinds!r:.60}")
     return tuple(checked_kind(name, given, used) for name, given in kinds.items())
 
@@ -158,7 +158,8 @@ def checked_kind(name, given, used):
         raise LearnerError(f"kind {name!r}: expected a label for each unit, or an Order, got {given!r:.60}")
     given = given.units if ordered else list(given)
     if len(given) != len(used):
-        raise LearnerError(f"kind {name!r}: expected one entry for each of {len(used)} units, got {len(given)}")
+        raise LearnerError(f"kind {name!r}: expected one entry for each of {len(used)} units, got "
+                           f"{len(given)}")
     if ordered:
         units = given[used[given]]
         return Kind(name, True, np.stack([units, np.arange(len(units))], axis=1))
@@ -213,14 +214,14 @@ def found(units, kinds, count):
 
 
 def checked_name(name, units, kinds, number):
-    """Return the name of a kind that somebody gave set `number`; it must be known, and the set of that kind."""
+    """Return the name that somebody gave the kind of set `number`: it must be known, and the set of it."""
     known = {kind.name: kind for kind in kinds}
     if name == RANDOM:
         return name
     if not isinstance(name, str) or name not in known:
         raise LearnerError(f"unknown kind {name!r:.60}: this calibration knows "
-                           f"{', '.join(map(repr, [RANDOM, *known]))}; precompute(..., kinds={{name: labels}}) "
-                           "calibrates others")
+                           f"{', '.join(map(repr, [RANDOM, *known]))}; precompute(..., kinds={{name: "
+                           "labels}}) calibrates others")
     if not known[name].holds(units):
         rule = "follow each other in its order" if known[name].ordered else "share one of its labels"
         raise LearnerError(f"set {number} is not of kind {name!r}: its units do not {rule}")

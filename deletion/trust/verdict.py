@@ -113,16 +113,26 @@ def judge(calibrated, model, squares, change, rest, sampling, truncation):
     beyond = np.zeros(len(squares)) if rest is None else np.sqrt(((rest / typical) ** 2).mean(axis=1))
     evidence = map(Evidence, squares, *model.relative_error(squares), truncated & calibrated.series,
                    moved_beside(calibrated, change, squares), beyond, crossed(calibration, squares))
-    verdicts, reasons = zip(*(judge_one(one, calibration.reach, calibrated.lacking, calibrated.kind)
-                              for one in evidence))
+    reach, lacking, said = calibration.reach, calibrated.lacking, words_of(calibrated)
+    verdicts, reasons = zip(*(judge_one(one, reach, lacking, *said) for one in evidence))
     return list(verdicts), [(reason,) for reason in reasons]
 
 
-def judge_one(evidence, reach, lacking, kind):
+def words_of(calibrated):
+    """What verdicts say: of which sets the calibration is, and which sets it says nothing about."""
+    if calibrated.kind != RANDOM:
+        return f"sets of kind {calibrated.kind!r}", "Sets of this kind were retrained."
+    kinds = ", ".join(repr(kind.name) for kind in calibrated.declared)
+    rule = f"another rule than the kinds declared ({kinds})" if kinds else "a rule (a class, neighbours)"
+    return "random sets", (f"Sets chosen by {rule} were not retrained and may be far off: "
+                           "stability(sketch, f, sets=[set]) tries them.")
+
+
+def judge_one(evidence, reach, lacking, sets, known):
     """Return (verdict, reason) of one set.
 
     `reach` is the size of the largest calibration set, `lacking` what more directions would determine, and
-    `kind` the kind of the calibration sets.
+    `sets` and `known` come from words_of.
     """
     _, error, spread, worst, truncated, moved, rest, kinks = evidence
     if not evidence.square:
@@ -133,8 +143,7 @@ def judge_one(evidence, reach, lacking, kind):
     if kinks:
         return NOT, (f"Retraining sets of this size crossed {kinks:.0f} kinks (median); a Taylor series "
                      "describes one branch only.")
-    of_kind = "random sets" if kind == RANDOM else f"sets of kind {kind!r}"
-    calibrated = f"Calibrated error for {of_kind} of this size: {percent(error)} of the change"
+    calibrated = f"Calibrated error for {sets} of this size: {percent(error)} of the change"
     if error + spread > MAX_RELATIVE_ERROR or worst > MAX_WORST_ERROR:
         if worst > MAX_WORST_ERROR >= error:
             calibrated += f" ({percent(worst)} for the worst measurement)"
@@ -153,11 +162,7 @@ def judge_one(evidence, reach, lacking, kind):
     if rest > MAX_REST or rest > max(MAX_SURPRISE * error, SMALL_REST):
         return RAISE, (f"Series not converged: extrapolated remainder {percent(rest)} of the change typical "
                        f"of this size (calibrated error {percent(error)}).")
-    if kind != RANDOM:
-        return TRUST, f"{calibrated}. Sets of this kind were retrained."
-    return TRUST, (f"{calibrated}. Sets chosen by a rule (a class, neighbours) may be far off unless their kind "
-                   "was calibrated: precompute(..., kinds={...}) does, stability(sketch, f, sets=[set]) tries "
-                   "them.")
+    return TRUST, f"{calibrated}. {known}"
 
 
 def percent(share):
