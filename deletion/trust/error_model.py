@@ -121,8 +121,8 @@ class ErrorModel:
     """What the calibration sets say of the errors of q measurements' predictions.
 
     Intervals are those of normal errors at the level of the calibration sets of about the size asked about,
-    or, where the errors of these have heavier tails, those of the errors themselves, by `rank`. Both count how
-    few sets tell it.
+    or, where the errors of these have heavier tails, those of the errors themselves, by `rank`. Both count
+    how few sets tell it.
 
     Attributes
     ----------

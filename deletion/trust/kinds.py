@@ -38,6 +38,7 @@ class Order:
 
     Examples
     --------
+    >>> from deletion import Order
     >>> Order([0.5, 2.0, 1.0]).units
     array([0, 2, 1])
     """

@@ -32,7 +32,7 @@ def classes(n=60, seed=0):
     """Logistic regression of three clusters, units in the order of the clusters, and {name: kind}."""
     rng = np.random.default_rng(seed)
     cluster = np.repeat([0, 1, 2], n // 3)
-    x = rng.normal(size=(n, 3)) + np.eye(3)[cluster]
+    x = 0.5 * rng.normal(size=(n, 3)) + 2.0 * np.eye(3)[cluster]
     y = np.where(rng.random(n) < 0.2, -1.0, 1.0) * np.where(cluster == 1, -1.0, 1.0)
 
     def loss(w, x, y):
@@ -178,13 +178,14 @@ def test_every_model_with_such_a_calibration_answers_by_kind():
 
 def test_intervals_by_the_few_sets_of_a_kind_hold_with_the_confidence_stated(rng):
     """Normal errors like |h| at the 32 sets of a kind, 400 calibrations, nothing stated: 95% intervals hold
-    their level under the law itself in at least 80% of them, and 88% in at least 98%, within 4 standard errors
-    of a share (false alarms: 1 in 30,000), and are not much wider than that asks for.
+    their level under the law itself in at least 80% of them, and 88% in at least 98%, within 4 standard
+    errors of a share (false alarms: 1 in 30,000), and are not much wider than that asks for.
 
     The level is bounded with confidence 90%; how errors grow with the size is left to the fit.
     """
     squares = np.geomspace(2.0, 30.0, KIND_SETS)
-    errors, nothing = rng.normal(size=(KIND_SETS, 400)) * np.sqrt(squares)[:, None], np.zeros((KIND_SETS, 400))
+    nothing = np.zeros((KIND_SETS, 400))
+    errors = rng.normal(size=nothing.shape) * np.sqrt(squares)[:, None]
     model = fit_error_model(errors, nothing + 1.0, nothing, squares, nothing)
     for square in (2.0, 8.0, 30.0):
         one, none = np.array([square]), np.zeros((1, 400))
@@ -205,11 +206,11 @@ def test_errors_that_do_not_grow_have_intervals_too(rng):
 
 
 def test_intervals_hold_what_retraining_gives_for_sets_of_a_kind():
-    """Twelve learners, of each kind up to 32 sets that were not retrained for it, three measurements: intervals
-    of the kind hold more than those of random sets, and not nearly all.
+    """Twelve learners, of each kind up to 32 sets that were not retrained for it, three measurements.
 
     Sets of one learner share a calibration, so that the shares of learners are the independent observations:
-    their mean stands at least 4 of its standard errors above 88% (false alarms: 1 in 30,000).
+    their mean stands at least 4 of its standard errors above 88% (false alarms: 1 in 30,000). Of classes the
+    intervals of random sets hold fewer, by as many standard errors.
     """
     held = {"class": [], "near": []}
     for seed in range(12):
@@ -223,7 +224,9 @@ def test_intervals_hold_what_retraining_gives_for_sets_of_a_kind():
             held[kind.name].append([np.mean((low <= true) & (true <= high)) for low, high in bounds])
     for shares in map(np.array, held.values()):
         mean, spread = shares.mean(axis=0), shares.std(axis=0, ddof=1) / np.sqrt(len(shares))
-        assert 0.88 + 4.0 * spread[0] <= mean[0] <= 0.997 and mean[1] < mean[0]
+        assert 0.88 + 4.0 * spread[0] <= mean[0] <= 0.997
+    more = np.array(held["class"]) @ [1.0, -1.0]
+    assert more.mean() >= 4.0 * more.std(ddof=1) / np.sqrt(len(more))
 
 
 # on disk ----------------------------------------------------------------------------------------------------
