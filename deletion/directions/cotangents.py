@@ -7,11 +7,15 @@ import numpy as np
 from circuit import evaluate
 from circuit.analysis import only_jump
 from circuit.blas import one_blas_thread
-from circuit.checks import checked_learner, whole_number
+from circuit.checks import checked_learner, real_array, whole_number
 from circuit.errors import LearnerError
 from circuit.reverse import vjps_of_parts
 
 from ..learner.learner import Learner
+
+
+ORTHONORMAL = 1e-8
+"""How far products of cotangents may be from those of orthonormal vectors, tried on a few sums of them."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -21,7 +25,12 @@ class Cotangents:
     Attributes
     ----------
     vectors : np.ndarray, (cotangents, parameters)
-        The vectors.
+        The vectors, at least one.
+
+    Raises
+    ------
+    LearnerError
+        For vectors that are not orthonormal, with which measurements would be expressed wrongly.
 
     Examples
     --------
@@ -31,6 +40,17 @@ class Cotangents:
     <cotangents: 2 of 2 parameters>
     """
     vectors: np.ndarray
+
+    def __post_init__(self):
+        vectors = real_array(self.vectors, "cotangents")
+        if vectors.ndim != 2 or not len(vectors):
+            raise LearnerError("cotangents are an array (cotangents, parameters) with at least one row, not "
+                               f"of shape {vectors.shape}")
+        sums = np.random.default_rng(0).normal(size=(8, len(vectors)))
+        if not np.abs((sums @ vectors) @ vectors.T - sums).max() < ORTHONORMAL * np.sqrt(len(vectors)):
+            raise LearnerError("cotangents are orthonormal vectors, and these are not: "
+                               "give the rows of numpy.linalg.qr(vectors.T)[0].T")
+        object.__setattr__(self, "vectors", vectors)
 
     def __repr__(self):
         return f"<cotangents: {len(self.vectors):,} of {self.vectors.shape[1]:,} parameters>"

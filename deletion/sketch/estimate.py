@@ -26,7 +26,7 @@ class Estimate:
     """The cost of making a sketch, without compiling: the dry run compiles everything, and the result is
     cached.
 
-    blocks, finished   the number of blocks of directions, and of those that are finished already
+    blocks, finished   the number of blocks of directions or cotangents, and of those finished already
     steps              the steps left for all blocks together
     seconds_per_step   of one block while all workers are busy
     retraining         seconds of one core for the calibration sets; 0 if all blocks are finished
@@ -35,6 +35,7 @@ class Estimate:
     block              bytes of a block's memory in the engine: its polynomials and its example weights
     job                bytes of the whole job: the blocks pushed at a time, and what is kept of finished ones
     memory             the largest memory of this process in bytes: the job, and what it has taken before
+    held               what a block holds, in words
     """
     blocks: int
     finished: int
@@ -47,6 +48,7 @@ class Estimate:
     block: int
     job: int
     memory: int
+    held: str = f"{DIRECTIONS_PER_BLOCK} directions"
 
     @property
     def core_seconds(self):
@@ -65,11 +67,11 @@ class Estimate:
                 else f" ({size(self.free)} free{': NOT ENOUGH' if self.free < self.disk else ''})")
         cores = f"{self.workers} core{'s' * (self.workers > 1)}"
         seconds, core_seconds = duration(self.seconds), duration(self.core_seconds)
-        return (f"{self.blocks} blocks of {DIRECTIONS_PER_BLOCK} directions{done}; "
+        return (f"{self.blocks} blocks of {self.held}{done}; "
                 f"{self.steps:,} steps to go, {1e3 * self.seconds_per_step:.3g} ms each\n"
                 f"time    {seconds} on {cores} ({core_seconds} of one core), without compiling\n"
                 f"disk    {size(self.disk)}{free}\n"
-                f"memory  {size(self.memory)}, of which blocks being pushed take {size(self.block)} each")
+                f"memory  {size(self.memory)}, of which blocks being made take {size(self.block)} each")
 
 
 def estimate(plan, missing, dtype, out, threads=None):

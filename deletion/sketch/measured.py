@@ -93,12 +93,14 @@ class Measured(Questions):
         """Take degree 1 exactly from a metagradient, and only the higher degrees from the directions.
 
         This helps if there are many more units than twice the directions, which then do not determine
-        degree 1. Decoders, intervals and verdicts are those of the combined prediction.
+        degree 1. Decoders, intervals and verdicts are those of the combined prediction. Cotangents give a
+        gradient too, but for the residual of their fit; the directions correct what they show of that.
 
         Parameters
         ----------
-        metagradient : Metagradient
-            Of the same learner and measurement: `metagradient(learner, measurement)`.
+        metagradient : Metagradient or PulledMeasured
+            Of the same learner and measurement: `metagradient(learner, measurement)`, or the measurement of a
+            sketch of cotangents.
 
         Returns
         -------
