@@ -184,6 +184,27 @@ class PulledMeasured(Questions):
         length = np.linalg.norm(self.gradients, axis=1)
         return left / np.where(length > 0.0, length, 1.0)
 
+    @property
+    def gradient(self) -> np.ndarray:
+        """The gradient in the units' weights that the cotangents tell; see `Measured.with_gradient`.
+
+        Returns
+        -------
+        np.ndarray, (units,) + the measurement's shape
+        """
+        return self._additive.slopes.reshape((self.sketch.units,) + self.value.shape)
+
+    @property
+    def weights(self) -> np.ndarray:
+        """The weights at which it is the gradient: those of the ordinary training.
+
+        Returns
+        -------
+        np.ndarray, (units,)
+            Ones.
+        """
+        return np.ones(self.sketch.units)
+
     @cached_property
     def _additive(self):
         finite, slopes = (np.zeros((len(self.coefficients), self.sketch.units)) for _ in range(2))
@@ -295,7 +316,7 @@ def pulled_in_folder(path, plan, **how):
 
 
 def pull_all(plan, chosen, keep, executor=None, threads=None):
-    """Pull the chosen blocks of a plan; keep(b, theta, numbers, seconds) is called with each, from any thread.
+    """Pull the chosen blocks of a plan, and keep(b, theta, numbers, seconds) each, from any thread.
 
     The executor pulls blocks, by default as many threads as are asked for, or as the machine has cores.
     """
@@ -346,7 +367,7 @@ def estimate_pulls(plan, out, threads):
     everything = 16 * len(vectors) * units
     job = workers * block + (everything if out is None else 0)
     disk = everything + 8 * (len(vectors) + 1) * parameters + 8 * sets * (parameters + units + 1)
-    disk += 128 * len(plan) + 2000 + 200 * len(plan)      # headers and the manifest
+    disk += 2000 + 330 * (len(plan) + 5)      # the manifest, and the arrays' headers
     sample = range(min(SAMPLE, len(learner.steps)))
     return Estimate(blocks=len(plan), finished=len(plan) - len(missing), steps=steps,
                     seconds_per_step=cost.seconds,
