@@ -42,6 +42,11 @@ from .measured import measured_calibration
 from .push import Parcel, checked_executor, gather
 
 
+MOST = 0.5
+"""The share of the squared errors at calibration sets, each divided by its size, from which the residual is
+what verdicts name."""
+
+
 @dataclass(frozen=True, repr=False)
 class PulledSketch:
     """Finite steps and slopes of cotangents; `precompute(learner, cotangents(...))` makes it.
@@ -166,7 +171,8 @@ class PulledMeasured(Questions):
         self.learner, self.value, self.progress = sketch.learner, value, progress
         self.sketch, self.gradients = sketch, gradients
         self.coefficients = gradients @ sketch.cotangents.vectors.T      # (q, cotangents)
-        self.calibrated = Calibrated(value, calibration)
+        self.left = gradients - self.coefficients @ sketch.cotangents.vectors      # the residuals
+        self.calibration = calibration
 
     def __repr__(self):
         return f"<measured by {self.sketch.cotangents!r}>"
@@ -180,9 +186,28 @@ class PulledMeasured(Questions):
         np.ndarray, (q,)
             0 where the gradient is a sum of cotangents.
         """
-        left = np.linalg.norm(self.gradients - self.coefficients @ self.sketch.cotangents.vectors, axis=1)
         length = np.linalg.norm(self.gradients, axis=1)
-        return left / np.where(length > 0.0, length, 1.0)
+        return np.linalg.norm(self.left, axis=1) / np.where(length > 0.0, length, 1.0)
+
+    @cached_property
+    def calibrated(self):
+        """What exact retrainings say of its errors."""
+        return Calibrated(self.value, self.calibration, lacking=self._lacking())
+
+    def _lacking(self):
+        """Say how much the cotangents leave, if that is most of the error at the calibration sets; else None.
+
+        A residual moves the measurement by residual . (theta(h) - theta_T), which is known there.
+        """
+        if self.calibration is None or not self.calibration.finite:
+            return None
+        hidden = (self.sketch.calibration.values - self.sketch.theta) @ self.left.T
+        sets, change = self.calibration.sets, (self.calibration.values - self.value).reshape(hidden.shape)
+        error, sizes = self._additive(sets).change - change, sets.squares()[:, None]
+        if (hidden ** 2 / sizes).sum() <= MOST * (error ** 2 / sizes).sum():
+            return None
+        return (f"{len(self.sketch.cotangents)} cotangents leave up to {self.residual.max():.2g} of a "
+                "gradient; take more of them, of a panel of measurements like these")
 
     @property
     def gradient(self) -> np.ndarray:

@@ -81,8 +81,6 @@ def test_what_the_residual_hides_is_in_the_interval():
     (lambda x: cotangents(x, lines, 7), "3 directions"),
     (lambda x: cotangents(x, None, 3), "without a panel"),
     (lambda x: precompute(x, Cotangents(np.eye(5))), "5 parameters for a learner with 6"),
-    (lambda x: precompute(x, cotangents(x), out="folder"), "out="),
-    (lambda x: precompute(x, cotangents(x), dry_run=True), "dry_run="),
     (lambda x: precompute(x, cotangents(x), calibration=-1), "calibration"),
     (lambda x: precompute(x, cotangents(x), calibration=0).measure(lambda w: C.step(w)), "only by jumps"),
     (lambda x: pull(x, np.full((1, 6), np.nan)), "finite"), (lambda x: pull(x, np.eye(5)), "6 parameters")])

@@ -13,8 +13,10 @@ import numpy as np
 import pytest
 from learners import contents, logistic, tiny
 
+import circuit as C
 from deletion import (
     Adam, Cotangents, LearnerError, StoreError, cotangents, load, merge, precompute, retrain, stability)
+from deletion.influence import metagradient
 from deletion.sketch.estimate import Estimate
 from deletion.storage.arrays import checksum
 from deletion.storage.manifest import fingerprint
@@ -176,6 +178,7 @@ def as_directions(folder):
 
 
 TWICE = 2.0 * np.eye(2)
+DOUBLED = with_array("cotangents", TWICE, vectors=checksum(TWICE))
 FORGED = {
     "directions": (as_directions, "its facts lack"),
     "no cotangents": (with_facts(cotangents=0), "expected a whole number >= 1"),
@@ -185,7 +188,7 @@ FORGED = {
     "a degree": (with_facts(degree=2), "its facts hold 'degree'"),
     "other lanes": (with_facts(lanes=8), "has blocks of 8 cotangents"),
     "units": (with_facts(units=5), "it is of 5 units"),
-    "not orthonormal": (with_array("cotangents", TWICE, vectors=checksum(TWICE)), "edited: cotangents are ort"),
+    "not orthonormal": (DOUBLED, "edited: cotangents are orthonormal vectors"),
     "NaN": (with_array("block-00000", np.full((2, 2, 6), np.nan)), "holds nan"),
     "a shorter block": (with_array("block-00000", np.zeros((2, 1, 6))), "begins with"),
 }
@@ -230,3 +233,70 @@ def test_an_estimate_makes_nothing_and_tells_the_size(learner, original, tmp_pat
     assert estimate.seconds > 0.0 and estimate.memory > estimate.job > 0 and "64 cotangents" in str(estimate)
     done = precompute(learner, of_many(learner), calibration=8, out=original, dry_run=True, progress=False)
     assert (done.finished, done.steps, done.seconds) == (2, 0, 0.0)
+
+
+# joined with forward directions -----------------------------------------------------------------------------
+
+def lines(w):
+    return C.concatenate([w[:2] * 3.0, (w * w).sum().reshape(1)])
+
+
+@pytest.fixture(scope="module")
+def small():
+    return logistic(n=60, d=12, steps=20, optimizer=Adam(0.1, 0.9, 0.99, 1e-3))
+
+
+def forward(learner, directions, **fields):
+    return precompute(learner, directions, 3, progress=False, **fields).measure(lines, progress=False)
+
+
+def backward(learner, panel=None, **fields):
+    sketch = precompute(learner, cotangents(learner, panel), progress=False, **fields)
+    return sketch.measure(lines, progress=False)
+
+
+def test_directions_and_cotangents_together_are_better_than_either(small):
+    """20 directions leave a third of 60 units' first order open; 8 cotangents say nothing of the square's
+    gradient in 4 of 12 parameters. Directions give self-terms, and what they show of the residual."""
+    rng = np.random.default_rng(1)
+    sets = [rng.choice(60, size, replace=False).tolist() for size in (1, 2, 5) for _ in range(60)]
+    true = retrain(small, sets, lines, progress=False)
+    ahead, back = forward(small, 20), backward(small, lambda w: w[:8])
+    predictions = [x.predict_many(sets) for x in (ahead, back, ahead.with_gradient(back))]
+    errors = [np.abs(p.value - true).sum() for p in predictions]
+    assert errors[2] < 0.8 * min(errors[:2])
+    joined = predictions[2]
+    assert ((joined.interval[0] <= true) & (true <= joined.interval[1])).mean() >= 0.88
+    assert joined.verdict.count("trust") > max(p.verdict.count("trust") for p in predictions[:2])
+
+
+def test_what_the_residual_hides_is_named_and_what_interactions_hide_is_not(small):
+    """The calibration sets' own parameters tell how far a residual moves a measurement."""
+    ahead, short, whole = forward(small, 30), backward(small, lambda w: w[:8]), backward(small)
+    assert "8 cotangents leave up to 0.66 of a gradient" in short.calibrated.lacking
+    assert whole.calibrated.lacking is None and whole.residual.max() < 1e-13
+    p = short.predict([3])
+    assert p.verdict == "do not trust" or "8 cotangents" in p.reasons[0]
+    # half as many directions as units determine first order, whatever gradient they are joined with
+    sets = [[i] for i in range(60)]
+    a, b = (x.predict_many(sets).change for x in (ahead, ahead.with_gradient(short)))
+    assert np.allclose(a, b, atol=1e-8 * np.abs(a).max())
+
+
+def test_all_parameters_join_as_an_exact_gradient_does(small):
+    ahead = forward(small, 12, calibration=0)
+    exact = ahead.with_gradient(metagradient(small, lines, progress=False))
+    joined = ahead.with_gradient(backward(small, calibration=0))
+    sets = [[1], [2, 3], list(range(10))]
+    assert np.allclose(joined.predict_many(sets).change, exact.predict_many(sets).change, atol=1e-9)
+
+
+def test_gradients_of_other_measurements_are_not_joined(small):
+    ahead = forward(small, 20, calibration=0)
+    sketch = precompute(small, cotangents(small), calibration=0, progress=False)
+    with pytest.raises(LearnerError, match="another measurement"):
+        ahead.with_gradient(sketch.measure(lambda w: -lines(w)))
+    with pytest.raises(LearnerError, match="another learner"):
+        other = made()
+        ahead.with_gradient(precompute(other, cotangents(other, lambda w: w[:1]), calibration=0,
+                                       progress=False).measure(lines))
