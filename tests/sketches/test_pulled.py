@@ -16,6 +16,8 @@ from learners import contents, logistic, tiny
 import circuit as C
 from deletion import (
     Adam, Cotangents, LearnerError, StoreError, cotangents, load, merge, precompute, retrain, stability)
+from deletion.cli.commands import run
+from deletion.cli.recipe import make
 from deletion.influence import metagradient
 from deletion.sketch.estimate import Estimate
 from deletion.storage.arrays import checksum
@@ -300,3 +302,26 @@ def test_gradients_of_other_measurements_are_not_joined(small):
         other = made()
         ahead.with_gradient(precompute(other, cotangents(other, lambda w: w[:1]), calibration=0,
                                        progress=False).measure(lines))
+
+
+# the command line -------------------------------------------------------------------------------------------
+
+def test_the_command_line_describes_and_predicts_and_says_what_it_does_not(tmp_path, capsys):
+    learner = make("microgpt:names", steps=12)
+    panel = cotangents(learner, lambda p: learner.loss_on("anna")(p).reshape(1))
+    sketch = precompute(learner, panel, calibration=8, out=tmp_path, progress=False)
+    asked = [str(tmp_path), "--measure", "loss:anna"]
+    assert run(["info", str(tmp_path), "--check"]) == 0
+    out = capsys.readouterr().out
+    assert "cotangents" in out and "all well" in out
+    assert run(["predict", *asked, "--delete", "#3", "--json"]) == 0
+    row, = json.loads(capsys.readouterr().out)["rows"]
+    assert row["predicted"] == sketch.measure(learner.loss_on("anna")).predict([3]).value
+    assert run(["validate", *asked, "--sets", "3", "--size", "1"]) == 0
+    capsys.readouterr()
+    for arguments, words in (
+            (["measure", *asked], "holds cotangents, and no coefficients"),
+            (["predict", *asked, "--delete", "#3", "--decoder", "mean"], "not decoded"),
+            (["merge", str(tmp_path), str(tmp_path), "--out", str(tmp_path / "merged")], "not merged")):
+        assert run(arguments) == 2
+        assert words in capsys.readouterr().err
