@@ -21,11 +21,15 @@ from taylor import TRAININGS
 
 from ..learner.learner import Learner
 from ..learner.replay import advance
-from ..storage.blocks import COTANGENTS_PER_BLOCK
 from .circuits import update_is_affine
 from .passes import Pass, add_steps, run_passes, units_of_steps
 from .states import LEAST, MEMORY, Back, plan
 from .walk import walk
+
+
+COTANGENTS_PER_BLOCK = 64
+"""Cotangents in a block: four passes back through the states of one training, so that the training forwards
+is a small part of the work. The number belongs to the format of folders."""
 
 
 class Pulled(NamedTuple):

@@ -13,6 +13,7 @@ import numpy as np
 from circuit.progress import duration
 from taylor import TRAININGS
 
+from ..gradients.pull import COTANGENTS_PER_BLOCK, block_of, pull_cost
 from ..learner.replay import advance
 from ..storage.blocks import DIRECTIONS_PER_BLOCK, parts
 from .push import Pushed, Task
@@ -98,6 +99,26 @@ def estimate(plan, missing, dtype, out, threads=None):
                     retraining=retraining(plan, sample) if missing else 0.0, workers=workers,
                     disk=size_of_folder(plan, stored), free=None if out is None else free_space(out),
                     block=block, job=job, memory=before + job)
+
+
+def estimate_pulls(plan, missing, out, threads=None):
+    """The Estimate of pulling back the missing blocks of a PullPlan.   out: the folder, or None."""
+    learner, vectors = plan.learner, plan.cotangents.vectors
+    workers = max(1, min(threads or os.cpu_count(), len(missing)))
+    cost = pull_cost(learner, block_of(vectors, 0), SAMPLE, workers)
+    steps = len(learner.steps) * sum(-(-len(block_of(vectors, b)) // TRAININGS) for b in missing)
+    parameters, units, sets = learner.layout.size, learner.unit_count, len(plan.sets)
+    block = cost.states + 32 * COTANGENTS_PER_BLOCK * units      # their sums, and a copy to keep
+    everything = 16 * len(vectors) * units
+    job = workers * block + (everything if out is None else 0)
+    disk = everything + 8 * (len(vectors) + 1) * parameters + 8 * sets * (parameters + units + 1)
+    disk += 2000 + 330 * (len(plan) + 5)      # the manifest, and the arrays' headers
+    sample = range(min(SAMPLE, len(learner.steps)))
+    return Estimate(blocks=len(plan), finished=len(plan) - len(missing), steps=steps,
+                    seconds_per_step=cost.seconds,
+                    retraining=retraining(plan, sample) if missing else 0.0, workers=workers, disk=disk,
+                    free=None if out is None else free_space(out), block=block, job=job,
+                    memory=resident() + job, held=f"{COTANGENTS_PER_BLOCK} cotangents")
 
 
 def block_size(plan):

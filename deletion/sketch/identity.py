@@ -13,8 +13,9 @@ from circuit.errors import LearnerError, StoreError
 
 from ..directions.cotangents import Cotangents
 from ..directions.directions import Directions
+from ..gradients.pull import COTANGENTS_PER_BLOCK
 from ..storage.arrays import checksum
-from ..storage.blocks import COTANGENTS_PER_BLOCK, DIRECTIONS_PER_BLOCK, block_name
+from ..storage.blocks import DIRECTIONS_PER_BLOCK, block_name
 from ..storage.files import tidy
 from ..storage.manifest import MANIFEST, of_cotangents
 from ..storage.store import AGAIN, Folder

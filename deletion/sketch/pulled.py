@@ -8,7 +8,6 @@ v_k . theta. The cost does not depend on the number of units.
 The residual moves the measurement by res . (theta(h) - theta_T), which no cotangent tells. The calibration
 sets were really retrained, so that this is a part of the errors there, and of every interval.
 """
-import os
 import time
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -21,20 +20,19 @@ from circuit import evaluate
 from circuit.analysis import only_jump
 from circuit.checks import checked_learner, whole_number
 from circuit.errors import LearnerError, StoreError
-from circuit.progress import Progress, silence
-from taylor import TRAININGS
+from circuit.progress import Progress, silence, working
 
 from ..directions.cotangents import Cotangents, gradients_of
-from ..gradients.pull import block_count, block_of, pull, pull_blocks, pull_cost
+from ..gradients.pull import block_count, block_of, pull, pull_blocks
 from ..learner.learner import Learner
 from ..predictions.additive import Additive
 from ..predictions.calibrated import Calibrated
 from ..predictions.questions import Questions
-from ..storage.blocks import COTANGENTS_PER_BLOCK, FolderBlocks
+from ..storage.blocks import FolderBlocks
 from ..storage.files import writing
 from ..storage.store import Folder
 from ..trust.calibration import SETS, Calibration, calibrate, sets_of
-from .estimate import SAMPLE, Estimate, free_space, resident, retraining
+from .estimate import estimate_pulls
 from .identity import (
     PulledIdentity, keep_block, keep_calibration, missing_blocks, reopened_cotangents, require_finished,
     require_learner, require_same_training, started, unfinished_blocks)
@@ -308,17 +306,30 @@ class PullTask:
     vectors: np.ndarray
 
 
-def pulled(plan, out, *, executor, threads):
-    """Pull a plan's cotangents back, in memory or in a folder, and return their PulledSketch."""
-    if out is not None:
+def pulled(learner, cotangents, seed, calibration, downweight, *, out, executor, threads, dry_run, progress):
+    """Return the PulledSketch of a learner and Cotangents, or an Estimate; arguments as for `precompute`."""
+    if downweight is not None:
+        raise LearnerError("downweight= is for sketches of directions; cotangents are pulled back from the "
+                           "ordinary training")
+    plan = PullPlan.of(learner, cotangents, seed, calibration)
+    with working("precompute", progress):
+        if dry_run:
+            folder = None if out is None else reopened_cotangents(out, plan.identity())[0]
+            return estimate_pulls(plan, missing_blocks(len(plan), folder), out, threads)
+        if out is None:
+            return pulled_in_memory(plan, executor=executor, threads=threads)
         return pulled_in_folder(out, plan, executor=executor, threads=threads)
+
+
+def pulled_in_memory(plan, **how):
+    """Pull a plan's cotangents back, and return their PulledSketch."""
     blocks, thetas = [None] * len(plan), {}
 
     def keep(b, theta, numbers, seconds):
         require_same_training(thetas.setdefault(0, theta), theta, f"the first finished block and block {b}")
         blocks[b] = numbers
 
-    pull_all(plan, range(len(plan)), keep, executor, threads)
+    pull_all(plan, range(len(plan)), keep, **how)
     return PulledSketch(plan.learner, plan.cotangents, thetas[0], blocks, plan.learner.unit_count,
                         calibrate(plan.learner, plan.sets))
 
@@ -377,25 +388,3 @@ def opened_pulls(folder, learner, calibration):
     blocks = FolderBlocks(folder, folder.block_count)
     return PulledSketch(learner, cotangents, folder.read("theta"), blocks, folder.facts["units"],
                         calibration, folder)
-
-
-def estimate_pulls(plan, out, threads):
-    """Return the Estimate of pulling back what a folder lacks of a plan; of everything if `out` is None."""
-    learner, vectors = plan.learner, plan.cotangents.vectors
-    folder = None if out is None else reopened_cotangents(out, plan.identity())[0]
-    missing = missing_blocks(len(plan), folder)
-    workers = max(1, min(threads or os.cpu_count(), len(missing)))
-    cost = pull_cost(learner, block_of(vectors, 0), SAMPLE, workers)
-    steps = len(learner.steps) * sum(-(-len(block_of(vectors, b)) // TRAININGS) for b in missing)
-    parameters, units, sets = learner.layout.size, learner.unit_count, len(plan.sets)
-    block = cost.states + 32 * COTANGENTS_PER_BLOCK * units      # their sums, and a copy to keep
-    everything = 16 * len(vectors) * units
-    job = workers * block + (everything if out is None else 0)
-    disk = everything + 8 * (len(vectors) + 1) * parameters + 8 * sets * (parameters + units + 1)
-    disk += 2000 + 330 * (len(plan) + 5)      # the manifest, and the arrays' headers
-    sample = range(min(SAMPLE, len(learner.steps)))
-    return Estimate(blocks=len(plan), finished=len(plan) - len(missing), steps=steps,
-                    seconds_per_step=cost.seconds,
-                    retraining=retraining(plan, sample) if missing else 0.0, workers=workers, disk=disk,
-                    free=None if out is None else free_space(out), block=block, job=job,
-                    memory=resident() + job, held=f"{COTANGENTS_PER_BLOCK} cotangents")

@@ -32,7 +32,7 @@ from .identity import (
     Identity, begun, keep_block, keep_calibration, missing_blocks, reopened, require_finished,
     require_learner, require_same_training, same_learner, unfinished_blocks)
 from .measured import Measured, coefficients_of, measured_calibration, measured_coordinates, parameters_at
-from .pulled import PulledSketch, PullPlan, estimate_pulls, opened_pulls, pulled
+from .pulled import PulledSketch, opened_pulls, pulled
 from .push import Plan, push_all
 
 COORDINATES = 64
@@ -254,14 +254,8 @@ def precompute(learner: Learner, directions: Union[int, Directions, ArrayLike, C
     """
     degree, dtype, threads = kept_degree(degree), checked_dtype(dtype), checked_threads(threads)
     if isinstance(directions, Cotangents):
-        if downweight is not None:
-            raise LearnerError("downweight= is for sketches of directions; cotangents are pulled back from "
-                               "the ordinary training")
-        with working("precompute", progress):
-            plan = PullPlan.of(learner, directions, seed, calibration)
-            if dry_run:
-                return estimate_pulls(plan, out, threads)
-            return pulled(plan, out, executor=executor, threads=threads)
+        return pulled(learner, directions, seed, calibration, downweight, out=out, executor=executor,
+                      threads=threads, dry_run=dry_run, progress=progress)
     psi, seed = chosen(checked_learner(learner), directions, design, degree, seed)
     plan = planned(learner, psi, degree, seed, downweight, calibration)
     with working("precompute", progress):

@@ -18,10 +18,6 @@ DIRECTIONS_PER_BLOCK = 8
 """Directions in a stored block. The number belongs to the format of the files, so that a folder can be
 opened, continued and merged on any machine, whatever number of lanes is the fastest for the engine there."""
 
-COTANGENTS_PER_BLOCK = 64
-"""Cotangents in a stored block: four passes back through the states of one training, so that the training
-forwards is a small part of the work."""
-
 SMALLEST = 1e-30
 """The smallest largest coefficient of an order that is stored in single precision: the others are smaller,
 and below 1e-38 they lose digits."""
