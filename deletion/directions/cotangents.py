@@ -1,13 +1,13 @@
 """Cotangents: directions among the parameters, from which a sketch is made from the other side."""
 from dataclasses import dataclass
-from typing import Callable, Optional
+from typing import Callable, Optional, Sequence, Union
 
 import numpy as np
 
 from circuit import evaluate
 from circuit.analysis import only_jump
 from circuit.blas import one_blas_thread
-from circuit.checks import checked_learner, real_array, whole_number
+from circuit.checks import checked_learner, iterable, real_array, whole_number
 from circuit.errors import LearnerError
 from circuit.reverse import vjps_of_parts
 
@@ -59,7 +59,7 @@ class Cotangents:
         return len(self.vectors)
 
 
-def cotangents(learner: Learner, panel: Optional[Callable] = None,
+def cotangents(learner: Learner, panel: Union[Callable, Sequence[Callable], None] = None,
                count: Optional[int] = None) -> Cotangents:
     """Return the directions among the parameters in which a panel of measurements moves most.
 
@@ -70,8 +70,9 @@ def cotangents(learner: Learner, panel: Optional[Callable] = None,
     ----------
     learner : Learner
         It is trained if it has not been.
-    panel : Callable, optional
-        panel(parameters) -> a vector of measurements like those that will be asked about.
+    panel : Callable or sequence of Callable, optional
+        panel(parameters) -> a vector of measurements like those that will be asked about; or several such,
+        which are differentiated one after the other. Of a long vector that takes less time.
     count : int, optional
         How many; by default as many as the gradients have directions.
 
@@ -98,10 +99,7 @@ def cotangents(learner: Learner, panel: Optional[Callable] = None,
             raise LearnerError(f"without a panel the cotangents are all {size} parameters; a panel says "
                                f"which {count} of their directions matter")
         return Cotangents(np.eye(size))
-    circuit = learner.measurement(panel)
-    if only_jump(circuit).any():
-        raise LearnerError("this panel, or an element of it, moves only by jumps, so that it has no gradient")
-    gradients = gradients_of(circuit, learner.trained)
+    gradients = gradients_of_panel(learner, panel)
     with one_blas_thread():
         values, vectors = np.linalg.svd(gradients, full_matrices=False)[1:]
     rank = int(np.count_nonzero(values > values.max(initial=0.0) * max(gradients.shape) * 1e-16))
@@ -112,6 +110,22 @@ def cotangents(learner: Learner, panel: Optional[Callable] = None,
         raise LearnerError(f"the number of cotangents: the panel's gradients have {rank} directions, got "
                            f"{count}")
     return Cotangents(vectors[:count])
+
+
+def gradients_of_panel(learner, panel):
+    """Return the gradients (q, parameters) of all measurements of a panel at the trained parameters."""
+    if not callable(panel) and not iterable(panel):
+        raise LearnerError(f"a panel: expected a measurement, or several, got {panel!r:.60}")
+    gradients = []
+    for measurement in [panel] if callable(panel) else panel:
+        circuit = learner.measurement(measurement)
+        if only_jump(circuit).any():
+            raise LearnerError("this panel, or an element of it, moves only by jumps, so that it has no "
+                               "gradient")
+        gradients.append(gradients_of(circuit, learner.trained))
+    if not gradients:
+        raise LearnerError("a panel needs at least one measurement")
+    return np.concatenate(gradients)
 
 
 def gradients_of(circuit, theta):
