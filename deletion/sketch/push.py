@@ -263,9 +263,7 @@ def push_all(plan, chosen, keep, executor=None, threads=None):
     LearnerError
         For an executor that is none, and for a learner that cannot be sent to other processes.
     """
-    if executor is not None and not isinstance(executor, Executor):
-        raise LearnerError("an executor is a concurrent.futures.Executor, got "
-                           f"{type(executor).__name__} (of a dask client, give client.get_executor())")
+    checked_executor(executor)
     if not chosen:
         return
     learner, parcel = plan.learner, Parcel(plan.learner)
@@ -291,6 +289,13 @@ def push_all(plan, chosen, keep, executor=None, threads=None):
             except BaseException:
                 stopped.set()
                 raise
+
+
+def checked_executor(executor):
+    """Raise LearnerError for an executor that is none."""
+    if executor is not None and not isinstance(executor, Executor):
+        raise LearnerError("an executor is a concurrent.futures.Executor, got "
+                           f"{type(executor).__name__} (of a dask client, give client.get_executor())")
 
 
 def gather(tasks, submit, keep, done=lambda task, seconds: None):

@@ -22,15 +22,18 @@ from ..directions.cotangents import Cotangents
 from ..directions.directions import Directions, chosen, fitting
 from ..learner.learner import Learner
 from ..storage.blocks import (
-    DIRECTIONS_PER_BLOCK, Blocks, FolderBlocks, block_name, checked_dtype, to_storage)
+    DIRECTIONS_PER_BLOCK, Blocks, FolderBlocks, checked_dtype, to_storage)
 from ..storage.files import writing
+from ..storage.manifest import of_cotangents
 from ..storage.store import Folder
 from ..trust.calibration import SETS, Calibration, calibrate, sets_of
 from ..trust.kinds import checked_kinds
 from .estimate import Estimate, estimate
-from .identity import Identity, begun, reopened, require_finished, require_same_training, same_learner
+from .identity import (
+    Identity, begun, keep_block, keep_calibration, missing_blocks, reopened, require_finished,
+    require_learner, require_same_training, same_learner, unfinished_blocks)
 from .measured import Measured, coefficients_of, measured_calibration, measured_coordinates, parameters_at
-from .pulled import PulledSketch, pulled
+from .pulled import PulledSketch, opened_pulls, pulled
 from .push import Plan, push_all
 
 COORDINATES = 64
@@ -202,12 +205,6 @@ class Sketch:
         return parameters_at(self, h, measured_coordinates(self, few).calibrated.decoder(decoder))
 
 
-def require_learner(sketch):
-    """Raise LearnerError if a sketch was opened without its learner."""
-    if sketch.learner is None:
-        raise LearnerError("this sketch was opened without its learner: open it with load(path, learner)")
-
-
 # making -----------------------------------------------------------------------------------------------------
 
 def precompute(learner: Learner, directions: Union[int, Directions, ArrayLike, Cotangents] = 64,
@@ -259,14 +256,15 @@ def precompute(learner: Learner, directions: Union[int, Directions, ArrayLike, C
     """
     degree, dtype, threads = kept_degree(degree), checked_dtype(dtype), checked_threads(threads)
     if isinstance(directions, Cotangents):
-        return pulled(learner, directions, seed, (calibration, kinds), threads, progress, out=out,
-                      executor=executor, downweight=downweight, dry_run=dry_run or None)
+        return pulled(learner, directions, seed, (calibration, kinds), downweight, out=out, executor=executor,
+                      threads=threads, dry_run=dry_run, progress=progress)
     psi, seed = chosen(checked_learner(learner), directions, design, degree, seed)
     plan = planned(learner, psi, degree, seed, downweight, calibration, kinds)
     with working("precompute", progress):
         identity = None if out is None else Identity.of(plan, seed, dtype)
         if dry_run:
-            return estimate(plan, missing_blocks(plan, out, identity), dtype, out, threads)
+            missing = missing_blocks(len(plan), None if out is None else reopened(out, identity)[0])
+            return estimate(plan, missing, dtype, out, threads)
         if out is None:
             return in_memory(plan, dtype, executor=executor, threads=threads)
         return in_folder(out, plan, identity, executor=executor, threads=threads)
@@ -315,32 +313,17 @@ def in_folder(path, plan, identity, **how):
         plan = plan if directions is plan.directions else replace(plan, directions=directions)
 
         def keep(b, theta, coefficients, seconds):
-            if folder.trouble("theta"):
-                folder.write("theta", theta)
-            require_same_training(folder.read("theta"), theta,
-                                  f"the sketch in {path} and its block {b}, made now,")
             stored = to_storage(coefficients, identity.dtype, units, b * DIRECTIONS_PER_BLOCK)
-            folder.write(block_name(b), stored, seconds=round(seconds, 3))
+            keep_block(folder, b, theta, stored, seconds)
 
-        missing = [b for b in range(len(plan)) if not folder.intact(block_name(b))]
-        if not folder.intact("theta") and not missing:
-            missing = [0]      # every block comes with the trained parameters
-        push_all(plan, missing, keep, **how)
-        kept = [name for name in folder.names() if name.startswith("calibration-")]
-        if not all([folder.intact(name) for name in kept]):
-            folder.write_all(calibrate(learner, plan.sets, plan.kinds).arrays())
+        push_all(plan, unfinished_blocks(folder), keep, **how)
+        keep_calibration(folder, learner, plan.sets, plan.kinds)
         return opened(path, learner)
-
-
-def missing_blocks(plan, path, identity):
-    """The blocks of a plan that are not in its folder; all of them if there is no folder."""
-    folder = None if path is None else reopened(path, identity)[0]
-    return [b for b in range(len(plan)) if folder is None or folder.trouble(block_name(b), thorough=False)]
 
 
 # opening ----------------------------------------------------------------------------------------------------
 
-def load(path: Union[str, PathLike], learner: Optional[Learner] = None) -> Sketch:
+def load(path: Union[str, PathLike], learner: Optional[Learner] = None) -> Union[Sketch, PulledSketch]:
     """Open the sketch in a folder. Its blocks are read when they are measured.
 
     Every array is verified whenever it is read: its checksum, shape, number format and values are compared
@@ -357,8 +340,8 @@ def load(path: Union[str, PathLike], learner: Optional[Learner] = None) -> Sketc
 
     Returns
     -------
-    Sketch
-        The sketch.
+    Sketch or PulledSketch
+        The sketch, of directions or of cotangents.
 
     Raises
     ------
@@ -388,6 +371,8 @@ def opened(path, learner=None, check=False):
     require_finished(folder, learner)
     facts = folder.facts
     calibration = Calibration.read(folder) if facts["calibration"] else None
+    if of_cotangents(facts):
+        return opened_pulls(folder, learner, calibration)
     theta, psi, downweight = (folder.read(name) for name in ("theta", "directions", "downweight"))
     try:
         directions = Directions(psi, facts["design"])
