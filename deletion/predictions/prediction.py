@@ -1,12 +1,16 @@
 """What is predicted: values, intervals and verdicts; and how they are made of an estimator's changes."""
 from dataclasses import dataclass, replace
-from typing import Optional, Union
+from typing import TYPE_CHECKING, Optional, Union
 
 import numpy as np
 
 from circuit.checks import real_number
 
 from ..trust.verdict import NOT, TRUST, judge, remainder
+from .columns import frame, html
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 UNUSED = "no step of the training uses these units: deleting them changes nothing, exactly"
 
@@ -99,6 +103,20 @@ class Prediction:
                        sampling=one(self.sampling), truncation=one(self.truncation),
                        source=self.source[number] if several else self.source, verdict=one(self.verdict),
                        reasons=self.reasons[number] if self.verdict else self.reasons)
+
+    def to_frame(self) -> "DataFrame":
+        """Return the prediction as a data frame; it needs pandas.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns value, change, low and high (the interval), verdict, reason, source: a row for each set
+            and each element of the measurement, whose numbers are the index.
+        """
+        return frame(self)
+
+    def _repr_html_(self):
+        return html(self)
 
     def __repr__(self):
         parts = [f"value {short(self.value)}", f"change {short(self.change)}"]

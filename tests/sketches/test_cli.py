@@ -96,11 +96,6 @@ def test_completion_of_command_lines(sketch, monkeypatch):
     monkeypatch.setitem(sys.modules, "shtab", None)      # as if it were not installed
     code, _, error = sketch("--print-completion", "bash")
     assert code == 2 and "needs shtab" in error and ".[completion]" in error
-    monkeypatch.undo()
-    pytest.importorskip("shtab")
-    code, script, _ = sketch("--print-completion", "bash")
-    assert code == 0 and "precompute" in script and "--tolerance" in script
-    assert subprocess.run(["bash", "-n"], input=script, text=True).returncode == 0
 
 
 def test_predictions_are_the_librarys(sketch, letters):
