@@ -61,7 +61,7 @@ def add_completion(top):
         import shtab
     except ImportError:
         top.add_argument("--print-completion", action=Unavailable, nargs="?", metavar="SHELL",
-                         help="print a script for bash, zsh or tcsh (needs shtab: pip install '.[completion]')")
+                         help="print a script that completes command lines (needs the extra 'completion')")
     else:
         shtab.add_argument_to(top, "--print-completion", help="print a script that completes command lines")
 

@@ -18,7 +18,7 @@ def columns(prediction):
         found["element"] = np.tile(np.arange(each), sets)
     found |= {"value": value.ravel(), "change": np.asarray(prediction.change).ravel()}
     if prediction.interval is not None:
-        found |= {name: np.asarray(bound).ravel() for name, bound in zip(("low", "high"), prediction.interval)}
+        found["low"], found["high"] = (np.asarray(bound).ravel() for bound in prediction.interval)
     if prediction.verdict is not None:
         reasons = prediction.reasons if many else [prediction.reasons]
         found["verdict"] = np.repeat(prediction.verdict, each)

@@ -13,8 +13,8 @@ def loss(w, x):
 
 @pytest.fixture(scope="module")
 def sketch():
-    numbers = np.arange(20.0) / 10
-    return precompute(Learner([0.0], list(numbers), loss, SGD(0.3), [range(20)] * 30), 10, degree=2, progress=False)
+    learner = Learner([0.0], list(np.arange(20.0) / 10), loss, SGD(0.3), [range(20)] * 30)
+    return precompute(learner, 10, degree=2, progress=False)
 
 
 def test_one_number(sketch):

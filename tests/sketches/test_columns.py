@@ -26,15 +26,17 @@ class Cells(HTMLParser):
             self.rows[-1].append(data)
 
 
-MANY = Prediction(np.array([[1.5, 2.0], [3.0, 4.0]]), np.array([[0.5, 0.0], [2.0, 2.0]]), np.zeros((2, 2, 2)),
-                  interval=(np.array([[1.0, 1.9], [2.9, 3.0]]), np.array([[2.0, 2.1], [3.1, 5.0]])), level=0.95,
+VALUE, CHANGE = np.array([[1.5, 2.0], [3.0, 4.0]]), np.array([[0.5, 0.0], [2.0, 2.0]])
+LOW, HIGH = np.array([[1.0, 1.9], [2.9, 3.0]]), np.array([[2.0, 2.1], [3.1, 5.0]])
+MANY = Prediction(VALUE, CHANGE, np.zeros((2, 2, 2)), interval=(LOW, HIGH), level=0.95,
                   source=["least squares", "retrained"], verdict=["trust", "do not trust"],
                   reasons=[("one", "two"), ("three",)])
 
 
 def test_a_notebook_shows_a_row_for_each_set_and_element():
     shown = Cells(MANY._repr_html_())
-    assert shown.rows[0] == ["set", "element", "value", "change", "low", "high", "verdict", "reason", "source"]
+    assert shown.rows[0] == ["set", "element", "value", "change", "low", "high", "verdict", "reason",
+                             "source"]
     assert shown.rows[1] == ["0", "0", "1.5", "0.5", "1", "2", "trust", "one; two", "least squares"]
     assert shown.rows[4] == ["1", "1", "4", "2", "3", "5", "do not trust", "three", "retrained"]
     assert len(shown.rows) == 5
