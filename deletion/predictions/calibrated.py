@@ -3,7 +3,8 @@ from functools import cached_property
 
 import numpy as np
 
-from ..trust.error_model import fit_error_model, typical_change
+from ..trust.error_model import fit_error_model, fit_kind, typical_change
+from ..trust.kinds import RANDOM
 
 
 class Calibrated:
@@ -22,8 +23,23 @@ class Calibrated:
     """
 
     def __init__(self, value, calibration, series=False, lacking=None):
-        self.value, self.calibration, self.series, self.lacking = value, calibration, series, lacking
-        self._error_models = {}
+        self.value, self.series, self.lacking = value, series, lacking
+        self.kind, self._random, self._all = RANDOM, self, calibration
+        self.calibration = calibration and calibration.of(RANDOM)
+        self._error_models, self._kinds = {}, {RANDOM: self}
+
+    @property
+    def declared(self):
+        """The declared kinds, a tuple of Kind."""
+        return () if self._all is None else self._all.kinds
+
+    def of(self, kind):
+        """The same beside the calibration sets of one kind, by its name."""
+        if kind not in self._kinds:
+            one = Calibrated(self.value, None, self.series, self.lacking)
+            one.kind, one._random, one.calibration = kind, self, self._all.of(kind)
+            self._kinds[kind] = one
+        return self._kinds[kind]
 
     @cached_property
     def changes(self):
@@ -36,8 +52,8 @@ class Calibrated:
         return typical_change(self.changes, self.calibration.sets.squares())
 
     def excess(self, change, squares):
-        """(change / typical change)^2"""
-        typical = self.typical(squares)
+        """(change / typical change of random sets)^2"""
+        typical = self._random.typical(squares)
         return (change / np.where(typical > 0, typical, 1.0)) ** 2
 
     @staticmethod
@@ -49,7 +65,8 @@ class Calibrated:
         """The ErrorModel of an estimator."""
         if estimator not in self._error_models:
             estimates, squares = estimator(self.calibration.sets), self.calibration.sets.squares()
-            self._error_models[estimator] = fit_error_model(
-                estimates.change - self.changes, self.changes, self.stated(estimates), squares,
-                self.excess(estimates.change, squares))
+            facts = (estimates.change - self.changes, self.changes, self.stated(estimates), squares,
+                     self.excess(estimates.change, squares))
+            self._error_models[estimator] = (fit_error_model(*facts) if self.kind == RANDOM else
+                                             fit_kind(self._random.error_model(estimator), *facts))
         return self._error_models[estimator]

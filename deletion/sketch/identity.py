@@ -27,8 +27,9 @@ schedule, rate or example moves parameters by far more."""
 
 NAMES = {"degree": "degree", "directions": "number of directions", "design": "design of the directions",
          "seed": "seed", "dtype": "number format", "downweight": "downweight expanded around",
-         "lanes": "partition into blocks", "calibration": "number of calibration sets",
-         "units": "number of units", "parameters": "number of parameters"}
+         "lanes": "partition into blocks", "kinds": "declaration of kinds",
+         "calibration": "number of calibration sets", "units": "number of units",
+         "parameters": "number of parameters"}
 """What messages call the facts of a sketch. The directions themselves, `psi`, have a message of their own."""
 
 
@@ -45,6 +46,7 @@ class Identity:
     dtype        the stored format of the coefficients
     parameters   the number of parameters
     calibration  the number of calibration sets
+    kinds        the Kinds that are declared
     """
     parts: dict
     recipe: Optional[dict]
@@ -55,22 +57,26 @@ class Identity:
     dtype: str
     parameters: int
     calibration: int
+    kinds: tuple = ()
 
     @classmethod
     def of(cls, plan, seed, dtype):
         """The identity of the sketch that a Plan makes."""
         learner = plan.learner
         return cls(learner.fingerprint_parts(), learner.recipe, plan.directions, seed, plan.degree,
-                   plan.downweight, dtype, learner.layout.size, len(plan.sets))
+                   plan.downweight, dtype, learner.layout.size, len(plan.sets), plan.kinds)
 
     @property
     def facts(self):
         """Everything that determines the content of the files, besides the learner."""
         count, units = self.directions.psi.shape
-        return {"degree": self.degree, "directions": count, "design": self.directions.design,
-                "seed": self.seed, "dtype": self.dtype, "lanes": DIRECTIONS_PER_BLOCK,
-                "calibration": self.calibration, "units": units, "parameters": self.parameters,
-                "psi": checksum(self.directions.psi), "downweight": checksum(self.downweight)}
+        facts = {"degree": self.degree, "directions": count, "design": self.directions.design,
+                 "seed": self.seed, "dtype": self.dtype, "lanes": DIRECTIONS_PER_BLOCK,
+                 "calibration": self.calibration, "units": units, "parameters": self.parameters,
+                 "psi": checksum(self.directions.psi), "downweight": checksum(self.downweight)}
+        kinds = [[kind.name, kind.ordered, kind.sets, len(kind.members), checksum(kind.members)]
+                 for kind in self.kinds]
+        return facts | {"kinds": kinds} if kinds else facts      # without kinds as version 0.1 writes them
 
 
 def same_numbers(a, b):
@@ -127,9 +133,10 @@ def reopened(path, identity):
     same_learner(folder, identity.parts)
     facts = identity.facts
     for name, words in NAMES.items():
-        if facts[name] != folder.facts.get(name) and not (
+        if facts.get(name) != folder.facts.get(name) and not (
                 name == "downweight" and same_as_kept(folder, name, identity.downweight)):
-            values = f" ({folder.facts.get(name)}, not {facts[name]})" if name != "downweight" else ""
+            told = name not in ("downweight", "kinds")
+            values = f" ({folder.facts[name]}, not {facts[name]})" if told else ""
             raise LearnerError(f"{path} holds another sketch of this learner: its {words} differs{values}. "
                                "Choose another folder")
     if facts["psi"] == folder.facts.get("psi"):

@@ -27,6 +27,7 @@ from ..predictions.additive import Additive
 from ..predictions.calibrated import Calibrated
 from ..predictions.questions import Questions
 from ..trust.calibration import SETS, Calibration, calibrate, sets_of
+from ..trust.kinds import checked_kinds
 from .measured import measured_calibration
 
 
@@ -160,7 +161,7 @@ class PulledMeasured(Questions):
 
 
 def pulled(learner, cotangents, seed, calibration, threads, progress, **refused):
-    """Return the PulledSketch of a learner and Cotangents, with `calibration` random sets retrained.
+    """Return the PulledSketch of a learner and Cotangents.   calibration: (how many random sets, kinds)
 
     Raises LearnerError for the arguments that only a sketch of directions takes, if any is not None.
     """
@@ -172,9 +173,10 @@ def pulled(learner, cotangents, seed, calibration, threads, progress, **refused)
     if cotangents.vectors.shape[1] != size:
         raise LearnerError(f"cotangents of {cotangents.vectors.shape[1]} parameters for a learner with "
                            f"{size}")
-    count = SETS if calibration is None else whole_number(calibration, "the number of calibration sets", 0)
-    sets = sets_of(learner, count, whole_number(seed, "a seed", 0))
+    count, kinds = calibration[0], checked_kinds(calibration[1], learner.used)
+    count = SETS if count is None else count
+    sets = sets_of(learner, count, whole_number(seed, "a seed", 0), kinds)
     with working("precompute", progress):
         back = pull(learner, cotangents.vectors, threads=threads, progress=progress)
         return PulledSketch(learner, cotangents, back.parameters, back.finite, back.slopes,
-                            calibrate(learner, sets))
+                            calibrate(learner, sets, kinds))

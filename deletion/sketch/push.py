@@ -47,13 +47,16 @@ class Plan:
     downweight : np.ndarray, (units,)
         Where to expand.
     sets : np.ndarray, (k, units)
-        The downweights of the calibration sets.
+        The downweights of the calibration sets: random ones, then those of each kind.
+    kinds : tuple of Kind
+        The declared kinds.
     """
     learner: Learner
     directions: Directions
     degree: int
     downweight: np.ndarray
     sets: np.ndarray
+    kinds: tuple = ()
 
     def __len__(self):
         """Return the number of blocks."""

@@ -8,7 +8,7 @@ storage/store.py.
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from os import PathLike
-from typing import Callable, Optional, Sequence, Union
+from typing import Callable, Mapping, Optional, Sequence, Union
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -25,7 +25,8 @@ from ..storage.blocks import (
     DIRECTIONS_PER_BLOCK, Blocks, FolderBlocks, block_name, checked_dtype, to_storage)
 from ..storage.files import writing
 from ..storage.store import Folder
-from ..trust.calibration import ARRAYS, SETS, Calibration, calibrate, sets_of
+from ..trust.calibration import SETS, Calibration, calibrate, sets_of
+from ..trust.kinds import checked_kinds
 from .estimate import Estimate, estimate
 from .identity import Identity, begun, reopened, require_finished, require_same_training, same_learner
 from .measured import Measured, coefficients_of, measured_calibration, measured_coordinates, parameters_at
@@ -211,23 +212,24 @@ def require_learner(sketch):
 
 def precompute(learner: Learner, directions: Union[int, Directions, ArrayLike, Cotangents] = 64,
                degree: int = 3, seed: int = 0, *, design: str = "auto", calibration: Optional[int] = None,
-               downweight: Optional[ArrayLike] = None, out: Union[str, PathLike, None] = None,
-               executor: Optional[Executor] = None, threads: Optional[int] = None, dry_run: bool = False,
-               dtype: str = "float64", progress: bool = True) -> Union[Sketch, PulledSketch, Estimate]:
+               kinds: Optional[Mapping] = None, downweight: Optional[ArrayLike] = None,
+               out: Union[str, PathLike, None] = None, executor: Optional[Executor] = None,
+               threads: Optional[int] = None, dry_run: bool = False, dtype: str = "float64",
+               progress: bool = True) -> Union[Sketch, PulledSketch, Estimate]:
     """Push directions through a learner's training, and keep the result as a Sketch.
 
     Parameters
     ----------
-    learner : Learner
-        The training.
-    directions : int, Directions, ArrayLike or Cotangents
+    learner, directions : Learner, and int, Directions, ArrayLike or Cotangents
         How many to draw, or the directions themselves; Cotangents make a sketch from the other side.
     degree : int
         The highest power of t that is kept, at least 1.
     seed, design : int, str
         Of the random directions. Designs are 'sphere', 'haar', 'pairs' and 'auto'; see deletion/README.md.
-    calibration : int, optional
-        Random sets to retrain exactly, for intervals and verdicts. Default: 96, or 0 with a downweight.
+    calibration, kinds : int, Mapping, optional
+        Random sets to retrain exactly, for intervals and verdicts: by default 96, or 0 with a downweight. And
+        {name: labels or Order} of other sets that will be asked about: a label for each unit, of units that
+        share one, or runs of an order. 32 of each kind are retrained too.
     downweight : ArrayLike, optional
         (units,) real: the point of the expansion. Default: 0, the ordinary training.
     out : str or PathLike, optional
@@ -257,10 +259,10 @@ def precompute(learner: Learner, directions: Union[int, Directions, ArrayLike, C
     """
     degree, dtype, threads = kept_degree(degree), checked_dtype(dtype), checked_threads(threads)
     if isinstance(directions, Cotangents):
-        return pulled(learner, directions, seed, calibration, threads, progress, out=out, executor=executor,
-                      downweight=downweight, dry_run=dry_run or None)
+        return pulled(learner, directions, seed, (calibration, kinds), threads, progress, out=out,
+                      executor=executor, downweight=downweight, dry_run=dry_run or None)
     psi, seed = chosen(checked_learner(learner), directions, design, degree, seed)
-    plan = planned(learner, psi, degree, seed, downweight, calibration)
+    plan = planned(learner, psi, degree, seed, downweight, calibration, kinds)
     with working("precompute", progress):
         identity = None if out is None else Identity.of(plan, seed, dtype)
         if dry_run:
@@ -277,8 +279,8 @@ def kept_degree(degree):
     return degree
 
 
-def planned(learner, directions, degree, seed, downweight, calibration):
-    """The Plan of what to push, with `calibration` random sets to retrain."""
+def planned(learner, directions, degree, seed, downweight, calibration, kinds=None):
+    """The Plan of what to push, with `calibration` random sets and some of each kind to retrain."""
     base = np.zeros(learner.unit_count) if downweight is None else real_array(downweight, "a downweight")
     if base.shape != (learner.unit_count,):
         raise LearnerError(f"a downweight: expected one real number per unit, ({learner.unit_count},), "
@@ -288,7 +290,8 @@ def planned(learner, directions, degree, seed, downweight, calibration):
                            "which leaves a negative weight")
     if calibration is None:
         calibration = 0 if base.any() else SETS
-    return Plan(learner, directions, degree, base, sets_of(learner, calibration, seed or 0))
+    kinds = checked_kinds(kinds, learner.used)
+    return Plan(learner, directions, degree, base, sets_of(learner, calibration, seed or 0, kinds), kinds)
 
 
 def in_memory(plan, dtype, **how):
@@ -301,7 +304,7 @@ def in_memory(plan, dtype, **how):
 
     push_all(plan, range(len(plan)), keep, **how)
     return Sketch(plan.learner, plan.directions, plan.degree, thetas[0], Blocks(stored, units),
-                  plan.downweight, calibrate(plan.learner, plan.sets))
+                  plan.downweight, calibrate(plan.learner, plan.sets, plan.kinds))
 
 
 def in_folder(path, plan, identity, **how):
@@ -323,8 +326,9 @@ def in_folder(path, plan, identity, **how):
         if not folder.intact("theta") and not missing:
             missing = [0]      # every block comes with the trained parameters
         push_all(plan, missing, keep, **how)
-        if len(plan.sets) and not all([folder.intact(f"calibration-{name}") for name in ARRAYS]):
-            calibrate(learner, plan.sets).write(folder)
+        kept = [name for name in folder.names() if name.startswith("calibration-")]
+        if not all([folder.intact(name) for name in kept]):
+            folder.write_all(calibrate(learner, plan.sets, plan.kinds).arrays())
         return opened(path, learner)
 
 

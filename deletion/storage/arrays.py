@@ -9,6 +9,7 @@ import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 from math import prod
 from typing import Optional
@@ -76,6 +77,9 @@ def other_forms(facts):
         forms |= {"calibration-downweights": Form(real, (sets, units), no_deletion),
                   "calibration-values": Form(real, (sets, parameters), no_fault),
                   "calibration-crossings": Form(np.dtype(int), (sets,), negative)}
+    for k, (*_, entries, digest) in enumerate(facts.get("kinds", [])):
+        fault = partial(not_a_member, units)
+        forms[f"calibration-kind-{k}"] = Form(np.dtype(int), (entries, 2), fault, digest)
     return forms
 
 
@@ -110,6 +114,11 @@ def no_deletion(x):
 def negative(x):
     """The fault of counts, which are at least 0."""
     return first_fault(x < 0, x)
+
+
+def not_a_member(units, x):
+    """The fault of a kind's members: units, and places in an order or numbers of labels."""
+    return first_fault((x < 0) | (x >= np.array([units, max(len(x), 1)])), x)
 
 
 def no_fault(x):

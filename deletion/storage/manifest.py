@@ -32,6 +32,7 @@ ADVICE = "Put back a copy of it, or delete the folder and precompute again"
 CHECKSUM = re.compile(r"[0-9a-f]{64}")
 ARRAY = re.compile(r"[a-z]+(-[a-z0-9]+)*")
 PART = re.compile(r"[a-z ]{1,40}")
+KIND = re.compile(r"[ -~]{1,40}")
 VERSION = re.compile(r"[A-Za-z0-9.+!_-]{1,60}")
 
 
@@ -58,6 +59,20 @@ FACTS = {
     "psi": (lambda x: matches(CHECKSUM, x), "a checksum"),
     "downweight": (lambda x: matches(CHECKSUM, x), "a checksum")}
 """The values that each fact may have: a test, and the same in words."""
+
+
+def are_kinds(x):
+    """Whether x lists declared kinds of calibration sets, each once."""
+    kinds = (lambda x: matches(KIND, x), lambda x: isinstance(x, bool), lambda x: is_whole_number(x, 1),
+             is_whole_number, lambda x: matches(CHECKSUM, x))
+    good = isinstance(x, list) and 0 < len(x) <= 1000 and all(
+        isinstance(kind, list) and len(kind) == len(kinds) and all(test(y) for test, y in zip(kinds, kind))
+        for kind in x)
+    return good and len({kind[0] for kind in x}) == len(x)
+
+
+OPTIONAL = {"kinds": (are_kinds, "a list of kinds: name, whether it is an order, sets, entries, checksum")}
+"""The same of facts that only some sketches have."""
 
 
 def fingerprint(parts, facts):
@@ -136,13 +151,17 @@ def flaw_of(manifest):
 
 def flaw_of_facts(facts):
     """The flaw of the facts: one is missing, unknown, or has an impossible value."""
-    missing, unknown = FACTS.keys() - facts.keys(), sorted(facts.keys() - FACTS.keys())
+    known = FACTS | {name: OPTIONAL[name] for name in OPTIONAL.keys() & facts.keys()}
+    missing, unknown = known.keys() - facts.keys(), sorted(facts.keys() - known.keys())
     if missing:
         return f"its facts lack {min(missing)!r}"
     if unknown:
         return f"its facts hold {unknown[0]!r:.60}, which this version does not know"
-    return next((f"its fact {name!r} is {facts[name]!r:.60}; expected {words}"
-                 for name, (good, words) in FACTS.items() if not good(facts[name])), None)
+    flaw = next((f"its fact {name!r} is {facts[name]!r:.60}; expected {words}"
+                 for name, (good, words) in known.items() if not good(facts[name])), None)
+    if flaw is None and sum(kind[2] for kind in facts.get("kinds", [])) >= max(facts["calibration"], 1):
+        return f"its kinds have no fewer sets than the {facts['calibration']} for calibration"
+    return flaw
 
 
 def flaw_of_learner(learner):

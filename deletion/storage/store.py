@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .arrays import Damage, block_count, expected_form, read_array
+from .arrays import Damage, block_count, expected_form, other_forms, read_array
 from .files import StoreError, open_regular, replace
 from .manifest import FORMAT, MANIFEST, WHAT, fingerprint, good_entry, read_manifest
 
@@ -107,6 +107,15 @@ class Folder:
         digest, size = replace(self.path / f"{name}.npy", content)
         self.arrays[name] = {"sha256": digest, "bytes": size} | notes
         self.save()
+
+    def write_all(self, arrays):
+        """Write several arrays.   arrays: by name"""
+        for name, array in arrays.items():
+            self.write(name, array)
+
+    def names(self):
+        """The names of all arrays of the finished sketch except its blocks."""
+        return list(other_forms(self.facts))
 
     def read(self, name):
         """Read an array into memory and verify it. Raises StoreError if it is missing or damaged."""

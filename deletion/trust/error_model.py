@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import binom
+from scipy.stats import binom, chi2, norm
 from scipy.stats import t as student
 
 SHARES = np.concatenate([[0.0, 1.0], 1.0 / (1.0 + 10.0 ** np.linspace(-4.0, 8.0, 49))])
@@ -24,6 +24,9 @@ wide enough."""
 NEAR = 0.4
 """Calibration sets count for a size by a normal weight of this width in the logarithm of |h|^2: about a third
 of 96 of them do."""
+
+PRIOR = 4
+"""The level of the error of a kind counts the random sets as so many of its own."""
 
 TINY = np.finfo(float).tiny
 """Added where a logarithm or a quotient would meet zero."""
@@ -131,6 +134,8 @@ class ErrorModel:
         |h|^2 of the calibration sets.
     standardised, order : np.ndarray, (k, q)
         The errors in standard deviations, in rising order, and the calibration sets in that order.
+    of_kind : bool
+        Whether the sets are of a kind, of which only the level of the variance was fitted.
     """
     variance: Variance
     errors: np.ndarray
@@ -138,6 +143,7 @@ class ErrorModel:
     squares: np.ndarray
     standardised: np.ndarray
     order: np.ndarray
+    of_kind: bool = False
 
     def deviations(self, stated, squares, excess, rest=None):
         """Return standard deviations of the error by sampling and by truncation; the squares add up to v(h).
@@ -168,11 +174,22 @@ class ErrorModel:
     def half_width(self, sampling, truncation, squares, level):
         """Return half the width (sets, q) of intervals of a level, from the two deviations and |h|^2."""
         sizes, place = np.unique(squares, return_inverse=True)
-        reach = np.maximum(self.standardised[rank(len(self.squares), level) - 1],
-                           student.ppf(0.5 + 0.5 * level, freedom(len(self.squares))))
+        reach = np.maximum(self.standardised[rank(len(self.squares), level) - 1], self._normal_reach(level))
         near = np.array([self._reach_near(weight, level)
                          for weight in self._near(sizes)]).reshape(len(sizes), -1)
         return np.maximum(near, reach)[place] * np.hypot(sampling, truncation)
+
+    def _normal_reach(self, level):
+        """Return how many standard deviations bound a level of normal errors.
+
+        Student's t is right on average over calibrations. The few sets of a kind bound their level with
+        CONFIDENCE: by the smallest that the sum of squares of so many normal errors is then likely to be.
+        """
+        count = len(self.squares)
+        if not self.of_kind:
+            return student.ppf(0.5 + 0.5 * level, freedom(count))
+        count += PRIOR
+        return norm.ppf(0.5 + 0.5 * level) * np.sqrt(count / chi2.ppf(1.0 - CONFIDENCE, count))
 
     def _reach_near(self, weight, level):
         """Return the standardised error (q,) that bounds a level among calibration sets of weights (k,).
@@ -228,8 +245,27 @@ def fit_error_model(errors, changes, stated, squares, excess):
     -------
     ErrorModel
     """
-    variance, sizes = fit_variance(errors, stated, squares, excess), np.abs(errors)
+    variance = fit_variance(errors, stated, squares, excess)
+    return error_model(variance, errors, changes, stated, squares, excess)
+
+
+def fit_kind(random, errors, changes, stated, squares, excess):
+    """Fit the ErrorModel of a kind, of which few sets were retrained, beside that of the random sets.
+
+    How errors grow with the size is taken from the random sets; their level is that of the kind, with the
+    random ones counted as PRIOR of its sets. `random` is an ErrorModel, the rest as for fit_error_model.
+    """
+    standardised = errors / np.maximum(random.variance.deviation(stated, squares, excess), TINY)
+    level = (PRIOR + (standardised ** 2).sum(axis=0)) / (PRIOR + len(errors))
+    variance = random.variance._replace(sampling=level * random.variance.sampling,
+                                        tail=level * random.variance.tail)
+    return error_model(variance, errors, changes, stated, squares, excess, of_kind=True)
+
+
+def error_model(variance, errors, changes, stated, squares, excess, of_kind=False):
+    """Return the ErrorModel of a Variance and of the errors that it was fitted to."""
+    sizes = np.abs(errors)
     standardised = sizes / np.maximum(variance.deviation(stated, squares, excess), TINY)
     order = np.argsort(standardised, axis=0, kind="stable")
     return ErrorModel(variance, sizes, np.abs(changes), squares,
-                      np.take_along_axis(standardised, order, axis=0), order)
+                      np.take_along_axis(standardised, order, axis=0), order, of_kind)

@@ -179,7 +179,7 @@ def judged(change, terms, errors=0.05, gradient=None, directions=50, sampling=1.
                                  typical=lambda s: np.sqrt(s)[:, None])
     model = model_of(errors * changes, squares, changes=changes)
     sets = Sets.of(np.concatenate([np.ones(4), np.zeros(96)])[None])
-    verdict, reasons = judge(calibrated, model, sets, np.array([[change]]),
+    verdict, reasons = judge(calibrated, model, sets.squares(), np.array([[change]]),
                              remainder(np.array([terms])[..., None]),
                              np.array([[sampling]]), np.array([[1.0 - sampling]]))
     return verdict[0], reasons[0][0]
