@@ -12,6 +12,7 @@ from functools import partial
 
 import numpy as np
 
+from circuit import InputError
 from deletion import Order, precompute, retrain
 from deletion.trust.kinds import RANDOM, checked_kinds
 from microgpt import names
@@ -154,17 +155,22 @@ def rows_of(cells):
 def main():
     parser = harness.parser("intervals", __doc__, names=None, steps=1000, seed=700, quick=False, json=None)
     parser.add_argument("--seeds", type=int, default=5, help="how many, from --seed on (default %(default)s)")
-    parser.add_argument("--sets", type=int, default=60, help="sets of each size and kind (default %(default)s)")
+    parser.add_argument("--sets", type=int, default=60,
+                        help="of each size and kind (default %(default)s)")
     parser.add_argument("--documents", type=int, default=10, help="measurements (default %(default)s)")
-    parser.add_argument("--learners", nargs="+", help="only these")
+    parser.add_argument("--learners", nargs="+", metavar="LEARNER", help="only these")
     options = parser.parse_args()
+    unknown = set(options.learners or ()) - set(learners(options))
+    if unknown:
+        raise InputError(f"no learner {min(unknown)!r}; there are {', '.join(learners(options))}")
     if options.quick:
         options.seeds, options.sets, options.documents = 2, 20, 3
     print(f"{harness.machine()}; n/2 directions of degree 3, {options.sets} sets of each size and kind, "
           f"{options.documents} measurements, {options.seeds} seeds from {options.seed}")
-    cells = [cell for name, make in learners(options).items() if not options.learners or name in options.learners
+    made = learners(options)
+    cells = [cell for name in options.learners or made
              for seed in range(options.seed, options.seed + options.seeds)
-             for cell in cells_of(name, make, seed, options)]
+             for cell in cells_of(name, made[name], seed, options)]
     print(harness.table(["learner", "sets", "held by 95% intervals", "worst seed", "labels not declared",
                          "width / mean |change|", "error", "trusted", "within limits"], rows_of(cells)))
     harness.write_json(options.json, cells=[vars(c) for c in cells])

@@ -3,7 +3,7 @@ from functools import cached_property
 
 import numpy as np
 
-from ..trust.error_model import fit_error_model, fit_kind, typical_change
+from ..trust.error_model import fit_error_model, typical_change
 from ..trust.kinds import RANDOM
 
 
@@ -15,7 +15,7 @@ class Calibrated:
     value : np.ndarray
         f(0), the measurement of the model as trained.
     calibration : Calibration or None
-        The measurement of exactly retrained models.
+        The measurement of exactly retrained models. What is not asked `of` a kind is said of random sets.
     series : bool
         Whether an estimator's terms are those of a power series, whose last ones imply a remainder.
     lacking : str, optional
@@ -24,21 +24,20 @@ class Calibrated:
 
     def __init__(self, value, calibration, series=False, lacking=None):
         self.value, self.series, self.lacking = value, series, lacking
-        self.kind, self._random, self._all = RANDOM, self, calibration
+        self.everything, self.kind = calibration, RANDOM
         self.calibration = calibration and calibration.of(RANDOM)
         self._error_models, self._kinds = {}, {RANDOM: self}
 
     @property
     def declared(self):
         """The declared kinds, a tuple of Kind."""
-        return () if self._all is None else self._all.kinds
+        return () if self.everything is None else self.everything.kinds
 
     def of(self, kind):
         """The same beside the calibration sets of one kind, by its name."""
         if kind not in self._kinds:
-            one = Calibrated(self.value, None, self.series, self.lacking)
-            one.kind, one._random, one.calibration = kind, self, self._all.of(kind)
-            self._kinds[kind] = one
+            self._kinds[kind] = Calibrated(self.value, self.everything.of(kind), self.series, self.lacking)
+            self._kinds[kind].kind = kind
         return self._kinds[kind]
 
     @cached_property
@@ -52,8 +51,8 @@ class Calibrated:
         return typical_change(self.changes, self.calibration.sets.squares())
 
     def excess(self, change, squares):
-        """(change / typical change of random sets)^2"""
-        typical = self._random.typical(squares)
+        """(change / typical change)^2"""
+        typical = self.typical(squares)
         return (change / np.where(typical > 0, typical, 1.0)) ** 2
 
     @staticmethod
@@ -65,8 +64,7 @@ class Calibrated:
         """The ErrorModel of an estimator."""
         if estimator not in self._error_models:
             estimates, squares = estimator(self.calibration.sets), self.calibration.sets.squares()
-            facts = (estimates.change - self.changes, self.changes, self.stated(estimates), squares,
-                     self.excess(estimates.change, squares))
-            self._error_models[estimator] = (fit_error_model(*facts) if self.kind == RANDOM else
-                                             fit_kind(self._random.error_model(estimator), *facts))
+            self._error_models[estimator] = fit_error_model(
+                estimates.change - self.changes, self.changes, self.stated(estimates), squares,
+                self.excess(estimates.change, squares))
         return self._error_models[estimator]

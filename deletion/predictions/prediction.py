@@ -185,19 +185,20 @@ def predict(answers, sets, estimator, level, intervals, kind=None):
 
 def with_intervals(prediction, calibrated, estimator, sets, estimates, level, unused):
     """Return the Prediction with intervals and verdicts, by the estimator's errors at sets of each kind."""
-    squares, change, shape = sets.squares(), estimates.change, prediction.value.shape
-    stated, excess = calibrated.stated(estimates), calibrated.excess(change, squares)
+    squares, change, stated = sets.squares(), estimates.change, calibrated.stated(estimates)
     rest = remainder(estimates.terms) if calibrated.series and estimates.terms.shape[1] > 1 else None
     half, sampling, truncation = (np.zeros(change.shape) for _ in range(3))
     verdicts, reasons, kinds = [None] * len(sets), [None] * len(sets), np.array(prediction.kind, object)
     for kind in dict.fromkeys(prediction.kind):
         part, here = calibrated.of(kind), np.flatnonzero(kinds == kind)
-        model, of_rest = part.error_model(estimator), None if rest is None else rest[here]
-        parts = model.deviations(stated[here], squares[here], excess[here], of_rest)
+        model, size, moved = part.error_model(estimator), squares[here], change[here]
+        of_rest = None if rest is None else rest[here]
+        parts = model.deviations(stated[here], size, part.excess(moved, size), of_rest)
         sampling[here], truncation[here] = parts
-        half[here] = model.half_width(*parts, squares[here], level)
-        for k, *said in zip(here, *judge(part, model, squares[here], change[here], of_rest, *parts)):
-            verdicts[k], reasons[k] = said
+        half[here] = model.half_width(*parts, size, level)
+        for k, *judgement in zip(here, *judge(part, model, size, moved, of_rest, *parts)):
+            verdicts[k], reasons[k] = judgement
+    shape = prediction.value.shape
     half = half.reshape(shape)
     prediction = replace(
         prediction, interval=(prediction.value - half, prediction.value + half), level=level,

@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.stats import binom, chi2, norm
-from scipy.stats import t as student
 
 SHARES = np.concatenate([[0.0, 1.0], 1.0 / (1.0 + 10.0 ** np.linspace(-4.0, 8.0, 49))])
 """Shares of the variance by sampling that the fit tries: none, all, and ratios from 10^4 to 10^-8."""
@@ -21,12 +20,12 @@ CONFIDENCE = 0.9
 """How sure an interval is to hold its level: of calibrations drawn anew, this share gives intervals that are
 wide enough."""
 
-NEAR = 0.4
-"""Calibration sets count for a size by a normal weight of this width in the logarithm of |h|^2: about a third
-of 96 of them do."""
+NEAR = 0.6
+"""Calibration sets count for a size by a normal weight of this width in the logarithm of |h|^2: about two
+fifths of 96 of them do."""
 
-PRIOR = 4
-"""The level of the error of a kind counts the random sets as so many of its own."""
+LEAST = 1e-12
+"""The least variance of an error beside the mean variance."""
 
 TINY = np.finfo(float).tiny
 """Added where a logarithm or a quotient would meet zero."""
@@ -98,7 +97,8 @@ def fit_variance(errors, stated, squares, excess):
         tail = squares[:, None] ** growth * (1.0 + excess)
         level = tail.mean(axis=0)
         # (shares, k, q)
-        shape = np.maximum(share * (sampling / mean) + (1.0 - share) * (tail / level), 1e-12)
+        mixed = share * (sampling / mean) + (1.0 - share) * (tail / level)
+        shape = np.maximum(np.where(sampling.any(axis=0), mixed, tail / level), LEAST)
         scale = (errors ** 2 / shape).mean(axis=1)
         likelihood = -0.5 * np.log(shape).sum(axis=1) - 0.5 * k * np.log(scale + TINY)
         at, highest = likelihood.argmax(axis=0), likelihood.max(axis=0)
@@ -120,9 +120,9 @@ def freedom(count):
 class ErrorModel:
     """What the calibration sets say of the errors of q measurements' predictions.
 
-    Intervals are those of Student's t with k - 3 degrees of freedom, or, where the errors at the calibration
-    sets have heavier tails, those of these errors, by `rank`: at all calibration sets, and at those of about
-    the size asked about.
+    Intervals are those of normal errors at the level of the calibration sets of about the size asked about,
+    or, where the errors of these have heavier tails, those of the errors themselves, by `rank`. Both count how
+    few sets tell it.
 
     Attributes
     ----------
@@ -133,9 +133,7 @@ class ErrorModel:
     squares : np.ndarray, (k,)
         |h|^2 of the calibration sets.
     standardised, order : np.ndarray, (k, q)
-        The errors in standard deviations, in rising order, and the calibration sets in that order.
-    of_kind : bool
-        Whether the sets are of a kind, of which only the level of the variance was fitted.
+        The errors in standard deviations, and the calibration sets in rising order of these.
     """
     variance: Variance
     errors: np.ndarray
@@ -143,7 +141,6 @@ class ErrorModel:
     squares: np.ndarray
     standardised: np.ndarray
     order: np.ndarray
-    of_kind: bool = False
 
     def deviations(self, stated, squares, excess, rest=None):
         """Return standard deviations of the error by sampling and by truncation; the squares add up to v(h).
@@ -174,24 +171,21 @@ class ErrorModel:
     def half_width(self, sampling, truncation, squares, level):
         """Return half the width (sets, q) of intervals of a level, from the two deviations and |h|^2."""
         sizes, place = np.unique(squares, return_inverse=True)
-        reach = np.maximum(self.standardised[rank(len(self.squares), level) - 1], self._normal_reach(level))
-        near = np.array([self._reach_near(weight, level)
-                         for weight in self._near(sizes)]).reshape(len(sizes), -1)
-        return np.maximum(near, reach)[place] * np.hypot(sampling, truncation)
+        reach = np.array([np.maximum(self._normal_reach(weight, level), self._ranked_reach(weight, level))
+                          for weight in self._near(sizes)]).reshape(len(sizes), -1)
+        return reach[place] * np.hypot(sampling, truncation)
 
-    def _normal_reach(self, level):
-        """Return how many standard deviations bound a level of normal errors.
+    def _normal_reach(self, weight, level):
+        """Return how many deviations (q,) bound a level of normal errors, by sets of weights (k,).
 
-        Student's t is right on average over calibrations. The few sets of a kind bound their level with
-        CONFIDENCE: by the smallest that the sum of squares of so many normal errors is then likely to be.
+        Their mean square, over the least that of so many normal errors is with CONFIDENCE, bounds the square
+        of the true deviation.
         """
-        count = len(self.squares)
-        if not self.of_kind:
-            return student.ppf(0.5 + 0.5 * level, freedom(count))
-        count += PRIOR
-        return norm.ppf(0.5 + 0.5 * level) * np.sqrt(count / chi2.ppf(1.0 - CONFIDENCE, count))
+        count = effective_count(weight)
+        mean = weight @ self.standardised ** 2 / weight.sum()
+        return norm.ppf(0.5 + 0.5 * level) * np.sqrt(mean * count / chi2.ppf(1.0 - CONFIDENCE, count))
 
-    def _reach_near(self, weight, level):
+    def _ranked_reach(self, weight, level):
         """Return the standardised error (q,) that bounds a level among calibration sets of weights (k,).
 
         The r-th of n sets of equal weight lies where the weights up to it first exceed (r - 1/2) / n of all.
@@ -199,7 +193,8 @@ class ErrorModel:
         count = round(effective_count(weight))
         below = np.cumsum(weight[self.order], axis=0)      # of the weight, from the smallest error on
         at = (below < (rank(count, level) - 0.5) / count * below[-1]).sum(axis=0)
-        return self.standardised[at, np.arange(len(at))]
+        measurements = np.arange(len(at))
+        return self.standardised[self.order[at, measurements], measurements]
 
     def _near(self, sizes):
         """Return how much each calibration set counts for sizes |h|^2: (sizes, k), the nearest 1."""
@@ -246,26 +241,8 @@ def fit_error_model(errors, changes, stated, squares, excess):
     ErrorModel
     """
     variance = fit_variance(errors, stated, squares, excess)
-    return error_model(variance, errors, changes, stated, squares, excess)
-
-
-def fit_kind(random, errors, changes, stated, squares, excess):
-    """Fit the ErrorModel of a kind, of which few sets were retrained, beside that of the random sets.
-
-    How errors grow with the size is taken from the random sets; their level is that of the kind, with the
-    random ones counted as PRIOR of its sets. `random` is an ErrorModel, the rest as for fit_error_model.
-    """
-    standardised = errors / np.maximum(random.variance.deviation(stated, squares, excess), TINY)
-    level = (PRIOR + (standardised ** 2).sum(axis=0)) / (PRIOR + len(errors))
-    variance = random.variance._replace(sampling=level * random.variance.sampling,
-                                        tail=level * random.variance.tail)
-    return error_model(variance, errors, changes, stated, squares, excess, of_kind=True)
-
-
-def error_model(variance, errors, changes, stated, squares, excess, of_kind=False):
-    """Return the ErrorModel of a Variance and of the errors that it was fitted to."""
     sizes = np.abs(errors)
-    standardised = sizes / np.maximum(variance.deviation(stated, squares, excess), TINY)
+    least = np.sqrt(LEAST * (errors ** 2).mean(axis=0)) + TINY
+    standardised = sizes / np.maximum(variance.deviation(stated, squares, excess), least)
     order = np.argsort(standardised, axis=0, kind="stable")
-    return ErrorModel(variance, sizes, np.abs(changes), squares,
-                      np.take_along_axis(standardised, order, axis=0), order, of_kind)
+    return ErrorModel(variance, sizes, np.abs(changes), squares, standardised, order)
