@@ -34,7 +34,7 @@ def parser(functions):
     for name in ("ask", "predict"):
         parsers[name].add_argument(
             "--weight", type=float, default=0.0,
-            help="the weight that the set keeps, from 0 to 1 (default %(default)s: deleted)")
+            help="the weight that the set has, up to 2 in a sketch (default %(default)s: deleted)")
     add_random_sets(parsers["validate"])
     for name in ("ask", "predict", "validate"):
         add_sets(parsers[name], required=name != "validate")

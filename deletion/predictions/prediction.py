@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Optional, Union
 import numpy as np
 
 from circuit.checks import real_number
+from circuit.errors import LearnerError
 
 from ..trust.kinds import RANDOM, kinds_of
 from ..trust.verdict import NOT, TRUST, judge, remainder
@@ -158,6 +159,7 @@ def predict(answers, sets, estimator, level, intervals, kind=None):
         The kind of all sets, or of each; None finds it. See kinds_of.
     """
     real_number(level, "the level of an interval lies between 0 and 1", above=0.0, below=1.0)
+    refuse_weights(answers, sets)
     used, value = sets.among(answers.learner.used), answers.value
     unused = np.flatnonzero((np.diff(sets.starts) > 0) & (np.diff(used.starts) == 0))
     estimates, shape = estimator(used, errors=intervals), (len(sets),) + value.shape
@@ -181,6 +183,15 @@ def predict(answers, sets, estimator, level, intervals, kind=None):
         reason = f"retraining a set of kind {failed[0]!r} did not end in numbers: no interval"
         return judged(prediction, [NOT] * len(sets), [(reason,)] * len(sets), unused)
     return with_intervals(prediction, calibrated, estimator, used, estimates, level, unused)
+
+
+def refuse_weights(answers, sets):
+    """Raise LearnerError for weights above those that can be asked about."""
+    base = 0.0 if answers.downweight is None else answers.downweight[sets.units]
+    weight = (1.0 - base - sets.values).max(initial=0.0)
+    if weight > answers.most:
+        raise LearnerError(f"weights up to {answers.most:g} can be asked about here, got {weight:g}"
+                           + (": a sketch answers up to 2" if answers.most < 2.0 else ""))
 
 
 def with_intervals(prediction, calibrated, estimator, sets, estimates, level, unused):

@@ -286,7 +286,7 @@ AGAIN = ["precompute", "--steps", "40", "--directions", "24", "--degree", "2", "
     (["predict", "FOLDER", "--delete", "qqq", "--measure", "loss:max"], "nothing to delete"),
     (["predict", "FOLDER", "--delete", "3", "--measure", "loss:m4x"], "outside the alphabet"),
     ([*PREDICT, "--decoder", "mode"], "no decoder 'mode'"),
-    ([*PREDICT, "--weight", "2"], "weight from 0 to 1"),
+    ([*PREDICT, "--weight", "3"], "lies between 0 and 2"),
     ([*PREDICT, "--steps", "41"], "another learner: data, schedule"),
     (["predict", "nowhere", "--delete", "3", "--measure", "loss:max"], "there is no sketch at nowhere"),
     (["validate", "FOLDER", "--measure", "loss:max", "--size", "41"], "--size 41"),
