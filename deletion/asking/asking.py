@@ -7,6 +7,7 @@ from typing import Callable
 import numpy as np
 
 from circuit import Circuit, evaluate
+from circuit.checks import real_number
 
 from ..learner.learner import Learner
 from ..learner.retrain import retrain
@@ -45,6 +46,7 @@ class Question:
     def of(cls, learner, sets, measurement, weight):
         """Return the Question. Raises LearnerError for bad sets and measurements."""
         circuit = learner.measurement(measurement)
+        real_number(weight, "ask: the weight that the units of a set keep", 0.0, 1.0)
         asked = learner.deletion_sets(sets, weight).among(learner.used)
         numbers, place, firsts = {}, np.empty(len(asked), int), []
         for k in range(len(asked)):

@@ -176,7 +176,7 @@ class Unchanged(Questions):
         The measurement of exactly retrained models.
     """
 
-    progress = False
+    progress, downweight = False, None
 
     def __init__(self, learner, value, calibration):
         self.learner, self.value = learner, value

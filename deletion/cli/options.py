@@ -5,6 +5,7 @@ import os
 
 from circuit.errors import LearnerError
 
+from .. import __version__
 from ..directions.directions import DESIGNS
 from .selection import SETS
 
@@ -19,6 +20,8 @@ def parser(functions):
     """
     top = argparse.ArgumentParser(prog="sketch", description="Make a sketch of a training, and predict what "
                                   "its model would say without some of its examples.")
+    top.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    add_completion(top)
     commands = top.add_subparsers(metavar="command", required=True)
     parsers = {name: add_command(commands, name, function) for name, function in functions.items()}
     add_limits(parsers["ask"])
@@ -31,7 +34,7 @@ def parser(functions):
     for name in ("ask", "predict"):
         parsers[name].add_argument(
             "--weight", type=float, default=0.0,
-            help="the weight that the set keeps, from 0 to 1 (default %(default)s: deleted)")
+            help="the weight that the set has, up to 2 in a sketch (default %(default)s: deleted)")
     add_random_sets(parsers["validate"])
     for name in ("ask", "predict", "validate"):
         add_sets(parsers[name], required=name != "validate")
@@ -50,6 +53,24 @@ def parser(functions):
     parsers["merge"].add_argument("--out", metavar="FOLDER", required=True,
                                   help="the folder of the merged sketch")
     return top
+
+
+def add_completion(top):
+    """The script with which a shell completes command lines."""
+    try:
+        import shtab
+    except ImportError:
+        top.add_argument("--print-completion", action=Unavailable, nargs="?", metavar="SHELL",
+                         help="print a script that completes command lines (needs the extra 'completion')")
+    else:
+        shtab.add_argument_to(top, "--print-completion", help="print a script that completes command lines")
+
+
+class Unavailable(argparse.Action):
+    """An option that needs a package that is not installed."""
+
+    def __call__(self, parser, namespace, values, option_string=None):
+        parser.error(f"{option_string} needs shtab, which is not installed: pip install '.[completion]'")
 
 
 def add_command(commands, name, function):

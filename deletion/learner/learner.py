@@ -95,7 +95,7 @@ class Learner(Training):
         deletion_sets : sequence of sequences of labels, or array (sets, size)
             An example's name, if no other example has it, stands for the example where each is a unit.
         weight : float
-            What is left of the units' weight.
+            The weight that the units have, from 0 to 2.
 
         Returns
         -------
@@ -115,7 +115,7 @@ class Learner(Training):
         ----------
         deletion_set : label or sequence of labels
         weight : float
-            What is left of the units' weight: 0 deletes them, 1 changes nothing.
+            The weight that the units have: 0 deletes them, 1 changes nothing, 2 counts them twice.
 
         Returns
         -------

@@ -34,7 +34,7 @@ def retrain(learner: Learner, sets: Sequence | None = None, measurement: Callabl
     weights : array_like, (b, units), optional
         Instead of sets: the units' real weights >= 0 in each training, 1 being the ordinary weight.
     weight : float
-        What the examples of a deletion set keep of their weight.
+        The weight of the examples of a deletion set, from 0 to 2.
     threads : int, optional
         How many blocks of trainings run at a time; by default the machine's cores.
     bank : deletion.Bank, optional

@@ -21,9 +21,10 @@ from .data import Layout, checked_examples, checked_schedule, name_of
 from .optimizers import checked_optimizer
 from .recording import check_loss, checked_penalty, recorded_measurement, recorded_steps
 from .replay import PlainTraining, replay, train_alone, train_block
+from .results import Results
 
 
-class Training:
+class Training(Results):
     """A training, recorded: parameters, examples, loss, optimizer and schedule as in `Learner`.
 
     Attributes

@@ -110,7 +110,7 @@ class Units:
         `deletion_sets` is a sequence of sequences of labels, or an array (sets, size); `weight` is what is
         left of the units' weight. Raises LearnerError for unknown units, and for repeated ones in a set.
         """
-        weight = real_number(weight, "a deleted unit keeps a weight from 0 to 1", 0.0, 1.0)
+        weight = real_number(weight, "the weight of a set's units lies between 0 and 2", 0.0, 2.0)
         deletion_sets = list(deletion_sets) if iterable(deletion_sets) else deletion_sets
         if not isinstance(deletion_sets, list) or not all(iterable(s) for s in deletion_sets):
             raise LearnerError("deletion sets are a sequence of sets, each a sequence of units, such as "

@@ -49,6 +49,8 @@ class GradientModel(Questions):
     <gradient model: [3.] as trained, finite step>
     """
 
+    downweight, most = None, 1.0      # its self-terms and levels are those of deletions
+
     def __init__(self, learner: Learner, value: np.ndarray, estimator: "Estimator",
                  calibration: Optional[Calibration], progress: bool = True):
         self.learner, self.value, self.progress, self._estimator = learner, value, progress, estimator

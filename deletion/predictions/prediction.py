@@ -1,13 +1,18 @@
 """What is predicted: values, intervals and verdicts; and how they are made of an estimator's changes."""
 from dataclasses import dataclass, replace
-from typing import Optional, Union
+from typing import TYPE_CHECKING, Optional, Union
 
 import numpy as np
 
 from circuit.checks import real_number
+from circuit.errors import LearnerError
 
 from ..trust.kinds import RANDOM, kinds_of
 from ..trust.verdict import NOT, TRUST, judge, remainder
+from .columns import frame, html
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 UNUSED = "no step of the training uses these units: deleting them changes nothing, exactly"
 
@@ -104,6 +109,20 @@ class Prediction:
                        source=self.source[number] if several else self.source, verdict=one(self.verdict),
                        reasons=self.reasons[number] if self.verdict else self.reasons, kind=one(self.kind))
 
+    def to_frame(self) -> "DataFrame":
+        """Return the prediction as a data frame; it needs pandas.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns value, change, low and high (the interval), verdict, reason, source: a row for each set
+            and each element of the measurement, whose numbers are the index.
+        """
+        return frame(self)
+
+    def _repr_html_(self):
+        return html(self)
+
     def __repr__(self):
         parts = [f"value {short(self.value)}", f"change {short(self.change)}"]
         if self.interval is not None:
@@ -140,6 +159,7 @@ def predict(answers, sets, estimator, level, intervals, kind=None):
         The kind of all sets, or of each; None finds it. See kinds_of.
     """
     real_number(level, "the level of an interval lies between 0 and 1", above=0.0, below=1.0)
+    refuse_weights(answers, sets)
     used, value = sets.among(answers.learner.used), answers.value
     unused = np.flatnonzero((np.diff(sets.starts) > 0) & (np.diff(used.starts) == 0))
     estimates, shape = estimator(used, errors=intervals), (len(sets),) + value.shape
@@ -163,6 +183,15 @@ def predict(answers, sets, estimator, level, intervals, kind=None):
         reason = f"retraining a set of kind {failed[0]!r} did not end in numbers: no interval"
         return judged(prediction, [NOT] * len(sets), [(reason,)] * len(sets), unused)
     return with_intervals(prediction, calibrated, estimator, used, estimates, level, unused)
+
+
+def refuse_weights(answers, sets):
+    """Raise LearnerError for weights above those that can be asked about."""
+    base = 0.0 if answers.downweight is None else answers.downweight[sets.units]
+    weight = (1.0 - base - sets.values).max(initial=0.0)
+    if weight > answers.most:
+        raise LearnerError(f"weights up to {answers.most:g} can be asked about here, got {weight:g}"
+                           + (": a sketch answers up to 2" if answers.most < 2.0 else ""))
 
 
 def with_intervals(prediction, calibrated, estimator, sets, estimates, level, unused):

@@ -34,6 +34,10 @@ class Questions:
         What exact retrainings say of the estimators' errors.
     progress : bool
         Whether predictions that take more than two seconds report progress on stderr.
+    downweight : np.ndarray or None
+        (units,): around which downweights it was made; None is the ordinary training, with all of them 0.
+    most : float
+        The largest weight that it can be asked about.
 
     Examples
     --------
@@ -45,6 +49,8 @@ class Questions:
     value: np.ndarray
     calibrated: "Calibrated"
     progress: bool
+    downweight: Optional[np.ndarray]
+    most = 2.0
 
     def estimator(self, **options: object) -> Callable:
         """Return what estimates changes: estimator(sets, errors) -> Estimates, with a `name`.
@@ -71,7 +77,8 @@ class Questions:
             What is deleted; without units the prediction is exactly f(0). Unknown or repeated units raise
             LearnerError.
         weight : float
-            The weight that the units keep: 0 deletes them, 1 changes nothing.
+            The weight that the units have: 0 deletes them, 1 is the ordinary one, 2 counts them twice. Other
+            units have that of the training around which it was made.
         level : float
             The probability with which the interval contains the value for a set of its kind.
         kind : str, optional
@@ -85,8 +92,8 @@ class Questions:
         Prediction
             The prediction, with interval and verdict if there are calibration sets.
         """
-        return self.predict_downweights(self.learner.downweight(deletion_set, weight), level=level, kind=kind,
-                                        **options)
+        return self.predict_many([self.learner.grouping.listed(deletion_set)], weight=weight, level=level,
+                                 kind=kind, **options).row(0)
 
     def predict_downweights(self, h: ArrayLike, *, level: float = 0.95,
                             kind: Union[str, Sequence[str], None] = None, **options: object) -> Prediction:
@@ -109,8 +116,9 @@ class Questions:
             For (k, units), every array has a leading axis.
         """
         h = checked_downweights(h, self.learner.unit_count)
+        sets = Sets.of(h if self.downweight is None else h - self.downweight)
         with working("predict", self.progress):
-            many = predict(self, Sets.of(h), self.estimator(**options), level, True, kind)
+            many = predict(self, sets, self.estimator(**options), level, True, kind)
         return many if h.ndim == 2 else many.row(0)
 
     def predict_many(self, deletion_sets: Sequence, *, weight: float = 0.0, level: float = 0.95,
@@ -137,6 +145,8 @@ class Questions:
             Every array has a leading axis of sets.
         """
         sets = self.learner.deletion_sets(deletion_sets, weight)
+        if self.downweight is not None:
+            sets = Sets(sets.starts, sets.units, sets.values - self.downweight[sets.units])
         with working("predict", self.progress):
             return predict(self, sets, self.estimator(**options), level, intervals, kind)
 
@@ -164,7 +174,7 @@ class Questions:
         deletion_set : a unit's label, or a sequence of them
             The units whose weight changes.
         weights : ArrayLike
-            (k,): the weights that they keep.
+            (k,): the weights that they have.
         **options : object
             As for `predict_downweights`.
 
@@ -174,8 +184,11 @@ class Questions:
             Every array has a leading axis of weights.
         """
         weights = np.atleast_1d(real_array(weights, "weights"))
-        return self.predict_downweights(np.stack([self.learner.downweight(deletion_set, w) for w in weights]),
-                                        **options)
+        rest = self.learner.downweight(deletion_set) == 0.0
+        rows = np.stack([self.learner.downweight(deletion_set, w) for w in weights])
+        if self.downweight is not None:      # the other units stay as they are
+            rows[:, rest] = self.downweight[rest]
+        return self.predict_downweights(rows, **options)
 
 
 def checked_downweights(h, units):

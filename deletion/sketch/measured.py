@@ -137,12 +137,8 @@ class Measured(Questions):
         Raises
         ------
         LearnerError
-            For a sketch around another point than the ordinary training, and for a decoder that its
-            directions do not allow.
+            For a decoder that its directions do not allow.
         """
-        if np.any(self.downweight):
-            raise LearnerError("this sketch expands around a downweight of its own; predictions are made "
-                               "from sketches around 0")
         return self.calibrated.decoder(decoder, groups)
 
     def along(self, direction: int, t: ArrayLike) -> np.ndarray:
@@ -273,10 +269,8 @@ def parameters_at(sketch, h, decoder):
     if not hasattr(decoder, "weights"):
         raise LearnerError(
             f"the {decoder.name} gives no parameters: it is not linear. Use 'least squares' or 'mean'")
-    if np.any(sketch.downweight):
-        raise LearnerError("this sketch expands around a downweight of its own; parameters are "
-                           "predicted from sketches around 0")
-    weights = np.stack([decoder.weights(x) for x in h * sketch.learner.used])      # (k, directions, degree)
+    h = (h - sketch.downweight) * sketch.learner.used
+    weights = np.stack([decoder.weights(x) for x in h])      # (k, directions, degree)
     theta = np.repeat(sketch.theta[None], len(h), axis=0)
     with Progress(len(sketch.blocks), "blocks") as report, one_blas_thread():
         for b in range(len(sketch.blocks)):

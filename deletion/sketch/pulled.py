@@ -165,6 +165,8 @@ class PulledMeasured(Questions):
     array([0.])
     """
 
+    downweight, most = None, 1.0      # finite steps are those of deletions
+
     def __init__(self, sketch: PulledSketch, value: np.ndarray, gradients: np.ndarray,
                  calibration: Optional[Calibration], progress: bool = True):
         self.learner, self.value, self.progress = sketch.learner, value, progress

@@ -182,7 +182,8 @@ class Sketch:
             For unknown or repeated units, and for a decoder that is not linear.
         """
         require_learner(self)
-        h = self.learner.downweight(deletion_set, weight)
+        h, units = self.downweight.copy(), self.learner.unit_indices(deletion_set)
+        h[units] = self.learner.downweight(deletion_set, weight)[units]
         with working("parameters", progress):
             return self.learner.layout.split(self.parameters_at(h[None], decoder)[0])
 
@@ -288,6 +289,9 @@ def planned(learner, directions, degree, seed, downweight, calibration, kinds=No
                            "which leaves a negative weight")
     if calibration is None:
         calibration = 0 if base.any() else SETS
+    if calibration and base.any():
+        raise LearnerError("calibration sets are retrained around the ordinary training; with a downweight "
+                           "the calibration is 0, and predictions come without intervals")
     kinds = checked_kinds(kinds, learner.used)
     return Plan(learner, directions, degree, base, sets_of(learner, calibration, seed or 0, kinds), kinds)
 

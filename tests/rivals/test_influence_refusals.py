@@ -157,7 +157,7 @@ def path_at(learner, eps):
     (lambda learner: Influence().answer(learner, [[1, 1]], itself), "more than once"),
     (lambda learner: Influence().answer(learner, [], itself), "no deletion sets"),
     (lambda learner: self_influences(learner, []), "no deletion sets"),
-    (lambda learner: Influence().answer(learner, [[0]], itself, weight=2.0), "weight"),
+    (lambda learner: Influence().answer(learner, [[0]], itself, weight=2.5), "lies between 0 and 2"),
     (lambda learner: Influence(solver="cg", limit=1).answer(learner, [[0]], itself), "did not converge"),
     (lambda learner: Influence(solver="lissa", scale=1e-3).answer(learner, [[0]], itself), "LiSSA diverges"),
     (lambda learner: Influence("gauss-newton").answer(least_squares(), [[0]], itself), "ModelLoss"),

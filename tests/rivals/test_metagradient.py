@@ -197,13 +197,14 @@ def test_where_directions_determine_degree_one_nothing_changes():
 
 
 def test_joined_to_a_sketch_around_another_downweight():
-    """Predictions are refused there, with or without the gradient; the check along directions holds."""
+    """The first order of its predictions is then the gradient there, times how far weights are moved."""
     learner = logistic(n=12, steps=20)
     weights = np.where(np.arange(12) == 3, 0.5, 1.0)
     alone = precompute(learner, 3, 3, downweight=1.0 - weights, design="sphere").measure(first_and_all)
-    both = alone.with_gradient(metagradient(learner, first_and_all, weights=weights))
-    with pytest.raises(LearnerError, match="downweight of its own"):
-        both.predict([1])
+    gradient = metagradient(learner, first_and_all, weights=weights)
+    both = alone.with_gradient(gradient)
+    np.testing.assert_allclose(both.predict([1]).terms[1], -gradient.gradient[1], rtol=1e-12)
+    np.testing.assert_allclose(both.predict([3], weight=1.0).terms[1], 0.5 * gradient.gradient[3], rtol=1e-12)
     with pytest.raises(LearnerError, match="other weights"):
         alone.with_gradient(metagradient(learner, first_and_all))
 
@@ -262,7 +263,7 @@ def test_questions_that_make_no_sense():
     refused("more than once", lambda: result.changes([[1, 1]]))
     refused("sequence of sets", lambda: result.changes(1))
     refused("sequence of sets", lambda: result.changes("12"))
-    refused("weight from 0 to 1", lambda: result.changes([[1]], weight=2.0))
+    refused("lies between 0 and 2", lambda: result.changes([[1]], weight=-1.0))
     refused("weights of its own",
             lambda: metagradient(learner, first_and_all, weights=np.full(12, 0.5)).changes([[1]]))
     refused("a function", lambda: metagradient(learner, 3.0))

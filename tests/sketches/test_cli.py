@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from circuit import evaluate, progress
-from deletion import SGD, Learner, LearnerError, load, precompute, retrain
+from deletion import SGD, Learner, LearnerError, __version__, load, precompute, retrain
 from deletion.cli import plots, recipe, selection
 from deletion.cli.commands import run
 from microgpt import first_letter, names
@@ -86,6 +86,16 @@ def test_a_dry_run(sketch, tmp_path):
     assert not (tmp_path / "none").exists()
     code, text, _ = sketch("precompute", *SETTING, "--dry-run", "--json")
     assert code == 0 and json.loads(text)["steps"] == 120 and json.loads(text)["seconds"] > 0
+
+
+def test_the_version(sketch):
+    assert sketch("--version") == (0, f"sketch {__version__}\n", "")
+
+
+def test_completion_of_command_lines(sketch, monkeypatch):
+    monkeypatch.setitem(sys.modules, "shtab", None)      # as if it were not installed
+    code, _, error = sketch("--print-completion", "bash")
+    assert code == 2 and "needs shtab" in error and ".[completion]" in error
 
 
 def test_predictions_are_the_librarys(sketch, letters):
@@ -276,7 +286,7 @@ AGAIN = ["precompute", "--steps", "40", "--directions", "24", "--degree", "2", "
     (["predict", "FOLDER", "--delete", "qqq", "--measure", "loss:max"], "nothing to delete"),
     (["predict", "FOLDER", "--delete", "3", "--measure", "loss:m4x"], "outside the alphabet"),
     ([*PREDICT, "--decoder", "mode"], "no decoder 'mode'"),
-    ([*PREDICT, "--weight", "2"], "weight from 0 to 1"),
+    ([*PREDICT, "--weight", "3"], "lies between 0 and 2"),
     ([*PREDICT, "--steps", "41"], "another learner: data, schedule"),
     (["predict", "nowhere", "--delete", "3", "--measure", "loss:max"], "there is no sketch at nowhere"),
     (["validate", "FOLDER", "--measure", "loss:max", "--size", "41"], "--size 41"),
