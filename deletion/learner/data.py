@@ -1,61 +1,11 @@
-"""What users give: parameters, examples, and the schedule that says which examples each step uses.
+"""What users give: examples, and the schedule that says which examples each step uses.
 
 Everything is checked and copied, so that a learner does not change when the user's arrays do.
 """
-from math import prod
-
 import numpy as np
 
 from circuit.checks import data_array, iterable
 from circuit.errors import LearnerError
-
-
-class Layout:
-    """How named tensors lie in one flat vector, row by row and one behind the other.
-
-    Parameters
-    ----------
-    parameters : array_like or dict of array_like
-        The initial parameters. `split` returns the tensors of a vector in the same form.
-
-    Attributes
-    ----------
-    shapes : dict
-        The shape of each tensor, by name.
-    size : int
-        The number of parameters.
-    initial : np.ndarray, (size,)
-        The initial parameters.
-    """
-
-    def __init__(self, parameters):
-        self.single = not isinstance(parameters, dict)
-        tensors = {"": parameters} if self.single else parameters
-        self.shapes, pieces = {}, []
-        for name, value in tensors.items():
-            value = data_array(value, "the parameters" if self.single else f"parameter {name!r}")
-            self.shapes[name] = value.shape
-            pieces.append(value.astype(float).ravel())
-        self.size = sum(piece.size for piece in pieces)
-        if not self.size:
-            raise LearnerError("a learner needs at least one parameter")
-        self.initial = np.concatenate(pieces)
-
-    def pieces(self, vector):
-        """Yield the tensors of a vector in order; a leading batch axis of an array passes through."""
-        at, lead = 0, vector.shape[:-1]
-        for shape in self.shapes.values():
-            size = prod(shape)
-            yield vector[..., at:at + size].reshape(lead + shape)
-            at += size
-
-    def split(self, vector):
-        """Return the parameters in the form they were given in: an array or wire, or a dict of them."""
-        return self.form(list(self.pieces(vector)))
-
-    def form(self, pieces):
-        """Return tensors, in the order of `pieces`, in the form the parameters were given in."""
-        return pieces[0] if self.single else dict(zip(self.shapes, pieces))
 
 
 def checked_examples(examples, labels):
