@@ -19,7 +19,7 @@ from taylor import TRAININGS, Recurrence
 
 from .data import checked_examples, checked_schedule, name_of
 from .layout import Layout
-from .optimizers import checked_optimizer
+from .optimizers.optimizer import checked_optimizer
 from .recording import check_loss, checked_penalty, recorded_measurement, recorded_steps
 from .replay import PlainTraining, replay, train_alone, train_block
 
