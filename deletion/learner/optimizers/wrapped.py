@@ -185,8 +185,8 @@ class Accumulated(Wrapped):
     def constants(self, step: int, steps: int) -> tuple:
         taken = steps // self.every
         if not taken:
-            raise LearnerError(f"every {self.every} gradients make a step, and the training has only {steps}: "
-                               "no step would be taken")
+            raise LearnerError(f"every {self.every} gradients make a step, and the training has only "
+                               f"{steps}: no step would be taken")
         numbers = super().constants(min(step // self.every, taken - 1), taken)
         return (*numbers, float((step + 1) % self.every == 0))
 
