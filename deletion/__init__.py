@@ -14,6 +14,7 @@ if sys.argv[:1] == ["-m"] and sys.path[:1] == [os.getcwd()]:
 
 from circuit.errors import DoesNotApply, InputError, LearnerError, StoreError
 
+from .learner.data import dropout
 from .learner.learner import Learner
 from .learner.optimizers import (SGD, Accumulated, Adam, AdamW, Clipped, CosineDecay, LinearDecay, Lion,
                                  Momentum, Nesterov, OneCycle, RMSprop, StepDecay, WarmUp, WeightDecay)
@@ -37,10 +38,10 @@ from .methods.reference import Asked, LeaveOneOuts, NoChange, Retraining, Sketch
 
 __all__ = [
     "Accumulated", "Adam", "AdamW", "Answer", "ask", "Asked", "Bank", "Clipped", "CosineDecay",
-    "Cotangents", "cotangents", "Directions", "DoesNotApply", "given", "gradient_model", "GradientModel",
-    "haar", "InputError", "Learner", "LearnerError", "LeaveOneOuts", "LinearDecay", "Lion", "load",
-    "Measured", "merge", "Method", "mixture", "ModelLoss", "Momentum", "Nesterov", "NoChange",
-    "Objective", "OneCycle", "pairs", "precompute", "Prediction", "PulledMeasured", "PulledSketch",
-    "retrain", "Retraining", "RMSprop", "SGD", "Sketch", "Sketched", "SketchedModel", "sphere",
-    "stability", "Stability", "StepDecay", "StoreError", "Strategy", "WarmUp", "WeightDecay",
+    "Cotangents", "cotangents", "Directions", "DoesNotApply", "dropout", "given", "gradient_model",
+    "GradientModel", "haar", "InputError", "Learner", "LearnerError", "LeaveOneOuts", "LinearDecay",
+    "Lion", "load", "Measured", "merge", "Method", "mixture", "ModelLoss", "Momentum", "Nesterov",
+    "NoChange", "Objective", "OneCycle", "pairs", "precompute", "Prediction", "PulledMeasured",
+    "PulledSketch", "retrain", "Retraining", "RMSprop", "SGD", "Sketch", "Sketched", "SketchedModel",
+    "sphere", "stability", "Stability", "StepDecay", "StoreError", "Strategy", "WarmUp", "WeightDecay",
 ]

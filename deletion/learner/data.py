@@ -2,10 +2,14 @@
 
 Everything is checked and copied, so that a learner does not change when the user's arrays do.
 """
-import numpy as np
+from typing import Sequence, Union
 
-from circuit.checks import data_array, iterable
+import numpy as np
+from numpy.typing import ArrayLike
+
+from circuit.checks import data_array, iterable, real_number
 from circuit.errors import LearnerError
+from circuit.shapes import lengths
 
 
 def checked_examples(examples, labels):
@@ -64,3 +68,52 @@ def batch(examples, chosen):
     if len(counts) > 1 or any(len({x.shape for x in column}) > 1 for column in columns):
         raise LearnerError(f"examples {chosen.tolist()} have different shapes and cannot be one batch")
     return tuple(np.stack(column) for column in columns)
+
+
+def dropout(examples: Sequence, schedule: ArrayLike, rate: float, *shapes: Union[int, Sequence[int]],
+            seed: int = 0) -> tuple:
+    """Draw masks for dropout: every visit of an example becomes an example with masks of its own.
+
+    A loss that draws random numbers is refused, so the masks are data. They are 0 with probability `rate` and
+    1 / (1 - rate) elsewhere; the loss takes them behind the arrays of an example and multiplies by them.
+    Measurements multiply by nothing.
+
+    Parameters
+    ----------
+    examples : sequence
+        The examples, each an array or a tuple of arrays.
+    schedule : array_like of int, (steps,) or (steps, batch)
+        Which examples each step uses.
+    rate : float
+        The share that is dropped, from 0 to below 1.
+    *shapes : int or sequence of int
+        The shape of each mask, for one example.
+    seed : int
+        What the masks are drawn from.
+
+    Returns
+    -------
+    (examples, schedule, units) : (list of tuple, np.ndarray, list of int)
+        For Learner(parameters, examples, loss, optimizer, schedule, units=units): the units are the numbers
+        of the examples that were given, so that deleting one deletes all its visits.
+
+    Raises
+    ------
+    LearnerError
+        For examples, a schedule or a rate that make no sense.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from deletion import dropout
+    >>> examples, schedule, units = dropout([1.0, 2.0], [0, 1, 0], 0.5, 4)
+    >>> units, schedule.tolist(), len(examples), examples[2][0].item(), examples[2][1].shape
+    ([0, 1, 0], [0, 1, 2], 3, 1.0, (4,))
+    """
+    examples = checked_examples(examples, None)
+    schedule, rng = checked_schedule(schedule, examples), np.random.default_rng(seed)
+    rate, shapes = real_number(rate, "the share that is dropped", low=0.0, below=1.0), [*map(lengths, shapes)]
+    units = schedule.ravel().tolist()
+    visits = [(*examples[i], *((rng.random(shape) >= rate) / (1.0 - rate) for shape in shapes))
+              for i in units]
+    return visits, np.arange(len(units)).reshape(schedule.shape), units
