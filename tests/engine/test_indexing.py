@@ -6,6 +6,7 @@ from table import Row
 
 import circuit as C
 from circuit import CircuitError, DomainError, ShapeError, gradient, integer, real, record
+from taylor import Polynomial, evaluate
 
 X = np.arange(60.0).reshape(3, 4, 5) + 0.5
 I, J = np.array([2, 0, 2]), np.array([[1, 2, 0], [2, 2, 1]])
@@ -124,6 +125,17 @@ def test_series_are_contour_integrals(function, shapes, rng):
     contour(subject_of(row, 5), inputs, 5)
     chain(subject_of(row, 5), inputs, 5, rng)
     adjoint(subject_of(row, 5), inputs, rng)
+
+
+@pytest.mark.parametrize("function", [
+    lambda x, i: x[i], lambda x, i: x[:, i], lambda x, i: x[[1, 0, 2], i], lambda x, i: x[i[::-1], None, 2],
+    lambda x, i: C.embedding(x, i.reshape(3, 1)), lambda x, i: C.at(np.zeros((3, 4)))[i].add(x[i])])
+def test_coefficients_are_indexed_one_by_one(function, rng):
+    """By a wire, in the compiled machine: each order and direction as NumPy indexes it."""
+    ids, x = np.array([2, 0, 2]), Polynomial(rng.normal(size=(3, 4)), rng.normal(size=(2, 3, 3, 4)) + 0j)
+    series = evaluate(record(function, real(3, 4), integer(3)), [x, ids])[0].all_orders()
+    plain = [[function(c, ids) for c in orders] for orders in x.all_orders().real]
+    assert close(series.real, np.array(plain), 1e-13)
 
 
 # refusals ---------------------------------------------------------------------------------------------------
