@@ -78,7 +78,8 @@ class Refusals:
 
     def __array__(self, *arguments, **more):
         raise number("numpy.array, or a function of numpy or scipy",
-                     "use the functions of circuit, which take wires and arrays alike")
+                     "use the functions of circuit, which take wires and arrays alike; for array[ids] with a "
+                     "wire of ids write circuit.embedding(array, ids)")
 
     def argmax(self, *arguments, **more):
         raise number("argmax and argmin", CHOICE)
