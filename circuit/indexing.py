@@ -2,7 +2,8 @@
 
 Whole numbers and slices cut a regular part out. What is known while recording (arrays of whole numbers,
 masks, slices backwards) takes elements by their positions, which NumPy finds by indexing an array of
-positions X
+positions in the same way. An integer wire gathers rows; beside another array it picks by products with zeros
+and a one.
 """
 from dataclasses import dataclass
 from math import prod
