@@ -119,9 +119,7 @@ def taken(x, at):
 
 def rows(x, ids):
     """x[ids] for whole numbers of any shape, wires or arrays both."""
-    if is_wire(ids) and not is_wire(x):
-        x = x.astype(float)
-    chosen = gather_rows(x, reshape(ids, (prod(ids.shape),)), rank=x.ndim)
+    chosen = gather_rows(as_real(x), reshape(ids, (prod(ids.shape),)), rank=x.ndim)
     return reshape(chosen, ids.shape + x.shape[1:])
 
 
@@ -136,7 +134,7 @@ def by_wires(x, parts):
     known = [k for k in arrays if not is_wire(parts[k])]
     wires = [k for k in arrays if is_wire(parts[k])]
     rest = [k for k in range(len(parts)) if k not in arrays]
-    x = sliced(x, [slice(None) if k in arrays else i for k, i in enumerate(parts)])
+    x = indexed(x, tuple(slice(None) if k in arrays else i for k, i in enumerate(parts)))
     x = transposed(x, known + wires + rest)
     if known:
         x = taken(x, positions(x.shape, [np.broadcast_to(parts[k], shape).reshape(-1) for k in known]))
@@ -296,6 +294,10 @@ def broadcast(at, shape):
 
 def of_one_kind(tensors):
     """Tensors, whole numbers among real ones as real numbers."""
-    if all(is_wire(x) and x.kind == "integer" or not is_wire(x) and x.dtype.kind in "iu" for x in tensors):
-        return tensors
-    return [x.astype(float) if not is_wire(x) and x.dtype.kind in "iu" else x for x in tensors]
+    whole_numbers = all(x.kind == "integer" if is_wire(x) else x.dtype.kind in "iu" for x in tensors)
+    return tensors if whole_numbers else [as_real(x) for x in tensors]
+
+
+def as_real(x):
+    """An array of whole numbers as floats; anything else as it is."""
+    return x.astype(float) if not is_wire(x) and x.dtype.kind in "iu" else x

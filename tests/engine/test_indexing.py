@@ -48,7 +48,7 @@ def test_whole_numbers_are_reordered_too():
     lambda i: (slice(None), i, np.arange(3)), lambda i: (slice(None), [[1], [0]], i),
     lambda i: ([[1], [0]], i, 2), lambda i: (i, None, 3), lambda i: ([1], [2], i), lambda i: (i, i),
     lambda i: (i, slice(None), i), lambda i: (slice(1, 3), i, None, i), lambda i: (i, i, i),
-    lambda i: (i, 2, i)])
+    lambda i: (i, 2, i), lambda i: (slice(None, None, -2), i, ..., slice(None, None, -1))])
 @pytest.mark.parametrize("ids", [np.array([2, 0, 1]), np.array([[2, 0, 1], [1, 1, 0]]), np.array(1)],
                          ids=["vector", "matrix", "scalar"])
 def test_reading_by_a_wire_is_numpys(index, ids):
