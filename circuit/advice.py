@@ -78,7 +78,8 @@ class Refusals:
 
     def __array__(self, *arguments, **more):
         raise number("numpy.array, or a function of numpy or scipy",
-                     "use the functions of circuit, which take wires and arrays alike")
+                     "use the functions of circuit, which take wires and arrays alike; for array[ids] with a "
+                     "wire of ids write circuit.embedding(array, ids)")
 
     def argmax(self, *arguments, **more):
         raise number("argmax and argmin", CHOICE)
@@ -109,8 +110,8 @@ class Refusals:
 
     def _no_gate(self, *arguments):
         raise CircuitError("wires have + - * / @ and ** with a constant exponent; //, %, 2 ** x and "
-                           "x[i] = y are not among them. For 2 ** x write exp(x * np.log(2)); in place of an "
-                           "assignment concatenate or scatter")
+                           "x[i] = y are not among them. For 2 ** x write exp(x * np.log(2)), for x[i] = y "
+                           "write x = x.at[i].set(y)")
 
     __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = __divmod__ = __rdivmod__ = _no_gate
     __rpow__ = __setitem__ = _no_gate

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Sequence, Union
 
 import numpy as np
 
-from . import advice, shapes
+from . import advice, indexing, shapes
 from .errors import CircuitError, ShapeError
 from .gates.arithmetic import add, constant, multiply, power, scale, shift
 from .gates.bilinear import einsum_pair
@@ -123,7 +123,12 @@ class Wire(advice.Refusals):
         return matmul(other, self)
 
     def __getitem__(self, index):
-        return shapes.sliced(self, index)
+        return indexing.indexed(self, index)
+
+    @property
+    def at(self) -> indexing.At:
+        """Elements to be set or added to, in a new wire: x.at[i].set(y), x.at[i].add(y)."""
+        return indexing.At(self)
 
     def __iter__(self):
         return (self[i] for i in range(len(self)))

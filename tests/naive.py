@@ -153,6 +153,7 @@ RULES = {
     "transpose": by_order(lambda c, axes: c.transpose([a % c.ndim for a in axes])),
     "slice": by_order(lambda c, index: c[tuple(slice(*triple) for triple in index)]),
     "place": place, "concatenate": concatenate,
+    "take": lambda x, source, positions: x.reshape(len(x), -1)[:, positions],
     "gather": lambda x, ids, rank: x[:, ids],
     "scatter": scatter,
     "constant_part": frozen,

@@ -119,6 +119,7 @@ TABLE = [
     Row("slice", {"index": ((0, 2, 1), (1, 6, 2))}, shapes=((2, 6),)),
     Row("place", {"index": ((1, 3, 1), (0, 5, 2)), "shape": (4, 6)}, shapes=((2, 3),)),
     Row("concatenate", {"axis": -2}, shapes=((2, 3), (1, 3), (3, 3))),
+    Row("take", {"source": (2, 3), "positions": np.array([[4, 0], [1, 4], [5, 5]])}),
     Row("gather", {"rank": 2}, shapes=((4, 3),), ids=(2, 0, 2, 3, 1)),
     Row("scatter", {"count": 4, "rank": 2}, shapes=((5, 3),), ids=(2, 0, 2, 3, 1)),
     Row("constant_part",

@@ -78,7 +78,7 @@ def test_learners(fields, words):
     (lambda: SGD("0.1"), "learning rate"),
     (lambda: SGD(None), "learning rate"),
     (lambda: SGD(1j), "complex"),
-    (lambda: SGD(np.ones(2)), "one number"),
+    (lambda: SGD(np.ones((2, 2))), "one number"),
     (lambda: SGD(np.nan), "nan"),
     (lambda: SGD(LinearDecay), "not a class"),
     (lambda: Momentum(0.1, -3.0), "momentum"),
