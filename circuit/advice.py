@@ -9,11 +9,11 @@ MASK = ("choose by a mask from the data, np.where(mask, a, b); where the paramet
         "np.minimum, np.abs or circuit.relu")
 CHOICE = "in place of an accuracy or argmax measure a loss, a log-probability, a logit or a margin"
 OPERATORS = ("wires have + - * / @ and ** with a constant exponent; //, %, 2 ** x and x[i] = y are not among "
-             "them. For 2 ** x write np.exp(x * np.log(2)); in place of an assignment x.at[i].set(y)")
-NO_GATE = ("no gate solves systems of equations, or finds eigenvalues: do so with the data beforehand, or write "
-           "out the formula of a small matrix")
-NO_VALUE = ("a wire has no number while its function is recorded: ask this of the data beforehand, and give the "
-            "learner the result as an array")
+             "them. For 2 ** x write np.exp(x * np.log(2)), for x[i] = y write x = x.at[i].set(y)")
+NO_GATE = ("no gate solves systems of equations, or finds eigenvalues: do so with the data beforehand, or "
+           "write out the formula of a small matrix")
+NO_VALUE = ("a wire has no number while its function is recorded: ask this of the data beforehand, and give "
+            "the learner the result as an array")
 
 INSTEAD = {
     "exp2": "write np.exp(x * np.log(2))",
@@ -39,11 +39,11 @@ INSTEAD = {
     "erfc": "write 1 - special.erf(x)",
     "xlogy": "write a * np.log(b)",
 } | dict.fromkeys(("floor_divide", "remainder", "fmod", "divmod"), OPERATORS) \
-  | dict.fromkeys(("inv", "solve", "lstsq", "pinv", "det", "slogdet", "cholesky", "qr", "svd", "eig", "eigh",
-                   "eigvals", "eigvalsh", "matrix_power", "matrix_rank"), NO_GATE) \
-  | dict.fromkeys(("any", "all", "isnan", "isinf", "isfinite", "isclose", "allclose", "array_equal", "nonzero",
-                   "count_nonzero", "logical_and", "logical_or", "logical_not", "logical_xor", "searchsorted",
-                   "unique", "histogram", "bincount", "digitize", "isin"), NO_VALUE)
+  | dict.fromkeys(("inv", "solve", "lstsq", "pinv", "det", "slogdet", "cholesky", "qr", "svd", "eig",
+                   "eigh", "eigvals", "eigvalsh", "matrix_power", "matrix_rank"), NO_GATE) \
+  | dict.fromkeys(("any", "all", "isnan", "isinf", "isfinite", "isclose", "allclose", "array_equal",
+                   "nonzero", "count_nonzero", "logical_and", "logical_or", "logical_not", "logical_xor",
+                   "searchsorted", "unique", "histogram", "bincount", "digitize", "isin"), NO_VALUE)
 """Functions of NumPy and SciPy by name, and what to write for them."""
 
 COMPARISONS = {"equal": "==", "not_equal": "!=", "less": "<", "less_equal": "<=", "greater": ">",

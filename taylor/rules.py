@@ -319,8 +319,10 @@ def tanh(form, y, x):
 def sigmoid(form, y, x):
     """y = 1 / (1 + e^-x); slope s = y - y y."""
     s = local(form)
-    y.constant = 0.5 * (1.0 + math.tanh(0.5 * x.constant))
-    s.constant = y.constant * (1.0 - y.constant)
+    above = positive(x.constant)
+    e = exponential((1.0 - 2.0 * above) * x.constant)      # e^-|x|
+    y.constant = (above + (1.0 - above) * e) / (1.0 + e)
+    s.constant = e / ((1.0 + e) * (1.0 + e))
     for r in range(1, form.degree + 1):
         y[r] = chain(form, x, s, r)
         s[r] = y[r] - convolve(form, zero(form), y, y, r)

@@ -14,11 +14,13 @@ from scipy import special
 from .arithmetic import power, principal, scale, shift
 from ..errors import DomainError
 from .cost import chain, linear, product
-from .gate import Domain, elementwise
+from .gate import Domain, elementwise, real_part
 
 
 def _sigmoid(x):
-    return 0.5 * (1.0 + np.tanh(0.5 * x))
+    above = real_part(x) > 0
+    e = np.exp(np.where(above, -x, x))      # never large
+    return np.where(above, 1.0, e) / (1.0 + e)
 
 
 def _log(x):

@@ -2,13 +2,10 @@
 
 Most are NumPy's own function, applied to the positions of the elements in place of the elements.
 """
-from math import prod
-
 import numpy as np
 
 from .. import functions, shapes
 from ..errors import CircuitError, ShapeError
-from ..gates.gate import plain_array
 from ..indexing import positions, rows, taken
 from ..shapes import one_axis, several, transpose
 from ..wire import Wire, lifted, widened
@@ -19,9 +16,10 @@ def checked(function, *arguments, **more):
     """What a function of NumPy returns, its errors as ShapeError."""
     try:
         return function(*arguments, **more)
+    except CircuitError:
+        raise
     except (ValueError, TypeError, IndexError) as error:
-        raise error if isinstance(error, CircuitError) else ShapeError(f"numpy.{function.__name__}: {error}") \
-            from None
+        raise ShapeError(f"numpy.{function.__name__}: {error}") from None
 
 
 def at_positions(x, at):
@@ -48,12 +46,10 @@ def permuting(function):
 def joining(function):
     """A function of NumPy that puts several tensors together."""
     def joined(*arguments, **more):
-        tensors, arguments = several(arguments[0]), arguments[1:]
-        recorder = next(x.recorder for x in tensors if isinstance(x, Wire))
-        tensors = [x if isinstance(x, Wire) else plain_array(x) for x in tensors]
-        ends = np.cumsum([prod(x.shape) for x in tensors])
-        at = [end - prod(x.shape) + positions(x.shape, ()) for end, x in zip(ends, tensors)]
-        line = functions.concatenate([shapes.reshape(lifted(x, recorder), (-1,)) for x in tensors])
+        tensors, arguments = [shapes.tensor(x) for x in several(arguments[0])], arguments[1:]
+        ends = np.cumsum([x.size for x in tensors])
+        at = [end - x.size + positions(x.shape, ()) for end, x in zip(ends, tensors)]
+        line = functions.concatenate([shapes.reshape(x, (x.size,)) for x in tensors])
         return at_positions(line, checked(function, at, *arguments, **more))
     return joined
 
@@ -109,7 +105,8 @@ def splitting(function):
     def parts(x, indices_or_sections, axis=0):
         before = (slice(None),) * (one_axis(axis, x.ndim) + x.ndim)
         pieces = checked(function, np.arange(x.shape[len(before)]), indices_or_sections)
-        return [x[before + (slice(piece[0], piece[-1] + 1) if piece.size else slice(0, 0),)] for piece in pieces]
+        ends = [(piece[0], piece[-1] + 1) if piece.size else (0, 0) for piece in pieces]
+        return [x[before + (slice(*both),)] for both in ends]
     return parts
 
 

@@ -111,6 +111,6 @@ class Methods:
     def astype(self, dtype):
         """The wire itself, if its numbers are of this kind; others are refused."""
         if np.dtype(dtype).kind != self.dtype.kind:
-            raise CircuitError(f"astype({dtype!r}) of a wire of {self.kind} numbers: give the learner an array "
-                               "of that type in place of converting it inside the circuit")
+            raise CircuitError(f"astype({dtype!r}) of a wire of {self.kind} numbers: give the learner an "
+                               "array of that type; inside a circuit nothing converts it")
         return self

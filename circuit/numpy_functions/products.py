@@ -9,7 +9,7 @@ from ..checks import is_whole
 from ..errors import ShapeError
 from ..gates.bilinear import einsum_pair
 from ..indexing import positions, taken
-from ..shapes import negative_axes, one_axis, reshape, several, sum, transpose
+from ..shapes import one_axis, reshape, several, sum, transpose
 from ..wire import Wire, aligned, both_wires, real_constant
 
 
@@ -39,7 +39,7 @@ def einsum(spec, *operands, optimize=None):
 def letters_of(spec, shapes):
     """(the letters of each operand, those of the output), with ... replaced by letters of its own."""
     if not isinstance(spec, str):
-        raise ShapeError(f"numpy.einsum of a wire: expected a text such as 'ij,jk->ik' first, got {spec!r:.60}")
+        raise ShapeError(f"numpy.einsum: expected a text such as 'ij,jk->ik' first, got {spec!r:.60}")
     spec = spec.replace(" ", "")
     inputs, arrow, output = spec.partition("->")
     inputs, free = inputs.split(","), [c for c in ascii_letters if c not in spec]
@@ -71,8 +71,8 @@ def without_repeats(letters, x, sizes):
     if len(set(letters)) < len(letters):
         unique = "".join(dict.fromkeys(letters))
         if any(x.shape[i] != x.shape[letters.index(c)] for i, c in enumerate(letters)):
-            raise ShapeError(f"einsum: operand {letters!r} has shape {x.shape}, and a repeated letter has one "
-                             "length")
+            raise ShapeError(f"einsum: operand {letters!r} has shape {x.shape}, and a repeated letter has "
+                             "one length")
         numbers = [ascii_letters.index(c) for c in letters]
         # NumPy itself takes the diagonal of the positions
         x = taken(x, np.einsum(positions(x.shape, ()), numbers, [ascii_letters.index(c) for c in unique]))
@@ -164,4 +164,4 @@ def tensordot(a, b, axes=2):
 
 
 def trace(x, offset=0, axis1=0, axis2=1):
-    return sum(taken(x, np.diagonal(positions(x.shape, ()), offset, axis1, axis2)), negative_axes(-1, x.ndim - 1))
+    return sum(np.diagonal(x, offset, axis1, axis2), -1)

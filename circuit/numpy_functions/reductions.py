@@ -105,8 +105,8 @@ def norm(x, ord=None, axis=None, keepdims=False):
     if ord is None or len(axes) == 2 and isinstance(ord, str) and ord == "fro" or len(axes) == 1 and ord == 2:
         return sum(x * x, axis, keepdims=keepdims) ** 0.5
     if len(axes) != 1 or isinstance(ord, str) or not ord > 0:
-        raise CircuitError(f"numpy.linalg.norm of a wire: ord={ord!r} over {len(axes)} axes has no gate; vectors "
-                           "have norms of order ord > 0, matrices that of Frobenius")
+        raise CircuitError(f"numpy.linalg.norm of a wire: ord={ord!r} over {len(axes)} axes has no gate; "
+                           "vectors have norms of order ord > 0, matrices that of Frobenius")
     size = abs_value(x)
     if ord == np.inf:
         return max(size, axis, keepdims=keepdims)

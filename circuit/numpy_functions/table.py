@@ -7,7 +7,7 @@ import numpy as np
 from scipy import special
 
 from .. import functions
-from ..gates import analytic, arithmetic, piecewise
+from ..gates import analytic, piecewise
 from ..wire import Wire
 from . import arrangement, elementwise, products, reductions
 from .arrangement import filling, joining, moving, permuting, splitting
@@ -122,8 +122,8 @@ TABLE = {
 }
 """By the function itself."""
 
-SINCE_NUMPY_2 = {"vecdot": products.vecdot, "matrix_transpose": permuting(getattr(np, "matrix_transpose", None)),
-                 "unstack": arrangement.unstack}
+SINCE_NUMPY_2 = {"vecdot": products.vecdot, "unstack": arrangement.unstack,
+                 "matrix_transpose": permuting(lambda x: np.swapaxes(x, -1, -2))}
 TABLE |= {getattr(np, name): function for name, function in SINCE_NUMPY_2.items() if hasattr(np, name)}
 
 REDUCED = {np.add: reductions.sum, np.multiply: reductions.prod, np.maximum: reductions.max,
