@@ -6,7 +6,7 @@ recording; ir (the circuit); reverse (gradients); evaluate; functions, indexing 
 call); analysis (what depends on what); advice (what to write instead). errors, checks, progress (lines on
 stderr during long calls) and blas (threads of linear algebra) are here because every other folder uses them.
 """
-from .gates.analytic import cos, erf, exp, gelu, log, sigmoid, sin, tanh
+from .gates.analytic import arctan, cos, erf, exp, expm1, gelu, log, log1p, sigmoid, sin, tanh
 from .evaluate import evaluate
 from .functions import (argmax, broadcast_to, concatenate, einsum, gather, max, maximum, minimum, scatter,
                         sqrt, square, stack)
@@ -27,11 +27,11 @@ from .shapes import mean, reshape, sum, transpose
 from .wire import Wire
 
 __all__ = [
-    "argmax", "at", "attention", "average_pool", "broadcast_to", "Circuit", "CircuitError",
+    "arctan", "argmax", "at", "attention", "average_pool", "broadcast_to", "Circuit", "CircuitError",
     "concatenate", "constant_part", "conv1d", "conv2d", "cos", "cross_entropy", "DomainError", "einsum",
-    "elu", "embedding", "Entry", "erf", "evaluate", "exp", "find_gate", "Gate", "GATES", "gather",
+    "elu", "embedding", "Entry", "erf", "evaluate", "exp", "expm1", "find_gate", "Gate", "GATES", "gather",
     "gelu", "gradient", "group_norm", "Input", "InputError", "integer", "layer_norm", "leaky_relu",
-    "log", "log_softmax", "logsumexp", "max_pool", "maximum", "mean", "minimum", "real", "record",
+    "log", "log1p", "log_softmax", "logsumexp", "max_pool", "maximum", "mean", "minimum", "real", "record",
     "relu", "reshape", "rms_norm", "scatter", "ShapeError", "sigmoid", "silu", "sin", "softmax",
     "softplus", "sqrt", "square", "stack", "step", "tanh", "transpose", "Wire",
 ]
