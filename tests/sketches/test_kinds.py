@@ -308,7 +308,8 @@ def test_members_of_a_kind_that_are_no_units_are_a_fault():
     facts = {"units": 60, "parameters": 3, "directions": 8, "calibration": 128, "psi": "", "downweight": "",
              "kinds": [["class", False, 32, 3, "0" * 64]]}
     form = expected_form("calibration-kind-0", facts)
-    assert form.shape == (3, 2) and form.digest == "0" * 64 and expected_form("calibration-kind-1", facts) is None
+    assert form.shape == (3, 2) and form.digest == "0" * 64
+    assert expected_form("calibration-kind-1", facts) is None
     assert form.fault(np.array([[0, 2], [59, 0], [1, 1]])) is None
     for bad in ([60, 0], [-1, 0], [0, 3], [0, -1]):
         assert "it holds" in form.fault(np.array([[0, 0], bad, [1, 1]]))
