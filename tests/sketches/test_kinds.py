@@ -290,7 +290,7 @@ def test_merging_joins_the_sets_of_each_kind(tmp_path):
     (None, "its fact 'kinds' is None"), ([], "its fact 'kinds'"), ([["class"]], "its fact 'kinds'"),
     ([["class", False, 0, 60, "0" * 64]], "its fact 'kinds'"),
     ([["\x1b", False, 32, 60, "0" * 64]], "its fact"),
-    ([["class", 1, 32, 60, "0" * 64]], "its fact"), ([["class", False, 32, 60, "0" * 64]] * 2, "its fact"),
+    ([["class", 1, 32, 60, "0" * 64]], "its fact"), ([["class", False, 32, 1, "0" * 64]], "its fact"), ([["class", False, 32, 60, "0" * 64]] * 2, "its fact"),
     ([["class", False, 160, 60, "0" * 64]], "no fewer sets than the 160")])
 def test_a_manifest_with_impossible_kinds_is_refused(kinds, said, tmp_path):
     learner, good = classes()
