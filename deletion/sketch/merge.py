@@ -15,6 +15,7 @@ from ..storage.files import writing
 from ..trust.calibration import ARRAYS, Calibration
 from ..trust.kinds import RANDOM
 from .identity import Identity, begun, differing, require_same_training, same_numbers
+from .pulled import PulledSketch
 from .sketch import Sketch, load, opened
 
 
@@ -52,6 +53,8 @@ def merge(sketches: Sequence[Union[Sketch, str, PathLike]],
     <sketch: 1 parameters, 8 directions (sphere) of degree 2 over 3 units>
     """
     sketches = [load(s) if isinstance(s, (str, PathLike)) else s for s in sketches]
+    if any(isinstance(s, PulledSketch) for s in sketches):
+        raise LearnerError("sketches of cotangents are not merged: pull all of them back in one call")
     if len(sketches) < 2:
         raise LearnerError("expected at least two sketches to merge")
     parts = require_same_polynomials(sketches)

@@ -124,7 +124,7 @@ def calibrate(learner, downweights, kinds=(), progress=True, bank=None):
     if not len(downweights):
         return None
     try:
-        values = retrain(learner, weights=1.0 - downweights, progress=progress)
+        values = retrain(learner, weights=1.0 - downweights, bank=bank, progress=progress)
         crossed = crossings(learner, learner.example_weights(downweights))
     except DomainError as error:
         log.warning("a calibration set cannot be retrained, and no prediction will be trusted: %s", error)
