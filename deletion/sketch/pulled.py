@@ -9,6 +9,7 @@ The residual moves the measurement by res . (theta(h) - theta_T), which no cotan
 sets were really retrained, so that this is a part of the errors there, and of every interval.
 """
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
 from threading import Lock
@@ -23,7 +24,7 @@ from circuit.errors import LearnerError, StoreError
 from circuit.progress import Progress, silence, working
 
 from ..directions.cotangents import Cotangents, gradients_of
-from ..gradients.pull import block_count, block_of, pull, pull_blocks
+from ..gradients.pull import block_count, block_of, make_ready, pull, pull_blocks
 from ..learner.learner import Learner
 from ..predictions.additive import Additive
 from ..predictions.calibrated import Calibrated
@@ -372,8 +373,11 @@ def pull_all(plan, chosen, keep, executor=None, threads=None):
             return
         parcel, tasks = Parcel(plan.learner), plan.tasks(chosen)
         report.total = sum(len(task.vectors) for task in tasks)
-        if tasks:
+        if tasks and not isinstance(executor, ThreadPoolExecutor):
             parcel.packed()      # raises here if the learner cannot be sent
+        if tasks:
+            make_ready(plan.learner, vectors)      # other processes of this machine find the results on disk
+            report.begin()
         gather(tasks, lambda task: executor.submit(pull_block, parcel, task.vectors), keep,
                lambda task, seconds: report(len(task.vectors), seconds))
 
