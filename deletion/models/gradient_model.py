@@ -20,7 +20,7 @@ from ..storage.bank import Bank
 from ..trust.calibration import SETS, Calibration, calibrate, calibration_sets
 from .bases import Gradients, gradients_at, group_bases, level_bases, partition
 from .interactions import Interactions
-from .levels import Bases, Levels, fit_level
+from .levels import Bases, Levels, fit_level, left_of_interactions
 
 FINITE, RETRAINED = "finite", "retrained"
 
@@ -276,7 +276,7 @@ def fitted(used, rows, everything, own, groups, levels, name):
         some = Gradients(*(x[at:at + len(weights)] for x in everything))
         at += len(weights)
         share = round(share * used.sum()) / used.sum()      # what was really taken
-        bases = bases_of(1.0 - weights, some, everything, alone, share)
+        bases = bases_of(1.0 - weights, some, everything, alone)
         level, error = fit_level(bases, used, share)
         if error < np.abs(alone(Sets.of(bases.h)).change - bases.change).sum():
             kept.append(level)
@@ -284,11 +284,14 @@ def fitted(used, rows, everything, own, groups, levels, name):
     return Estimator(additive, Levels(kept, interactions, used), name)
 
 
-def bases_of(h, some, everything, alone, share):
+def bases_of(h, some, everything, alone):
     """Return the Bases of one level.   alone: the Estimator without levels"""
-    change, finite = some.values - everything.values[0], some.finite - everything.finite[0]
-    rest, sets, levels = change - h @ alone.additive.finite, Sets.of(h), alone.levels
-    if levels.interactions is not None:
-        finite = finite - (levels.interactions.partners(sets) - share * levels.partners)
-        rest = rest - (levels.change(sets) - share * (h @ levels.partners) + share ** 2 * levels.total)
-    return Bases(h, change, finite, rest)
+    present = (h == 0.0)[:, :, None]      # a unit that is deleted has no finite step
+    finite = (some.finite - everything.finite[0]) * present
+    change, sets, left = some.values - everything.values[0], Sets.of(h), 0.0
+    rest, interactions = change - h @ alone.additive.finite, alone.levels.interactions
+    if interactions is not None:
+        expected = interactions.partners(sets) * present
+        left = left_of_interactions(finite, expected)
+        finite, rest = finite - left * expected, rest - left * interactions.change(sets)
+    return Bases(h, change, finite, rest, left)
