@@ -20,7 +20,8 @@ from ..storage.bank import Bank
 from ..trust.calibration import SETS, Calibration, calibrate, calibration_sets
 from .bases import Gradients, gradients_at, group_bases, level_bases, partition
 from .interactions import Interactions
-from .levels import Bases, Levels, fit_level, left_of_interactions
+from .levels import Bases, Levels, fit_level, left_of_interactions, without_effect
+from .self_terms import corrected
 
 FINITE, RETRAINED = "finite", "retrained"
 
@@ -153,7 +154,7 @@ def gradient_model(learner: Learner, measurement: Callable, *, groups: int = 0,
     bases : int
         How many of them at each level, at least 2.
     self_terms : str or Measured
-        The effect of each unit alone: 'finite' for the finite step, 'retrained', or a measured sketch.
+        The effect of each unit alone: 'finite' (groups correct it), 'retrained', or a measured sketch.
     calibration : int or Calibration
         How many random sets are retrained for intervals and verdicts, or the parameters of such sets.
     seed : int
@@ -189,7 +190,7 @@ def gradient_model(learner: Learner, measurement: Callable, *, groups: int = 0,
         everything = gradients_at(learner, measurement, np.concatenate(rows), bank=bank, threads=threads,
                                   executor=executor, memory=memory)
         retrained = calibrated_by(learner, calibration, seed, bank)
-        name, own = self_terms_of(learner, measurement, self_terms, everything, bank, threads)
+        name, own = self_terms_of(learner, measurement, self_terms, everything, of_groups, bank, threads)
         estimator = fitted(used, rows, everything, own, of_groups, levels, name)
     return model_of(learner, measurement, everything.values[0], estimator, retrained, progress)
 
@@ -242,10 +243,11 @@ def calibrated_by(learner, calibration, seed, bank):
     return calibrate(learner, learner.over_units(sets), bank=bank)
 
 
-def self_terms_of(learner, measurement, self_terms, everything, bank, threads):
-    """Return (name, self-terms (units, q))."""
+def self_terms_of(learner, measurement, self_terms, everything, groups, bank, threads):
+    """Return (name, self-terms (units, q)).   groups: of each unit, or None"""
     if isinstance(self_terms, str) and self_terms == FINITE:
-        return "finite step", everything.finite[0]
+        own = everything.finite[0]
+        return "finite step", own if groups is None else corrected(own, everything, groups)
     if isinstance(self_terms, str) and self_terms == RETRAINED:
         own, units = np.zeros_like(everything.finite[0]), np.flatnonzero(learner.used)
         values = retrain(learner, [[learner.units[i]] for i in units], measurement, bank=bank,
@@ -275,12 +277,14 @@ def fitted(used, rows, everything, own, groups, levels, name):
     for share, weights in zip(levels, rows[1:]):
         some = Gradients(*(x[at:at + len(weights)] for x in everything))
         at += len(weights)
-        share = round(share * used.sum()) / used.sum()      # what was really taken
+        share, last = (round(x * used.sum()) / used.sum() for x in (share, levels[-1]))      # really taken
         bases = bases_of(1.0 - weights, some, everything, alone)
         level, error = fit_level(bases, used, share)
         if error < np.abs(alone(Sets.of(bases.h)).change - bases.change).sum():
             kept.append(level)
             name += f", level {share:.2g}"
+        elif share == last:
+            kept.append(without_effect(level))      # nothing of smaller levels is carried on to such sizes
     return Estimator(additive, Levels(kept, interactions, used), name)
 
 

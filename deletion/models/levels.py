@@ -15,7 +15,8 @@ what they say of the units' contributions at a level needs no bases of the level
 only the rest to say. kappa and D are linear in x between levels, from 1 and 0 at x = 0, and phi as well; all
 are constant beyond the last level, and phi before the first. The shrinkage c is what predicts bases held out
 of a level best. phi corrects a mean that the self-terms miss, and adds noise where they miss none: it is kept
-only if bases held out are predicted better with it, and so is the whole level.
+only if bases held out are predicted better with it. So is the whole level; if it is
+the last, kappa is 1 there, and D and phi are 0.
 """
 from typing import NamedTuple
 
@@ -96,6 +97,11 @@ def level_of(bases, used, share, shrinkage, curved):
     slopes = shrinkage * bases.mean() * used[:, None]
     left = bases.rest - centred(bases.h, share, used) @ slopes
     return Level(share, slopes, curved * left.mean(axis=0) / share ** 2, bases.left)
+
+
+def without_effect(level):
+    """Return a Level in the place of one that held-out bases do not confirm; nothing is added there."""
+    return Level(level.share, np.zeros_like(level.slopes), np.zeros_like(level.curvature), 1.0)
 
 
 def predicted(level, h, used):

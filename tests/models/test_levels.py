@@ -139,6 +139,24 @@ def test_noise_is_predicted_worse_with_a_level_than_without():
     assert errors / nothing == pytest.approx(np.sqrt(8.0 / 7.0), rel=0.04)
 
 
+def test_where_the_last_level_is_not_confirmed_larger_sets_are_predicted_as_without_levels():
+    """A function that bends at small sizes and is noise at large ones."""
+    noise = {}
+
+    def function(h):
+        if h.sum() <= 5:
+            return 5.0 * h.mean() + 40.0 * h.mean() ** 2
+        key = np.flatnonzero(h).tobytes()
+        if key not in noise:
+            noise[key] = np.random.default_rng(len(noise)).normal()
+        return 5.0 * h.mean() + noise[key]
+
+    estimator, without = model(function), model(function, shares=())
+    assert estimator.name == "own, level 0.1"
+    large = Sets.of(random_h(20))
+    assert np.allclose(estimator(large).change, without(large).change, rtol=1e-12)
+
+
 def test_groups_bring_the_interactions_of_a_quadratic_function():
     rng = np.random.default_rng(4)
     strength = rng.exponential(size=UNITS)
