@@ -8,6 +8,7 @@ import subprocess
 import sys
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from threading import get_ident
 
 import numpy as np
 from numba import config
@@ -104,10 +105,10 @@ class Listener(event.Listener):
     """Announces the first function that is compiled. Functions found on disk cause no event."""
 
     def __init__(self, what):
-        self.what, self.begun, self.progress = what, False, None
+        self.what, self.begun, self.progress, self.thread = what, False, None, get_ident()
 
     def on_start(self, event):
-        if not self.begun:
+        if not self.begun and get_ident() == self.thread:      # other threads announce what they compile
             self.begun = True
             self.progress = announce(self.what, "about ten seconds", kernels.elementwise.stats.cache_path)
 

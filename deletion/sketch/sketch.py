@@ -221,8 +221,7 @@ def precompute(learner: Learner, directions: Union[int, Directions, ArrayLike, C
     learner : Learner
         The training.
     directions : int, Directions, ArrayLike or Cotangents
-        How many to draw, over the units that steps use; or the directions themselves, (directions, units); or
-        Cotangents, for a sketch from the other side.
+        How many to draw, or the directions themselves; Cotangents make a sketch from the other side.
     degree : int
         The highest power of t that is kept, at least 1.
     seed, design : int, str
@@ -232,10 +231,8 @@ def precompute(learner: Learner, directions: Union[int, Directions, ArrayLike, C
     downweight : ArrayLike, optional
         (units,) real: the point of the expansion. Default: 0, the ordinary training.
     out : str or PathLike, optional
-        A folder for the sketch. If the call is killed, the same call continues from the finished blocks and
-        ends with the same bits. Default: in memory.
-    executor, threads : concurrent.futures.Executor, int, optional
-        An executor pushes the blocks of directions. Default: threads, as many as there are cores.
+        A folder for the sketch, in which a killed call continues. Default: in memory.
+    executor, threads : Executor, int, optional : what pushes blocks; by default as many threads as cores
     dry_run : bool
         True makes nothing and returns an Estimate of time, disk and memory, measured on a few steps.
     dtype : str
@@ -250,8 +247,7 @@ def precompute(learner: Learner, directions: Union[int, Directions, ArrayLike, C
     Raises
     ------
     LearnerError, StoreError, DomainError
-        If arguments make no sense; if the folder cannot be used; if a value is not a number or leaves the
-        domain of a gate, with step, example, gate and direction.
+        For bad arguments; for a folder that cannot be used; where a gate leaves its domain.
 
     Examples
     --------
