@@ -179,7 +179,7 @@ def gradient_model(learner: Learner, measurement: Callable, *, groups: int = 0,
     >>> from deletion import SGD, Learner, gradient_model
     >>> numbers = [k / 10 for k in range(20)]
     >>> learner = Learner([0.0], numbers, lambda w, x: (w[0] - x) ** 2, SGD(0.3), [range(20)] * 30)
-    >>> model = gradient_model(learner, lambda w: w[0], groups=5, progress=False)
+    >>> model = gradient_model(learner, lambda w: w[0], groups=10, progress=False)
     >>> print(f"{model.value:.2f}, without the two largest {model.predict([18, 19]).value:.2f}")
     0.95, without the two largest 0.85
     """
