@@ -106,14 +106,3 @@ def branch_points(circuit, moving):
             axis = entry.parameters["axis"] if entry.gate.branch == "winner" else None
             points.add((entry.inputs[0], axis))
     return sorted(points, key=str)
-
-
-def joined_parts(circuit):
-    """Return the circuits of the parts that a circuit's one output joins to a vector, or the circuit itself.
-
-    What is done to one part passes only through its own gates.
-    """
-    output, inputs = circuit.outputs[0], len(circuit.inputs)
-    entry = circuit.entries[output - inputs] if output >= inputs else None
-    joined = entry is not None and entry.gate.name == "concatenate" and len(entry.shape) == 1
-    return [circuit.pruned((i,)) for i in (entry.inputs if joined else [output])]

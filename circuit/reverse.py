@@ -4,6 +4,7 @@ One loop over the reversed list of gates calls each gate's vector-Jacobian produ
 so gradients of gradients need no further code, and a Hessian-vector product is the first Taylor coefficient
 of a gradient circuit.
 """
+from math import prod
 from typing import Sequence, Union
 
 from .errors import CircuitError
@@ -127,3 +128,17 @@ def _checked(circuit, wrt, of):
 
 def _zeros(shape, recorder):
     return widened(lifted(0.0, recorder), shape)
+
+
+def vjps_of_parts(circuit):
+    """Yield (number of its first element, vector-Jacobian product) for each part of a circuit's one output.
+
+    Parts that the output joins to a vector are taken apart again: the gradient of one passes only through its
+    own gates. An output that joins nothing is one part.
+    """
+    output, inputs, first = circuit.outputs[0], len(circuit.inputs), 0
+    entry = circuit.entries[output - inputs] if output >= inputs else None
+    joined = entry is not None and entry.gate.name == "concatenate" and len(entry.shape) == 1
+    for i in entry.inputs if joined else [output]:
+        yield first, vjp(circuit.pruned((i,)), [0])
+        first += prod(circuit.shapes[i])

@@ -17,7 +17,7 @@ from deletion import precompute
 from microgpt import names
 
 from . import harness
-from .truth import Bank
+from .truth import Truth
 
 QUICK = {"steps": 40, "letter": "an"}
 """Defaults of all figures with --quick; the letters that are deleted then occur in a few dozen names of any
@@ -113,7 +113,7 @@ class Question:
         if self.document in learner.documents:
             raise InputError(f"{self.document!r} is one of the training names: choose another --document")
         self.folder = harness.output_folder(options.out)
-        self.downweight, self.bank = learner.downweight(self.deleted), Bank(learner, self.folder / "truth")
+        self.downweight, self.bank = learner.downweight(self.deleted), Truth(learner, self.folder / "truth")
         count = f"the {len(self.deleted)} names" if len(self.deleted) > 1 else "the name"
         self.description = f"{count} with {options.letter!r}"
         print(f"{harness.machine()}; {options.names or 'US Census names'}: {learner.layout.size:,} "

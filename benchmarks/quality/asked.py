@@ -60,9 +60,7 @@ def questions(learner, rng, options):
     kinds = [(f"random, {name}", random_sets(learner, several, some, rng)) for name, some in sizes.items()]
     kinds += [(f"random, {name}, few", random_sets(learner, few, sizes[name], rng)) for name in ("5%", "20%")]
     kinds += [("by a rule", by_rule(learner, several)), ("by a rule, few", by_rule(learner, few))]
-    while len(kinds) < 12:
-        kinds.append(kinds[len(kinds) - 9])
-    for k, (name, sets) in enumerate(kinds):
+    for k, (name, sets) in enumerate(kinds + kinds[:12 - len(kinds)]):      # the first ones asked otherwise
         yield name, sets, (1, 5)[k % 2], TOLERANCES[k % 3]
 
 

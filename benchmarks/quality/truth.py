@@ -7,7 +7,7 @@ import numpy as np
 from scipy.stats import rankdata
 
 from circuit import concatenate, evaluate
-from deletion import precompute, retrain
+from deletion import Bank, precompute, retrain
 
 from . import harness
 
@@ -21,25 +21,18 @@ class Several:
         return concatenate([measure(parameters).reshape(1) for measure in self.measurements])
 
 
-class Bank:
-    """Exact retrainings of a learner, kept in a folder so that no benchmark does them twice.
+class Truth:
+    """Exact retrainings of one learner, kept in a folder so that no benchmark does them twice.
 
-    folder   where; None keeps nothing. Files are named by a hash of the learner and of the downweights.
+    folder   where the library's bank is; None keeps nothing
     """
 
     def __init__(self, learner, folder=None):
-        self.learner, self.folder = learner, folder and harness.output_folder(folder)
+        self.learner, self.kept = learner, Bank(harness.output_folder(folder)) if folder else None
 
     def parameters(self, downweights):
         """The retrained parameters (k, parameters) for downweights (k, units)."""
-        file = self.folder and self.folder / f"{harness.digest(self.learner.fingerprint(), downweights)}.npy"
-        if file and file.exists():
-            return np.load(file)
-        theta = retrain(self.learner, weights=1.0 - downweights)
-        if file:
-            np.save(file.with_suffix(".part.npy"), theta)
-            file.with_suffix(".part.npy").rename(file)
-        return theta
+        return retrain(self.learner, weights=1.0 - downweights, bank=self.kept)
 
     def values(self, sets, measure):
         """The measurement (k, ...) after retraining without each of k deletion sets."""
@@ -55,7 +48,7 @@ class Trial:
 
     def __init__(self, learner, measurements, folder):
         self.learner, self.measure = learner, Several(tuple(measurements))
-        self.bank = Bank(learner, folder)
+        self.bank = Truth(learner, folder)
         self.start = self.bank.values([[]], self.measure)[0]
 
     def changes(self, sets):

@@ -21,7 +21,7 @@ from ..trust.verdict import TRUST
 from .answers import assembled
 from .asking import AT_ONCE, Asking, Question
 from .climbing import best_rung, calibration_of, climb, ladder
-from .costs import Budget, measured_costs
+from .costs import Budget
 from .strategy import AskEstimate
 
 FEWEST = 24
@@ -56,7 +56,7 @@ def ask(learner: Learner, sets: Sequence, measurement: Callable, *, weight: floa
     bank : Bank or path, optional
         Retrainings and gradients on disk; a call that was killed goes on.
     calibration : int, optional
-        Random sets that calibrate. By default 96, fewer where only few trainings may be spent.
+        Random sets that calibrate, at least 24. By default 96, fewer where few trainings may be spent.
     level, seed : as for `Measured.predict` and `precompute`
     dry_run : bool
         Whether to return only an estimate of the cost.
@@ -86,16 +86,14 @@ def ask(learner: Learner, sets: Sequence, measurement: Callable, *, weight: floa
     with opened(bank) as opened_bank, working("ask", progress):
         asking = Asking(question, ladder(question.unit_count), opened_bank, seed, count, level, threads)
         asking.look_up()
-        begin(asking, trainings, seconds, tolerance)
+        asking.start(budget_of(asking, trainings, seconds, tolerance), tolerance, capped=trainings is None)
         return estimate_of(asking) if dry_run else answered(asking)
 
 
-def begin(asking, trainings, seconds, tolerance):
-    """Measure what a training and a gradient cost, and set what may be spent."""
+def budget_of(asking, trainings, seconds, tolerance):
+    """Return the Budget of these limits; where none says how many trainings, as many as there are sets."""
     most = len(asking.unknown) * (1.0 if tolerance is None else CAP) if trainings is None else trainings
-    costs = measured_costs(asking.question.learner, asking.question.circuit)
-    budget = Budget(most, seconds, costs.training / asking.threads)
-    asking.start(budget, costs.ratio, tolerance, capped=trainings is None)
+    return Budget(most, seconds, 0.0 if seconds is None else asking.training_seconds)
 
 
 def answered(asking):
@@ -150,7 +148,7 @@ def check_limits(trainings, seconds, tolerance, level):
 def calibration_count(calibration, trainings):
     """Return how many sets calibrate: as many as asked for, or what fits to what may be spent."""
     if calibration is not None:
-        return whole_number(calibration, "the number of calibration sets", 0)
+        return whole_number(calibration, "the number of calibration sets", FEWEST)
     return SETS if trainings is None else int(min(SETS, max(FEWEST, math.ceil(2.0 * trainings))))
 
 
@@ -164,12 +162,13 @@ def estimate_of(asking):
              f"{rung.name}, which costs {asking.cost(rung):.3g} trainings")
     calibration = 0 if rung is None else asking.calibration_count
     most = min(budget.trainings, 1.0 * unknown if rung is None else np.inf)
+    ratio = asking.unit_costs.ratio
     learner = question.learner
     bases = 0 if rung is None else len(rung.bases(learner.used, asking.seed))
     results = 2 * bases * learner.unit_count * question.value.size
     memory = MEMORY + 8 * (results + unknown * question.value.size * 8 + calibration * learner.layout.size)
-    return AskEstimate(unknown, asking.ratio, first, most, calibration,
-                       (most + calibration) * budget.training_seconds, asking.threads, memory)
+    return AskEstimate(unknown, ratio, first, most, calibration,
+                       (most + calibration) * asking.training_seconds, asking.threads, memory)
 
 
 @contextmanager

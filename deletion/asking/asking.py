@@ -12,6 +12,7 @@ from ..learner.learner import Learner
 from ..learner.retrain import retrain
 from ..learner.units import Sets
 from ..predictions.prediction import predict
+from .costs import measured_costs
 from .expected import Expected, expected_of
 from .strategy import Stage
 
@@ -137,10 +138,19 @@ class Asking:
         self.stages, self.model, self.rung, self.check, self.costs = [], None, None, None, {}
         self.rungs = rungs
 
-    def start(self, budget, ratio, tolerance, capped):
-        """Set what may be spent; `ratio` is the cost of a gradient in trainings, `capped` whether the budget
-        is what retraining everything costs."""
-        self.budget, self.ratio, self.tolerance, self.capped = budget, ratio, tolerance, capped
+    def start(self, budget, tolerance, capped):
+        """Set what may be spent; `capped` says that it is what retraining everything costs."""
+        self.budget, self.tolerance, self.capped = budget, tolerance, capped
+
+    @cached_property
+    def unit_costs(self):
+        """The Costs of a training and of a gradient, measured when something first depends on them."""
+        return measured_costs(self.question.learner, self.question.circuit)
+
+    @property
+    def training_seconds(self):
+        """The time that one training takes when all cores work."""
+        return self.unit_costs.training / self.threads
 
     def note(self, what, trainings, why):
         """Note a stage that is done."""
@@ -151,7 +161,8 @@ class Asking:
         used = self.question.learner.used
         if rung.name not in self.costs:
             known = self.bank.of(self.question.learner, self.question.circuit).contains
-            self.costs[rung.name] = self.ratio * np.count_nonzero(~known(rung.bases(used, self.seed)))
+            missing = np.count_nonzero(~known(rung.bases(used, self.seed)))
+            self.costs[rung.name] = self.unit_costs.ratio * missing
         return self.costs[rung.name] + rung.retrained * self.leave_one_outs
 
     @cached_property

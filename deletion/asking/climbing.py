@@ -12,7 +12,7 @@ from ..models.gradient_model import RETRAINED, designed, gradient_model
 from ..predictions.calibrated import Calibrated
 from ..predictions.questions import Questions
 from ..sketch.measured import measured_calibration
-from ..trust.calibration import calibrate, calibration_sets
+from ..trust.calibration import calibrate, sets_of
 from .checking import checked, look_at_some
 from .expected import Expected
 
@@ -84,8 +84,11 @@ NEVER = np.inf, np.inf
 
 
 def climb(asking):
-    """Make one model after the other, as long as the next one promises more than it costs."""
-    while True:
+    """Make one model after the other, as long as the next one promises more than it costs.
+
+    Where a calibration set could not be trained, nothing tells one model from another: the first one stays.
+    """
+    while asking.calibration is None or asking.finite:
         best = best_rung(asking)
         if best is None:
             return
@@ -134,8 +137,8 @@ def calibration_of(asking):
     """Retrain random sets, once; until there is a model, nothing is estimated to change."""
     question = asking.question
     if asking.calibration is None and asking.calibration_count:
-        sets = calibration_sets(question.unit_count, asking.calibration_count, asking.seed)
-        asking.calibration = calibrate(question.learner, question.learner.over_units(sets), bank=asking.bank)
+        sets = sets_of(question.learner, asking.calibration_count, asking.seed)
+        asking.calibration = calibrate(question.learner, sets, bank=asking.bank)
     if asking.model is None:
         values = asking.calibration and measured_calibration(asking.calibration, question.circuit)
         asking.model = Unchanged(question.learner, question.value, values)
@@ -154,7 +157,7 @@ def make(asking, rung):
     vars(asking).pop("leave_one_outs", None)
     if asking.check is not None:
         asking.check = checked(asking, asking.check.numbers)
-    now, why = asking.expected().pooled, f"one gradient costs {asking.ratio:.3g} trainings"
+    now, why = asking.expected().pooled, f"one gradient costs {asking.unit_costs.ratio:.3g} trainings"
     if not now < expected:
         asking.model, asking.rung, asking.check = before
         why = f"expected error {now:.2g}: not better than before, and not used"
@@ -187,7 +190,7 @@ class Unchanged(Questions):
 
 class NoEffect:
     """The estimator of zero change, of so many elements."""
-    name = "no change"
+    name = "not estimated"
 
     def __init__(self, size):
         self.size = size

@@ -48,12 +48,12 @@ def measured_costs(learner, circuit):
         for _ in range(1 + REPEATS):      # the first time compiles
             block = recurrence.block(learner.states, weights)
             training.append(seconds_of(lambda: block.run(0, steps)) / TRAININGS)
-            gradient.append(seconds_of(lambda: there_and_back(one, steps)))
+            gradient.append(seconds_of(lambda: few_steps(one, steps)))
     scale = len(learner.steps) / steps
     return Costs(min(training[1:]) * scale, min(gradient[1:]) * scale)
 
 
-def there_and_back(one, steps):
+def few_steps(one, steps):
     """Take a Pass through the first steps and back."""
     walk = one.make()
     records = walk.forward(0, steps, keep=True)

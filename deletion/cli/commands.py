@@ -7,6 +7,7 @@ import logging
 import os
 import sys
 import time
+from dataclasses import asdict
 
 import numpy as np
 
@@ -71,17 +72,20 @@ def ask_command(options):
     learner = make(options.learner or DEFAULT_LEARNER, **factory_arguments(options))
     sets = {text: deletion_set(learner, text) for text in options.delete}
     limits = {"trainings": options.trainings, "seconds": options.seconds, "tolerance": options.tolerance}
-    rows, told = [], []
+    rows, told, data = [], [], {}
     for text in options.measure:
         answer = ask(learner, list(sets.values()), measurement(learner, text), weight=options.weight,
                      bank=options.bank, seed=options.seed, threads=options.threads, dry_run=options.dry_run,
                      progress=not options.quiet, **limits)
-        told.append(f"{text}: {answer if options.dry_run else answer.strategy}")
+        made = answer if options.dry_run else answer.strategy
+        told.append(f"{text}: {made}")
+        data[text] = asdict(made)
         if not options.dry_run:
+            data[text] |= {"trainings": made.trainings, "reached": made.reached}
             for k, (name, units) in enumerate(sets.items()):
                 rows += rows_of(answer.row(k), learner, text, name, units)
-    content = {"rows": rows, "strategy": told} if rows else {"estimate": told}
-    show(options.json, content, "\n\n".join(([prediction_table(rows)] if rows else []) + told))
+    content = {"estimates": data} if options.dry_run else {"rows": rows, "strategies": data}
+    show(options.json, content, "\n\n".join(([] if options.dry_run else [prediction_table(rows)]) + told))
     return 0
 
 

@@ -5,11 +5,11 @@ from typing import Callable, Optional
 import numpy as np
 
 from circuit import evaluate
-from circuit.analysis import joined_parts, only_jump
+from circuit.analysis import only_jump
 from circuit.blas import one_blas_thread
 from circuit.checks import checked_learner, whole_number
 from circuit.errors import LearnerError
-from circuit.reverse import vjp
+from circuit.reverse import vjps_of_parts
 
 from ..learner.learner import Learner
 
@@ -97,9 +97,9 @@ def cotangents(learner: Learner, panel: Optional[Callable] = None,
 def gradients_of(circuit, theta):
     """Return the gradient (q, parameters) of every element of a measurement's circuit at parameters theta."""
     rows = []
-    for part in joined_parts(circuit):
-        shape = part.shapes[part.outputs[0]]
+    for _, backward in vjps_of_parts(circuit):
+        shape = backward.inputs[0].shape
         units = np.eye(int(np.prod(shape))).reshape((-1,) + shape)
-        gradient, = evaluate(vjp(part, [0]), [units, theta])
+        gradient, = evaluate(backward, [units, theta])
         rows.append(np.broadcast_to(gradient, (len(units), len(theta))))
     return np.concatenate(rows)

@@ -23,17 +23,17 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from circuit import DomainError, evaluate
-from circuit.analysis import joined_parts, only_jump
+from circuit.analysis import only_jump
 from circuit.blas import one_blas_thread
 from circuit.checks import checked_learner, checked_threads, iterable, real_array
 from circuit.errors import LearnerError
 from circuit.progress import Progress
-from circuit.reverse import vjp
+from circuit.reverse import vjps_of_parts
 
 from ..learner.learner import Learner
 from .circuits import update_is_affine
-from .passes import Pass, run_passes
 from .compiled_walk import BASES
+from .passes import Pass, add_steps, run_passes, units_of_steps
 from .walk import walk
 
 ELEMENTS = {1: 0.36, 4: 0.6, 8: 0.84, 16: 1.0}
@@ -254,8 +254,7 @@ class Sums:
         self.value = np.zeros((count,) + self.shape)
         self.totals = np.zeros((1 + finite, count, elements, learner.unit_count))      # gradient, psi
         self.slopes = np.zeros((count, elements) + learner.schedule.shape) if by_step else None
-        self.units = learner.unit_of[learner.schedule.reshape(len(learner.steps), -1)]
-        self.pieces = list(pieces(measured))
+        self.units, self.backward = units_of_steps(learner), list(vjps_of_parts(measured))
 
     def passes(self):
         """Return the passes: for each a block of bases, and blocks of elements."""
@@ -277,10 +276,8 @@ class Sums:
 
         def collect(number, first, last, result):
             place = (bases, elements[number])      # one of them is a slice: an axis of lanes stays
-            # the last step first, so that memory changes no bit of the sums
-            units = (slice(None), self.units[first:last][::-1].reshape(-1))
             for total, slopes in zip(self.totals, result):
-                np.add.at(total[place], units, slopes[:, ::-1].reshape(len(slopes), -1))
+                add_steps(total[place], self.units[first:last], slopes)
             if self.slopes is not None:
                 self.slopes[place][:, first:last] = result[0].reshape(self.slopes[place][:, first:last].shape)
 
@@ -291,7 +288,7 @@ class Sums:
         """Return the gradient (lanes, parameters) of a slice of elements, or of one element at several
         bases."""
         gradients = []
-        for first, backward in self.pieces:
+        for first, backward in self.backward:
             shape = backward.inputs[0].shape
             size = int(np.prod(shape))
             units = np.eye(size).reshape((size,) + shape)
@@ -326,17 +323,6 @@ def together(elements):
         left = elements - sum(sizes)
         sizes.append(next((size for size in ELEMENTS if size >= left), max(ELEMENTS)))
     return sizes
-
-
-def pieces(measured):
-    """Yield (number of its first element, vector-Jacobian product) for each part of a measurement.
-
-    Joined measurements are taken apart again: the gradient of one passes only through its own gates.
-    """
-    first = 0
-    for part in joined_parts(measured):
-        yield first, vjp(part, [0])
-        first += int(np.prod(part.shapes[part.outputs[0]]))
 
 
 @contextmanager

@@ -4,6 +4,8 @@ from threading import Event
 from types import SimpleNamespace
 from typing import Callable, NamedTuple, Sequence
 
+import numpy as np
+
 from circuit.checks import whole_number
 
 from ..learner.replay import AT_ONCE, replay
@@ -28,6 +30,19 @@ class Pass(NamedTuple):
     turn: Callable
     collect: Callable
     backs: int
+
+
+def units_of_steps(learner):
+    """Return (steps, b): the number of the unit of each example of each step."""
+    return learner.unit_of[learner.schedule.reshape(len(learner.steps), -1)]
+
+
+def add_steps(total, units, slopes):
+    """Add what examples give at some steps, (lanes, steps, b), to the totals (lanes, units) of their `units`.
+
+    The last step is added first, so that memory, which decides which steps come together, changes no bit.
+    """
+    np.add.at(total, (slice(None), units[::-1].reshape(-1)), slopes[:, ::-1].reshape(len(slopes), -1))
 
 
 class Workers:

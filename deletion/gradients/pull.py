@@ -16,7 +16,7 @@ from taylor import TRAININGS
 
 from ..learner.learner import Learner
 from .circuits import update_is_affine
-from .passes import Pass, run_passes
+from .passes import Pass, add_steps, run_passes, units_of_steps
 from .walk import walk
 
 AT_ONCE = 32
@@ -73,12 +73,10 @@ def pull(learner: Learner, vectors: np.ndarray, *, finite_step: bool = True, mem
 
     Examples
     --------
-    >>> import numpy as np
     >>> from deletion import SGD, Learner
     >>> from deletion.gradients.pull import pull
-    >>> learner = Learner(np.zeros(1), np.array([1.0, 2.0, 6.0]), lambda w, x: (w[0] - x) ** 2, SGD(0.3),
-    ...                   np.tile(np.arange(3), (40, 1)))
-    >>> pull(learner, np.array([[1.0], [3.0]]), progress=False).slopes.round(3)
+    >>> learner = Learner([0.0], [1.0, 2.0, 6.0], lambda w, x: (w[0] - x) ** 2, SGD(0.3), [range(3)] * 40)
+    >>> pull(learner, [[1.0], [3.0]], progress=False).slopes.round(3)
     array([[-0.667, -0.333,  1.   ],
            [-2.   , -1.   ,  3.   ]])
     """
@@ -114,7 +112,7 @@ class Totals:
     def __init__(self, learner, vectors, finite):
         self.learner, self.vectors, self.finite, self.parameters = learner, vectors, finite, None
         self.sums = np.zeros((1 + finite, len(vectors), learner.unit_count))      # slopes, psi
-        self.units = learner.unit_of[learner.schedule.reshape(len(learner.steps), -1)]
+        self.units = units_of_steps(learner)
 
     def passes(self):
         """Return the passes; together they take all cotangents."""
@@ -128,10 +126,8 @@ class Totals:
             return [there.back(self.vectors[block]) for block in blocks]
 
         def collect(number, first, last, result):
-            # the last step first, so that memory changes no bit of the sums
-            units = (slice(None), self.units[first:last][::-1].reshape(-1))
             for total, part in zip(self.sums, result):
-                np.add.at(total[blocks[number]], units, part[:, ::-1].reshape(len(part), -1))
+                add_steps(total[blocks[number]], self.units[first:last], part)
 
         weights = np.ones(self.learner.example_count)
         return Pass(lambda: walk(self.learner, weights, self.finite), turn, collect, len(blocks))

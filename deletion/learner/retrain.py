@@ -104,7 +104,7 @@ def checked_downweights(learner, sets, weights, weight):
 
 def trained_or_kept(learner, downweights, bank, threads, progress):
     """Return trained parameters (trainings, parameters): from the bank, or else trained and kept there."""
-    if not hasattr(bank, "of"):
+    if isinstance(bank, type) or not hasattr(bank, "of"):
         raise LearnerError(f"bank: expected a Bank, such as Bank('folder'), got {bank!r:.60}")
     kept = bank.of(learner)
     keys = kept.keys(1.0 - downweights)
@@ -120,10 +120,17 @@ def trained_or_kept(learner, downweights, bank, threads, progress):
 
         try:
             theta = trained_without(learner, some, threads, progress, keep)
-        except DomainError as error:
-            raise DomainError(f"of {len(missing)} trainings that the bank does not hold: {error}") from None
+        except DomainError:
+            name_as_asked(learner, downweights, missing)
+            raise
         found |= {keys[number]: row for number, row in zip(missing, theta)}
     return np.stack([found[key] for key in keys])
+
+
+def name_as_asked(learner, downweights, missing):
+    """Raise the DomainError of the first trainings that fail, numbered among all that were asked for."""
+    for first in sorted({number - number % TRAININGS for number in missing}):
+        train_block(learner, learner.example_weights(downweights[first:first + TRAININGS]), first)
 
 
 def trained_without(learner, downweights, threads, progress, keep=lambda first, theta: None):

@@ -17,7 +17,7 @@ from ..predictions.calibrated import Calibrated
 from ..predictions.questions import Questions
 from ..sketch.measured import measured_calibration
 from ..storage.bank import Bank
-from ..trust.calibration import SETS, Calibration, calibrate, calibration_sets
+from ..trust.calibration import SETS, Calibration, calibrate, sets_of
 from .bases import Gradients, gradients_at, group_bases, level_bases, partition
 from .interactions import Interactions
 from .levels import Bases, Levels, fit_level, left_of_interactions, without_effect
@@ -239,8 +239,7 @@ def calibrated_by(learner, calibration, seed, bank):
     """Return the Calibration of random sets' parameters, or None."""
     if isinstance(calibration, Calibration):
         return calibration
-    sets = calibration_sets(int(learner.used.sum()), calibration, seed)
-    return calibrate(learner, learner.over_units(sets), bank=bank)
+    return calibrate(learner, sets_of(learner, calibration, seed), bank=bank)
 
 
 def self_terms_of(learner, measurement, self_terms, everything, groups, bank, threads):

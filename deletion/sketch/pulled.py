@@ -16,7 +16,7 @@ import numpy as np
 
 from circuit import evaluate
 from circuit.analysis import only_jump
-from circuit.checks import whole_number
+from circuit.checks import checked_learner, whole_number
 from circuit.errors import LearnerError
 from circuit.progress import working
 
@@ -26,7 +26,7 @@ from ..learner.learner import Learner
 from ..predictions.additive import Additive
 from ..predictions.calibrated import Calibrated
 from ..predictions.questions import Questions
-from ..trust.calibration import SETS, Calibration, calibrate, calibration_sets
+from ..trust.calibration import SETS, Calibration, calibrate, sets_of
 from .measured import measured_calibration
 
 
@@ -159,23 +159,22 @@ class PulledMeasured(Questions):
         return self._additive
 
 
-def refuse_for_cotangents(**given):
-    """Raise LearnerError for arguments that a sketch from the other side does not take."""
-    for name, value in given.items():
+def pulled(learner, cotangents, seed, calibration, threads, progress, **refused):
+    """Return the PulledSketch of a learner and Cotangents, with `calibration` random sets retrained.
+
+    Raises LearnerError for the arguments that only a sketch of directions takes, if any is not None.
+    """
+    for name, value in refused.items():
         if value is not None:
             raise LearnerError(f"{name}= is for sketches of directions; cotangents are pulled back in "
                                "memory, in this process and from the ordinary training")
-
-
-def pulled(learner, cotangents, seed, calibration, threads, progress):
-    """Return the PulledSketch of a learner and Cotangents, with `calibration` random sets retrained."""
-    size = learner.layout.size
+    size = checked_learner(learner).layout.size
     if cotangents.vectors.shape[1] != size:
         raise LearnerError(f"cotangents of {cotangents.vectors.shape[1]} parameters for a learner with "
                            f"{size}")
     count = SETS if calibration is None else whole_number(calibration, "the number of calibration sets", 0)
-    sets = calibration_sets(np.count_nonzero(learner.used), count, whole_number(seed, "a seed", 0))
+    sets = sets_of(learner, count, whole_number(seed, "a seed", 0))
     with working("precompute", progress):
         back = pull(learner, cotangents.vectors, threads=threads, progress=progress)
         return PulledSketch(learner, cotangents, back.parameters, back.finite, back.slopes,
-                            calibrate(learner, learner.over_units(sets)))
+                            calibrate(learner, sets))

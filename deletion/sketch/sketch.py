@@ -25,11 +25,11 @@ from ..storage.blocks import (
     DIRECTIONS_PER_BLOCK, Blocks, FolderBlocks, block_name, checked_dtype, to_storage)
 from ..storage.files import writing
 from ..storage.store import Folder
-from ..trust.calibration import ARRAYS, SETS, Calibration, calibrate, calibration_sets
+from ..trust.calibration import ARRAYS, SETS, Calibration, calibrate, sets_of
 from .estimate import Estimate, estimate
 from .identity import Identity, begun, reopened, require_finished, require_same_training, same_learner
 from .measured import Measured, coefficients_of, measured_calibration, measured_coordinates, parameters_at
-from .pulled import PulledSketch, pulled, refuse_for_cotangents
+from .pulled import PulledSketch, pulled
 from .push import Plan, push_all
 
 COORDINATES = 64
@@ -231,14 +231,13 @@ def precompute(learner: Learner, directions: Union[int, Directions, ArrayLike, C
     downweight : ArrayLike, optional
         (units,) real: the point of the expansion. Default: 0, the ordinary training.
     out : str or PathLike, optional
-        A folder for the sketch, in which a killed call continues. Default: in memory.
-    executor, threads : Executor, int, optional : what pushes blocks; by default as many threads as cores
+        A folder for the sketch, in which a killed call continues, to the same bits. Default: in memory.
+    executor, threads : concurrent.futures.Executor, int, optional
+        What pushes blocks of directions. Default: threads, as many as there are cores.
     dry_run : bool
         True makes nothing and returns an Estimate of time, disk and memory, measured on a few steps.
-    dtype : str
-        The stored format of coefficients: 'float64', or 'float32', which takes half of the space.
-    progress : bool
-        False prints nothing on stderr.
+    dtype, progress : str, bool
+        Coefficients are stored as 'float64', or as 'float32', half as large. False prints nothing on stderr.
 
     Returns
     -------
@@ -258,8 +257,8 @@ def precompute(learner: Learner, directions: Union[int, Directions, ArrayLike, C
     """
     degree, dtype, threads = kept_degree(degree), checked_dtype(dtype), checked_threads(threads)
     if isinstance(directions, Cotangents):
-        refuse_for_cotangents(out=out, executor=executor, downweight=downweight, dry_run=dry_run or None)
-        return pulled(checked_learner(learner), directions, seed, calibration, threads, progress)
+        return pulled(learner, directions, seed, calibration, threads, progress, out=out, executor=executor,
+                      downweight=downweight, dry_run=dry_run or None)
     psi, seed = chosen(checked_learner(learner), directions, design, degree, seed)
     plan = planned(learner, psi, degree, seed, downweight, calibration)
     with working("precompute", progress):
@@ -289,8 +288,7 @@ def planned(learner, directions, degree, seed, downweight, calibration):
                            "which leaves a negative weight")
     if calibration is None:
         calibration = 0 if base.any() else SETS
-    sets = learner.over_units(calibration_sets(np.count_nonzero(learner.used), calibration, seed or 0))
-    return Plan(learner, directions, degree, base, sets)
+    return Plan(learner, directions, degree, base, sets_of(learner, calibration, seed or 0))
 
 
 def in_memory(plan, dtype, **how):

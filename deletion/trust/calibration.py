@@ -40,6 +40,11 @@ def calibration_sets(units, count, seed):
     return downweights
 
 
+def sets_of(learner, count, seed):
+    """Return downweights (count, units) of random sets of the units that a learner's steps use."""
+    return learner.over_units(calibration_sets(np.count_nonzero(learner.used), count, seed))
+
+
 @dataclass(frozen=True)
 class Calibration:
     """Exact retrainings.

@@ -1,10 +1,15 @@
 """One call that answers: exact where it says so, within its limits, and as near as it says."""
+import re
+
 import numpy as np
 import pytest
 from learners import logistic
 
-from deletion import Adam, Asked, Bank, LearnerError, ask, retrain
-from deletion.asking import ask as module
+from circuit import sqrt
+from deletion import SGD, Adam, Asked, Bank, Learner, LearnerError, ask, retrain
+from deletion.asking import asking as module
+from deletion.asking.answers import after_check
+from deletion.asking.checking import Check
 from deletion.asking.costs import Costs
 from deletion.asking.strategy import AskEstimate
 from deletion.trust.verdict import NOT, TRUST
@@ -64,22 +69,28 @@ def test_never_more_than_the_trainings_given(one, trainings):
     assert np.array_equal(p.value[retrained], true[retrained])
     assert sum(p.strategy.sets.values()) == 150 and p.value.shape == (150, 2)
     if trainings < 8:      # nothing but retraining can be paid
-        assert set(p.source) == {"retrained", "no change"} and len(retrained) == trainings
-        assert p.verdict[p.source.index("no change")] == NOT
+        assert set(p.source) == {"retrained", "not estimated"} and len(retrained) == trainings
+        assert p.verdict[p.source.index("not estimated")] == NOT
     if trainings >= 20:
         assert error(p, true, two(one.trained)) < 0.5
 
 
-@pytest.mark.parametrize("size", [1, 6, 24])
-@pytest.mark.parametrize("tolerance", [0.5, 0.2, 0.05])
-def test_a_tolerance_is_reached_for_at_most_little_more_than_retraining_everything(one, size, tolerance):
-    """Each of these is one event of a probability of at least 90%; the seeds were not chosen."""
-    sets = random_sets(200, size, 2)
-    p = answer(one, sets, tolerance=tolerance)
-    distinct = len({tuple(sorted(s)) for s in sets})
-    assert p.strategy.reached and p.strategy.error <= tolerance
-    assert p.strategy.trainings <= 1.05 * distinct
-    assert error(p, retrain(one, sets, two, progress=False), two(one.trained)) <= 1.25 * tolerance
+def test_a_tolerance_is_reached_for_little_more_than_retraining_everything_costs(one):
+    """It is to be reached in 90% of questions. Of 27, fewer than 20 would be reached once in 250 times if 90%
+    were true (binomial, independent). What `ask` says of the cost and of its own error always holds.
+    """
+    reached = 0
+    for seed in (11, 12, 13):
+        for size in (1, 6, 24):
+            for tolerance in (0.5, 0.2, 0.05):
+                sets = random_sets(200, size, seed)
+                p = answer(one, sets, tolerance=tolerance, seed=seed)
+                distinct = len({tuple(sorted(s)) for s in sets})
+                assert p.strategy.trainings <= 1.05 * distinct
+                assert p.strategy.reached == (p.strategy.error <= tolerance)
+                true = retrain(one, sets, two, progress=False)
+                reached += error(p, true, two(one.trained)) <= tolerance
+    assert reached >= 20
 
 
 def test_intervals_hold_the_truth(one):
@@ -140,16 +151,49 @@ def test_the_strategy_says_what_was_done(one):
     assert 0.0 < p.strategy.error < 1.0 and p.strategy.calibration == 96
 
 
-def test_sets_unlike_random_ones_are_found_out(one):
-    """Sets chosen by the label are far from random ones. A check of a tenth of them says so."""
-    y = np.array([example[1] for example in one.examples])
-    members = np.flatnonzero(y > 0)
+def test_a_check_tells_how_the_estimate_does_on_the_sets_asked_about(one):
+    """Sets chosen by the label are predicted worse than random ones of their size. What a tenth of them say
+    is within a factor of two of the error of all, and every answer that is estimated repeats it."""
+    members = np.flatnonzero([example[1] > 0 for example in one.examples])
     sets = [np.delete(members, k).tolist() for k in range(len(members))]
     p = answer(one, sets, trainings=30)
-    estimated = [k for k, source in enumerate(p.source) if source not in ("retrained", "no change")]
+    estimated = [k for k, source in enumerate(p.source) if source == "finite step"]
     true = retrain(one, sets, two, progress=False)
     off = np.abs(p.value - true)[estimated].sum() / np.abs(true - two(one.trained))[estimated].sum()
-    assert off < 0.4 or all(p.verdict[k] != TRUST for k in estimated)
+    check, = [stage for stage in p.strategy.stages if stage.what == "check"]
+    said = float(re.search(r"off by ([0-9.e+-]+) of the change", check.why).group(1))
+    assert len(estimated) > 20 and off / 2.0 < said < 2.0 * off
+    assert all("drawn at random" in " ".join(p.reasons[k]) for k in estimated)
+
+
+def test_a_check_widens_intervals_and_withdraws_trust():
+    check = Check(np.arange(9), 0.6, 0.1, 2.0, 3.0)
+    verdict, reasons = after_check(check, TRUST, ("calibrated",))
+    assert verdict == NOT and "9 of the sets asked about" in reasons[0] and "60% of the change" in reasons[0]
+    assert after_check(check._replace(error=0.3), TRUST, ("calibrated",))[0] == TRUST
+    assert after_check(check._replace(error=0.3), NOT, ("far",))[1][0] == "far"
+    assert after_check(None, TRUST, ("calibrated",)) == (TRUST, ("calibrated",))
+
+
+def test_nothing_is_measured_where_nothing_depends_on_it(one, monkeypatch):
+    """Few sets are retrained without compiling a pass back first."""
+    def refused(learner, circuit):
+        raise AssertionError("costs were measured")
+
+    monkeypatch.setattr(module, "measured_costs", refused)
+    assert answer(one, [[1], [2]]).source == ["retrained"] * 2
+    assert answer(one, [[1], [2]], trainings=5).source == ["retrained"] * 2
+
+
+def test_where_a_calibration_set_cannot_be_trained_one_estimate_stays_and_none_is_trusted():
+    """Half of the examples push one way and half the other: without two of a half more than of the other, the
+    second step takes the square root of a number below zero."""
+    x = np.repeat([1.0, -1.0], 30)
+    learner = Learner([1.0], list(x), lambda w, x: sqrt(w[0]) * x, SGD(60.0), [range(60)] * 2)
+    p = ask(learner, [[k] for k in range(60)], lambda w: w[0], trainings=30, progress=False)
+    estimated = [k for k, source in enumerate(p.source) if source != "retrained"]
+    assert len(estimated) >= 20 and p.interval is None
+    assert {p.verdict[k] for k in estimated} == {NOT} and len(p.strategy.stages) <= 3
 
 
 def test_as_a_method(one):
@@ -164,7 +208,7 @@ def test_as_a_method(one):
 @pytest.mark.parametrize("options, words", [
     ({"trainings": 0}, "trainings is a limit above 0"), ({"seconds": -1.0}, "seconds is a limit"),
     ({"tolerance": "x"}, "tolerance"), ({"level": 1.0}, "level"), ({"seed": -1}, "seed"),
-    ({"bank": 3}, "expected a Bank"), ({"calibration": -1}, "calibration"), ({"threads": 0}, "threads"),
+    ({"bank": 3}, "expected a Bank"), ({"calibration": 23}, ">= 24"), ({"threads": 0}, "threads"),
     ({"weight": 2.0}, "weight"), ({"trainings": float("nan")}, "trainings")])
 def test_limits_that_make_no_sense(one, options, words):
     with pytest.raises(LearnerError, match=words):

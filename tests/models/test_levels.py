@@ -57,11 +57,22 @@ def curved(h):
     return np.exp(2.0 * h.mean()) * (3.0 + h @ np.linspace(-1.0, 1.0, UNITS))
 
 
-def test_a_function_that_bends_with_the_size_is_followed_at_its_levels_and_between_them():
+def test_a_function_of_the_size_alone_is_exact_at_its_levels():
+    """All bases of a level agree then, so that nothing is shrunk."""
+    def function(h):
+        return np.exp(3.0 * h.mean())
+
+    estimator = model(function)
+    assert [round(level.share * UNITS) for level in estimator.levels.levels] == [4, 12]
+    assert off(model(function, shares=()), function, random_h(12)) > 0.2
+    for size in (4, 12):
+        assert off(estimator, function, random_h(size)) < 1e-12
+
+
+def test_what_bends_with_the_size_is_followed_at_the_levels_and_between_them():
     with_levels, without = model(curved), model(curved, shares=())
     for size in (4, 8, 12):
-        assert off(with_levels, curved, random_h(size)) < 0.5 * off(without, curved, random_h(size))
-    assert off(with_levels, curved, random_h(1)) < 0.1
+        assert off(with_levels, curved, random_h(size)) < off(without, curved, random_h(size))
 
 
 @pytest.mark.parametrize("groups", [0, 5])

@@ -174,7 +174,7 @@ def test_accuracy_scores_against_retraining(tmp_path):
     for what in ("sum of exact leave-one-outs", "sphere, median of means", "pairs, least squares",
                  "exact degree 1", "most influential", "resampled banks"):
         assert what in result.stdout
-    assert list((tmp_path / "bank").glob("*.npy"))
+    assert list((tmp_path / "bank").glob("*.trainings"))
     assert script("benchmarks.accuracy", "everything").returncode == 2
 
 

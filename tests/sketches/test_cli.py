@@ -124,6 +124,25 @@ def test_validation_retrains_exactly(sketch, letters):
     assert code == 1 and "correlation" in text and error.count("check failed") == 2
 
 
+def test_asking_needs_no_sketch(sketch, tmp_path):
+    asked = ["ask", "--steps", "40", "--delete", "a*", "--delete", "#3", "--measure", "loss:rufus",
+             "--measure", "loss:max", "--bank", tmp_path / "bank", "--quiet"]
+    code, estimated, _ = sketch(*asked, "--dry-run", "--json")
+    first = json.loads(estimated)["estimates"]["loss:rufus"]
+    assert code == 0 and first["sets"] == 2 and first["first"] == "retraining every set"
+    code, printed, _ = sketch(*asked, "--json")
+    content, learner = json.loads(printed), names(steps=40)
+    sets = [selection.deletion_set(learner, text) for text in ("a*", "#3")]
+    true = retrain(learner, sets, learner.loss_on("rufus"), progress=False)
+    rows = [row for row in content["rows"] if row["measurement"] == "loss:rufus"]
+    assert code == 0 and np.allclose([row["predicted"] for row in rows], true, rtol=1e-12)
+    assert {row["source"] for row in rows} == {"retrained"}
+    costs = [content["strategies"][text]["trainings"] for text in ("loss:rufus", "loss:max")]
+    assert costs == [2, 0]      # the second measurement finds both trainings in the bank
+    code, table, _ = sketch(*asked)
+    assert code == 0 and "2 of 2 sets from the bank" in table and "verdict" in table
+
+
 def test_measuring_and_saving(sketch, letters, tmp_path):
     code, text, _ = sketch("measure", letters, "--measure", "loss:max", "--save", tmp_path / "c.npz",
                            "--json")
@@ -271,6 +290,12 @@ AGAIN = ["precompute", "--steps", "40", "--directions", "24", "--degree", "2", "
 def test_a_mistake_gets_one_line_and_code_2(sketch, folder, arguments, words):
     code, text, error = sketch(*(folder if x == "FOLDER" else x for x in arguments))
     assert code == 2 and not text and words in error and error.startswith("sketch: error: ")
+    assert error.count("\n") == 1
+
+
+def test_wrong_limits_get_one_line_and_code_2(sketch):
+    code, _, error = sketch("ask", "--steps", 5, "--delete", "#1", "--measure", "loss:max", "--trainings", 0)
+    assert code == 2 and error.startswith("sketch: error: trainings is a limit above 0: expected one number")
     assert error.count("\n") == 1
 
 
