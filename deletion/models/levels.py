@@ -4,7 +4,7 @@ Deleting many units changes what each of them contributes. A level is a share x 
 random sets h_k of that size the units' finite steps psi_k show it. With self-terms S, finite steps psi(0) of
 the ordinary training and interactions M (0 without groups), the change by a set h of share x is
 
-    h . S + kappa(x) h' M h / 2 + (h - x) . D(x) + x^2 phi(x)
+    h . S + kappa(x) h' M h / 2 + (h - x) . D(x) + x min(x, last level) phi(x)
 
     kappa(level) = what least squares of psi_k - psi(0) on M h_k leaves of the interactions,
     D(level) = c (mean over its bases of psi_k - psi(0) - kappa M h_k),
@@ -13,10 +13,11 @@ the ordinary training and interactions M (0 without groups), the change by a set
 where h - x subtracts x from every entry. Interactions found beside the ordinary training fade with the size;
 what they say of the units' contributions at a level needs no bases of the level, so that D, which does, has
 only the rest to say. kappa and D are linear in x between levels, from 1 and 0 at x = 0, and phi as well; all
-are constant beyond the last level, and phi before the first. The shrinkage c is what predicts bases held out
-of a level best. phi corrects a mean that the self-terms miss, and adds noise where they miss none: it is kept
-only if bases held out are predicted better with it. So is the whole level; if it is
-the last, kappa is 1 there, and D and phi are 0.
+are constant beyond the last level, and phi before the first. Beyond the last level nothing says that the
+change goes on bending, so that the mean grows with x and no longer with x^2. The shrinkage c is what predicts
+bases held out of a level best. phi corrects a mean that the self-terms miss, and adds noise where they miss
+none: it is kept only if bases held out are predicted better with it. So is the whole level; if it is the
+last, kappa is 1 there, and D and phi are 0.
 """
 from typing import NamedTuple
 
@@ -178,7 +179,8 @@ class Levels:
         left, parts = np.array([level.left for level in self.levels]), self.parts(x)
         curvature = np.stack([np.interp(x, self.shares, each)
                               for each in np.transpose([level.curvature for level in self.levels])], axis=1)
-        change = (parts[:, :1] + parts[:, 1:] @ left[:, None]) * inside + x[:, None] ** 2 * curvature
+        bend = (x * np.minimum(x, self.shares[-1]))[:, None] * curvature
+        change = (parts[:, :1] + parts[:, 1:] @ left[:, None]) * inside + bend
         for number, level in enumerate(self.levels):
             part = h @ level.slopes - x[:, None] * level.slopes.sum(axis=0)
             change += parts[:, number + 1, None] * part

@@ -75,6 +75,22 @@ def test_what_bends_with_the_size_is_followed_at_the_levels_and_between_them():
         assert off(with_levels, curved, random_h(size)) < off(without, curved, random_h(size))
 
 
+def saturating(h):
+    """Deleting more makes every further deletion count for less."""
+    return -np.expm1(-4.0 * h.mean())
+
+
+def test_beyond_the_last_level_the_mean_goes_on_as_it_does_between_nothing_and_that_level():
+    """The change at the level times the ratio of the sizes, for a function of the size alone. It is nearer to
+    the truth than the self-terms, where a parabola through the level would go on to another sign."""
+    with_level, without = model(saturating, shares=(0.2,)), model(saturating, shares=())
+    for size in (12, 24, 40):
+        h = random_h(size, 20)
+        assert np.allclose(with_level(Sets.of(h)).change[:, 0], size / 8.0 * saturating(random_h(8, 1)[0]),
+                           rtol=1e-12)
+        assert off(with_level, saturating, h) < off(without, saturating, h)
+
+
 @pytest.mark.parametrize("groups", [0, 5])
 def test_right_in_the_mean_over_its_own_bases(groups):
     """Of every level whose phi was kept; at least one is."""
