@@ -195,18 +195,8 @@ class Circuit:
         Circuit
             A circuit with all inputs of this one and these outputs.
         """
-        first, outputs = len(self.inputs), self.outputs if outputs is None else outputs
-        needed = set(outputs)
-        for number in range(first + len(self.entries) - 1, first - 1, -1):
-            if number in needed:
-                needed.update(self.entries[number - first].inputs)
-        place, entries = {i: i for i in range(first)}, []
-        for number, entry in enumerate(self.entries, first):
-            if number in needed:
-                place[number] = first + len(entries)
-                entries.append(Entry(entry.gate, tuple(place[i] for i in entry.inputs), entry.parameters,
-                                     entry.shape, entry.kind))
-        return Circuit(self.inputs, tuple(entries), tuple(place[i] for i in outputs))
+        outputs = self.outputs if outputs is None else outputs
+        return Circuit(self.inputs, *pruned(len(self.inputs), self.entries, outputs))
 
     def gate_counts(self) -> dict:
         """Count the gates.
@@ -265,6 +255,20 @@ class Circuit:
 
     def __repr__(self):
         return f"<circuit ({self.signature()}) of {len(self.entries)} gates, {self.flops():,} flops>"
+
+
+def pruned(first, entries, outputs):
+    """(the entries that outputs need, the outputs' new numbers); the gates write wires from `first` on."""
+    needed = set(outputs)
+    for number in range(max(needed, default=0), first - 1, -1):
+        if number in needed:
+            needed.update(entries[number - first].inputs)
+    place, kept = {i: i for i in range(first)}, []
+    for number in sorted(i for i in needed if i >= first):
+        entry, place[number] = entries[number - first], first + len(kept)
+        kept.append(Entry(entry.gate, tuple(place[i] for i in entry.inputs), entry.parameters, entry.shape,
+                          entry.kind))
+    return tuple(kept), tuple(place[i] for i in outputs)
 
 
 def table(circuit):

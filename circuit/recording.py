@@ -4,7 +4,7 @@ from typing import Callable
 from . import shapes
 from .errors import CircuitError
 from .gates.gate import gate_result
-from .ir import Circuit, Entry, Input
+from .ir import Circuit, Entry, Input, pruned
 from .wire import Wire, lifted
 
 
@@ -67,10 +67,13 @@ class Recorder:
     def record(self, gate, inputs, parameters):
         """Append one gate and return the wire it writes."""
         inputs = [lifted(x, self) for x in inputs]
-        entry = Entry(gate, tuple(x.index for x in inputs), parameters,
-                      *gate_result(gate, [x.shape for x in inputs], [x.kind for x in inputs], parameters))
-        self.entries.append(entry)
-        self.wires.append(Wire(self, len(self.wires), entry.shape, entry.kind))
+        shape, kind = gate_result(gate, [x.shape for x in inputs], [x.kind for x in inputs], parameters)
+        return self.append(gate, inputs, parameters, shape, kind)
+
+    def append(self, gate, inputs, parameters, shape, kind):
+        """Append a gate whose result is known to have this shape and kind."""
+        self.entries.append(Entry(gate, tuple(x.index for x in inputs), parameters, shape, kind))
+        self.wires.append(Wire(self, len(self.wires), shape, kind))
         return self.wires[-1]
 
     def inline(self, circuit, inputs):
@@ -78,12 +81,13 @@ class Recorder:
         wires = [lifted(x, self) for x in inputs]
         circuit.check_inputs([(w.shape, w.kind) for w in wires])
         for entry in circuit.entries:
-            wires.append(self.record(entry.gate, [wires[i] for i in entry.inputs], entry.parameters))
+            wires.append(self.append(entry.gate, [wires[i] for i in entry.inputs], entry.parameters,
+                                     entry.shape, entry.kind))
         return wires
 
     def circuit(self, outputs):
-        """The Circuit of what is recorded, with these wires as outputs."""
-        return Circuit(self.inputs, tuple(self.entries), tuple(w.index for w in outputs))
+        """The Circuit of what these wires need of all that is recorded."""
+        return Circuit(self.inputs, *pruned(len(self.inputs), self.entries, [w.index for w in outputs]))
 
 
 def record(function: Callable, *inputs: Input) -> Circuit:
@@ -126,4 +130,4 @@ def record(function: Callable, *inputs: Input) -> Circuit:
     if any(x is None or isinstance(x, (tuple, list, dict, str)) for x in outputs):
         raise CircuitError(
             f"the recorded function: expected a wire, or a flat tuple or list of them, got {outputs!r:.100}")
-    return recorder.circuit([lifted(x, recorder) for x in outputs]).pruned()
+    return recorder.circuit([lifted(x, recorder) for x in outputs])

@@ -8,8 +8,8 @@ from math import prod
 from typing import Sequence, Union
 
 from .errors import CircuitError
-from .ir import Circuit
-from .recording import Recorder, integer, real, record
+from .ir import Circuit, Input
+from .recording import Recorder
 from .shapes import several, whole
 from .wire import lifted, widened
 
@@ -49,8 +49,13 @@ def gradient(circuit: Circuit, wrt: Union[int, Sequence[int]] = (0,), of: int = 
     """
     wrt = _checked(circuit, wrt, of)
     recorder = Recorder(circuit.inputs)
-    wires = recorder.inline(circuit, recorder.wires[:len(circuit.inputs)])
-    cotangents = {circuit.outputs[of]: lifted(1.0, recorder)}
+    wires = recorder.inline(circuit, recorder.wires)
+    gradients = swept(circuit, wires, {circuit.outputs[of]: lifted(1.0, recorder)}, wrt)
+    return recorder.circuit([wires[i] for i in circuit.outputs] + gradients)
+
+
+def swept(circuit, wires, cotangents, wrt):
+    """The cotangents of a circuit's inputs `wrt`, from those of some of its wires.   wires: all of them"""
     for number in range(len(wires) - 1, len(circuit.inputs) - 1, -1):
         entry = circuit.entries[number - len(circuit.inputs)]
         if number not in cotangents or entry.kind != "real":
@@ -63,8 +68,8 @@ def gradient(circuit: Circuit, wrt: Union[int, Sequence[int]] = (0,), of: int = 
         for i, part in zip(entry.inputs, parts):
             if part is not None:
                 cotangents[i] = cotangents[i] + part if i in cotangents else part
-    gradients = [cotangents[i] if i in cotangents else _zeros(circuit.inputs[i].shape, recorder) for i in wrt]
-    return recorder.circuit([wires[i] for i in circuit.outputs] + gradients).pruned()
+    return [cotangents[i] if i in cotangents else _zeros(circuit.inputs[i].shape, wires[i].recorder)
+            for i in wrt]
 
 
 def vjp(circuit: Circuit, wrt: Sequence[int]) -> Circuit:
@@ -86,7 +91,7 @@ def vjp(circuit: Circuit, wrt: Sequence[int]) -> Circuit:
     Raises
     ------
     CircuitError
-        If an input with that number does not exist or is not real.
+        If an input with that number does not exist or is not real, or an output is not real.
 
     Examples
     --------
@@ -96,22 +101,21 @@ def vjp(circuit: Circuit, wrt: Sequence[int]) -> Circuit:
     >>> vjp(square, [0])([1.0, 10.0], [3.0, 4.0])
     array([ 6., 80.])
     """
-    cotangents = [real(*circuit.shapes[i]) for i in circuit.outputs]
-    inputs = [(real if x.kind == "real" else integer)(*x.shape, name=x.name) for x in circuit.inputs]
-
-    def product(*wires):
-        outputs = circuit(*wires[len(cotangents):])
-        outputs = outputs if isinstance(outputs, tuple) else (outputs,)
-        return sum((a * y).sum() for a, y in zip(wires, outputs))
-
-    weighted = record(product, *cotangents, *inputs)
-    slope = gradient(weighted, wrt=[len(cotangents) + i for i in wrt])
-    return slope.pruned(slope.outputs[1:])
+    wrt = _real_inputs(circuit, wrt)
+    for i, k in enumerate(circuit.outputs):
+        if circuit.kinds[k] != "real":
+            raise CircuitError(f"output {i} consists of whole numbers, which have no cotangents")
+    recorder = Recorder([Input(f"cotangent{i}", circuit.shapes[k], "real")
+                         for i, k in enumerate(circuit.outputs)] + list(circuit.inputs))
+    count = len(circuit.outputs)
+    wires, cotangents = recorder.inline(circuit, recorder.wires[count:]), {}
+    for number, given in zip(circuit.outputs, recorder.wires[:count]):
+        cotangents[number] = cotangents[number] + given if number in cotangents else given
+    return recorder.circuit(swept(circuit, wires, cotangents, wrt))
 
 
 def _checked(circuit, wrt, of):
     """wrt as a tuple of ints: numbers of real inputs, if `of` is the number of a scalar output."""
-    wrt = tuple(whole(i, "the number of an input") for i in several(wrt))
     if not 0 <= whole(of, "the number of an output") < len(circuit.outputs):
         raise CircuitError(
             f"there is no output {of}: the circuit has outputs 0 to {len(circuit.outputs) - 1}")
@@ -119,6 +123,12 @@ def _checked(circuit, wrt, of):
     if shape != ():
         raise CircuitError(f"the gradient is taken of a scalar, and output {of} has shape {shape}; sum or "
                            "weight it first")
+    return _real_inputs(circuit, wrt)
+
+
+def _real_inputs(circuit, wrt):
+    """wrt as a tuple of ints, if they are numbers of real inputs."""
+    wrt = tuple(whole(i, "the number of an input") for i in several(wrt))
     for i in wrt:
         if not 0 <= i < len(circuit.inputs) or circuit.inputs[i].kind != "real":
             raise CircuitError(

@@ -20,6 +20,7 @@ from .learner.retrain import retrain
 from .directions.cotangents import Cotangents, cotangents
 from .directions.directions import Directions, given, haar, mixture, pairs, sphere
 from .predictions.prediction import Prediction
+from .trust.kinds import Order
 from .sketch.measured import Measured
 from .sketch.pulled import PulledMeasured, PulledSketch
 from .sketch.merge import merge
@@ -38,7 +39,7 @@ __all__ = [
     "Adam", "Answer", "ask", "Asked", "Bank", "Cotangents", "cotangents", "Directions", "DoesNotApply",
     "given", "gradient_model", "GradientModel", "haar", "InputError", "Learner", "LearnerError",
     "LeaveOneOuts", "LinearDecay", "load", "Measured", "merge", "Method", "mixture", "ModelLoss",
-    "Momentum", "NoChange", "Objective", "pairs", "precompute", "Prediction", "PulledMeasured",
+    "Momentum", "NoChange", "Objective", "Order", "pairs", "precompute", "Prediction", "PulledMeasured",
     "PulledSketch", "retrain", "Retraining", "SGD", "Sketch", "Sketched", "SketchedModel", "sphere",
     "stability", "Stability", "StoreError", "Strategy",
 ]

@@ -147,6 +147,20 @@ class NameLearner(Learner):
     measurements = {"loss": loss_on, "probability": probability_of}
     """What `named_measurement` understands."""
 
+    def kinds(self) -> dict[str, list[set]]:
+        """Return the kinds of sets of names that are asked about: names with a letter, and of a length.
+
+        Returns
+        -------
+        dict
+            {"letter": ..., "length": ...}: a set of labels for every unit, as `precompute` takes them.
+        """
+        letters, lengths = ([set() for _ in range(self.unit_count)] for _ in range(2))
+        for name, unit in zip(self.documents, self.unit_of):
+            letters[unit].update(name)
+            lengths[unit].add(len(name))
+        return {"letter": letters, "length": lengths}
+
     def named_measurement(self, text: str) -> DocumentLoss | DocumentProbability | None:
         """Return the measurement that a text names.
 

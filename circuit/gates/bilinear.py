@@ -46,6 +46,7 @@ def einsum_sizes(spec, a, b):
     return sizes
 
 
+@lru_cache(maxsize=4096)
 def _einsum_shape(a, b, spec):
     einsum_letters(spec)
     sizes = einsum_sizes(spec, a, b)

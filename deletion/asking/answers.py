@@ -31,7 +31,7 @@ def assembled(asking):
                    sampling=rows(estimated.sampling), truncation=rows(estimated.truncation), source=sources,
                    verdict=estimated.verdict and [estimated.verdict[k] for k in place],
                    reasons=[estimated.reasons[k] for k in place] if estimated.verdict else estimated.reasons,
-                   strategy=strategy)
+                   kind=estimated.kind and [estimated.kind[k] for k in place], strategy=strategy)
 
 
 def exact_prediction(asking):

@@ -26,8 +26,10 @@ from ..directions.directions import UNITARILY_INVARIANT
 from ..learner.retrain import retrain
 from ..sketch.estimate import size
 from ..sketch.merge import merge
+from ..sketch.pulled import PulledSketch
 from ..sketch.sketch import load, precompute
 from ..storage.arrays import other_forms
+from ..storage.bank import checked_bank
 from ..storage.blocks import roots
 from ..storage.store import Folder
 
@@ -99,7 +101,7 @@ def precompute_command(options):
     start = time.perf_counter()
     made = precompute(learner, options.directions, options.degree, options.seed, design=options.design,
                       out=options.out, threads=options.threads, dtype=options.dtype, dry_run=options.dry_run,
-                      progress=not options.quiet)
+                      bank=options.bank, progress=not options.quiet)
     if options.dry_run:
         content = vars(made) | {"seconds": made.seconds, "core_seconds": made.core_seconds}
         show(options.json, content, str(made))
@@ -147,8 +149,8 @@ def description(facts, manifest):
 
 def summary(folder):
     """The facts of a folder that are of interest to people."""
-    shown = ("directions", "design", "seed", "degree", "units", "parameters", "dtype")
-    return {name: folder.facts[name] for name in shown} | {
+    shown = ("cotangents", "directions", "design", "seed", "degree", "units", "parameters", "dtype")
+    return {name: folder.facts[name] for name in shown if name in folder.facts} | {
         "blocks": folder.block_count, "finished": len(folder.finished()), "bytes": folder.size(),
         "core_seconds": round(folder.seconds(), 3)}
 
@@ -165,12 +167,19 @@ def open_sketch(options):
     else:
         raise LearnerError(
             f"{options.folder} does not say how to make its learner: give --learner module:function")
-    return load(options.folder, learner), {text: measurement(learner, text) for text in options.measure}
+    sketch = load(options.folder, learner)
+    if isinstance(sketch, PulledSketch) and getattr(options, "decoder", None):
+        raise LearnerError(f"--decoder {options.decoder}: {options.folder} holds cotangents, which are not "
+                           "decoded; leave it out")
+    return sketch, {text: measurement(learner, text) for text in options.measure}
 
 
 def measure_command(options):
     """Measure the trained model, and the size of each order's effect."""
     sketch, measurements = open_sketch(options)
+    if isinstance(sketch, PulledSketch):
+        raise LearnerError(f"{options.folder} holds cotangents, and no coefficients along directions to "
+                           "show: ask for predictions, with the command predict or validate")
     invariant = sketch.directions.design in UNITARILY_INVARIANT
     factors = roots(sketch.directions.dimension, sketch.degree) if invariant else 1.0
     rows, saved = [], {}
@@ -215,7 +224,8 @@ def validate_command(options):
     sets = {text: deletion_set(learner, text) for text in options.delete or ()}
     count = options.sets or (0 if sets else 20)
     sets |= sampled_sets(learner, count, options.size, options.seed)
-    theta = retrain(learner, list(sets.values()), threads=options.threads, progress=not options.quiet)
+    theta = retrain(learner, list(sets.values()), threads=options.threads, bank=checked_bank(options.bank),
+                    progress=not options.quiet)
     rows, scores = [], []
     for text, measure in measurements.items():
         measured = sketch.measure(measure, options.threads)

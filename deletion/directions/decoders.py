@@ -212,15 +212,19 @@ def likeliest(fits):
 
 
 class FirstOrder:
-    """Degree 1 exactly, T_1(h) = -h . gradient; other degrees and standard errors from another decoder.
+    """Degree 1 from a gradient, T_1(h) = -h . gradient; the rest from another decoder, standard errors too.
 
     decoder    a function that makes the decoder from (directions, coefficients)
     gradient   (n, q): the gradient of the measurements in the units' weights
+    exact      False adds to degree 1 what the directions show of the gradient's error
     """
 
-    def __init__(self, decoder, directions, coefficients, gradient):
+    def __init__(self, decoder, directions, coefficients, gradient, exact=True):
         others = coefficients.copy()
-        others[:, 0] = 0.0      # every decoder gives degree 1 of zero coefficients as zero, with no error
+        if exact:
+            others[:, 0] = 0.0      # every decoder gives degree 1 of zero coefficients as zero, with no error
+        else:
+            others[:, 0] += directions.psi @ gradient
         self.decoder, self.gradient = decoder(directions, others), gradient
         self.name = self.decoder.name
 
@@ -230,7 +234,8 @@ class FirstOrder:
 
     def __call__(self, sets, errors=True):
         others, first = self.decoder(sets, errors), -(sets.sparse(len(self.gradient)) @ self.gradient)
-        by_order = np.concatenate([first[:, None], others.terms[:, 1:]], axis=1)
+        by_order = others.terms.copy()
+        by_order[:, 0] += first
         return Estimates(by_order, others.change + first, others.error)
 
 

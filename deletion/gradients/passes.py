@@ -25,11 +25,14 @@ class Pass(NamedTuple):
         collect(number, first, last, result) takes what the Back of that number returned for some steps.
     backs : int
         How many Backs there will be.
+    finish : callable
+        finish() is called, in the thread that took the pass, when all Backs have arrived.
     """
     make: Callable
     turn: Callable
     collect: Callable
     backs: int
+    finish: Callable = lambda: None
 
 
 def units_of_steps(learner):
@@ -124,7 +127,9 @@ def run_passes(learner, passes: Sequence[Pass], threads: int, memory: int | None
 
     def take(one):
         walk = made.pop() if one is passes[0] else one.make()
-        return there_and_back(learner, walk, one, room, workers, threads // together)
+        held = there_and_back(learner, walk, one, room, workers, threads // together)
+        one.finish()
+        return held
 
     return max(workers.each(take, passes, together))
 

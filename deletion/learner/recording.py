@@ -228,7 +228,7 @@ def refuse_coupled(learner, losses, data):
     `losses` is the wire (rows,) of a batch's losses, `data` holds the wires (rows, ...) of its arrays.
     """
     recorder, rows = losses.recorder, losses.shape[0]
-    circuit, inputs = recorder.circuit([losses]).pruned(), {wire.index for wire in data}
+    circuit, inputs = recorder.circuit([losses]), {wire.index for wire in data}
     suspects = [group for group in groups(rows) if crosses(circuit, inputs, group)]
     if suspects:
         Comparison(learner, [(wire.shape, wire.kind) for wire in data]).refuse_moved(suspects)

@@ -16,7 +16,7 @@ from ..predictions.additive import Additive
 from ..predictions.calibrated import Calibrated
 from ..predictions.questions import Questions
 from ..sketch.measured import measured_calibration
-from ..storage.bank import Bank
+from ..storage.bank import Bank, checked_bank
 from ..trust.calibration import SETS, Calibration, calibrate, sets_of
 from .bases import Gradients, gradients_at, group_bases, level_bases, partition
 from .interactions import Interactions
@@ -230,9 +230,7 @@ def chosen_bank(bank, out):
     """Return the bank to keep things in, or None."""
     if bank is not None and out is not None:
         raise LearnerError("give a bank, or out= for the folder of one, not both")
-    if not isinstance(bank, (Bank, type(None))):
-        raise LearnerError(f"bank: expected a Bank, got {bank!r:.60}")
-    return bank if out is None else Bank(out)
+    return checked_bank(bank) if out is None else Bank(out)
 
 
 def calibrated_by(learner, calibration, seed, bank):

@@ -4,6 +4,7 @@ from functools import cached_property
 import numpy as np
 
 from ..trust.error_model import fit_error_model, typical_change
+from ..trust.kinds import RANDOM
 
 
 class Calibrated:
@@ -14,7 +15,7 @@ class Calibrated:
     value : np.ndarray
         f(0), the measurement of the model as trained.
     calibration : Calibration or None
-        The measurement of exactly retrained models.
+        The measurement of exactly retrained models. What is not asked `of` a kind is said of random sets.
     series : bool
         Whether an estimator's terms are those of a power series, whose last ones imply a remainder.
     lacking : str, optional
@@ -22,8 +23,22 @@ class Calibrated:
     """
 
     def __init__(self, value, calibration, series=False, lacking=None):
-        self.value, self.calibration, self.series, self.lacking = value, calibration, series, lacking
-        self._error_models = {}
+        self.value, self.series, self.lacking = value, series, lacking
+        self.everything, self.kind = calibration, RANDOM
+        self.calibration = calibration and calibration.of(RANDOM)
+        self._error_models, self._kinds = {}, {RANDOM: self}
+
+    @property
+    def declared(self):
+        """The declared kinds, a tuple of Kind."""
+        return () if self.everything is None else self.everything.kinds
+
+    def of(self, kind):
+        """The same beside the calibration sets of one kind, by its name."""
+        if kind not in self._kinds:
+            self._kinds[kind] = Calibrated(self.value, self.everything.of(kind), self.series, self.lacking)
+            self._kinds[kind].kind = kind
+        return self._kinds[kind]
 
     @cached_property
     def changes(self):

@@ -30,9 +30,10 @@ class Fits(Calibrated):
     The arguments are fields of Measured.
     """
 
-    def __init__(self, directions, value, coefficients, calibration, gradient):
+    def __init__(self, directions, value, coefficients, calibration, gradient, exact=True):
         super().__init__(value, calibration, series=True, lacking=lacking_directions(directions, gradient))
-        self.directions, self.coefficients, self.gradient = directions, coefficients, gradient
+        self.directions, self.coefficients = directions, coefficients
+        self.gradient, self.exact = gradient, exact
         self._decoders = {}
 
     def decoder(self, name="auto", groups=None):
@@ -51,7 +52,7 @@ class Fits(Calibrated):
                 fitted = decoder(self.directions, flat)
             else:
                 gradient = self.gradient.reshape(len(self.gradient), -1)
-                fitted = FirstOrder(decoder, self.directions, flat, gradient)
+                fitted = FirstOrder(decoder, self.directions, flat, gradient, self.exact)
             self._decoders[name, groups] = fitted
         return self._decoders[name, groups]
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from circuit.checks import real_number
 
+from ..trust.kinds import RANDOM, kinds_of
 from ..trust.verdict import NOT, TRUST, judge, remainder
 
 UNUSED = "no step of the training uses these units: deleting them changes nothing, exactly"
@@ -30,7 +31,7 @@ class Prediction:
     standard_error : np.ndarray, optional
         The standard error of the value by sampling of directions, as the decoder estimates it.
     interval : tuple, optional
-        (low, high), which contains the retrained value of a random set with probability `level` (see
+        (low, high), which contains the retrained value of a set of its kind with probability `level` (see
         error_model.CONFIDENCE). None if the sketch has no calibration sets.
     level : float, optional
         The probability that the interval is made for.
@@ -46,6 +47,8 @@ class Prediction:
         'trust', 'raise degree', 'more directions' or 'do not trust'. None without calibration sets.
     reasons : tuple
         The reasons for the verdict, in words.
+    kind : str or list of str, optional
+        The kind of sets, random or declared, whose calibration sets gave interval and verdict.
     strategy : Strategy, optional
         Of an answer of `ask`: what was done, why, and what it cost.
 
@@ -74,6 +77,7 @@ class Prediction:
     source: Union[str, list] = ""
     verdict: Optional[str] = None
     reasons: tuple = ()
+    kind: Union[str, list, None] = None
     strategy: Optional[object] = None
 
     def row(self, number: int) -> "Prediction":
@@ -98,7 +102,7 @@ class Prediction:
                        interval=self.interval and tuple(bound[number] for bound in self.interval),
                        sampling=one(self.sampling), truncation=one(self.truncation),
                        source=self.source[number] if several else self.source, verdict=one(self.verdict),
-                       reasons=self.reasons[number] if self.verdict else self.reasons)
+                       reasons=self.reasons[number] if self.verdict else self.reasons, kind=one(self.kind))
 
     def __repr__(self):
         parts = [f"value {short(self.value)}", f"change {short(self.change)}"]
@@ -118,7 +122,7 @@ def short(x):
 
 # how a prediction is made -----------------------------------------------------------------------------------
 
-def predict(answers, sets, estimator, level, intervals):
+def predict(answers, sets, estimator, level, intervals, kind=None):
     """Return predictions for Sets: one Prediction whose arrays have a leading axis of sets.
 
     Parameters
@@ -132,6 +136,8 @@ def predict(answers, sets, estimator, level, intervals):
         The probability that intervals are made for.
     intervals : bool
         Whether to make intervals and verdicts.
+    kind : str or sequence of str, optional
+        The kind of all sets, or of each; None finds it. See kinds_of.
     """
     real_number(level, "the level of an interval lies between 0 and 1", above=0.0, below=1.0)
     used, value = sets.among(answers.learner.used), answers.value
@@ -142,34 +148,44 @@ def predict(answers, sets, estimator, level, intervals):
     start = np.broadcast_to(value, shape)[:, None]
     prediction = Prediction(value + change, change, np.concatenate([start, terms], axis=1),
                             decoder=estimator.name, source=[estimator.name] * len(sets))
+    calibrated = answers.calibrated
+    kinds = kinds_of(used, kind, calibrated.declared, np.count_nonzero(answers.learner.used))
     if not intervals:
         return prediction
     if estimates.error is not None:
         prediction = replace(prediction, standard_error=estimates.error.reshape(shape))
-    calibrated = answers.calibrated
     if calibrated.calibration is None:
         return replace(prediction, reasons=(
             "no interval and no verdict: it was made without calibration sets",))
-    if not calibrated.calibration.finite:
-        reason = "retraining a random set did not end in numbers: no interval"
+    prediction = replace(prediction, kind=kinds)
+    failed = [name for name in dict.fromkeys([RANDOM, *kinds]) if not calibrated.of(name).calibration.finite]
+    if failed:
+        reason = f"retraining a set of kind {failed[0]!r} did not end in numbers: no interval"
         return judged(prediction, [NOT] * len(sets), [(reason,)] * len(sets), unused)
-    return with_interval(prediction, calibrated, estimator, used, estimates, level, unused)
+    return with_intervals(prediction, calibrated, estimator, used, estimates, level, unused)
 
 
-def with_interval(prediction, calibrated, estimator, sets, estimates, level, unused):
-    """Return the Prediction with intervals and verdicts, by the estimator's errors at calibration sets."""
-    model, squares, shape = calibrated.error_model(estimator), sets.squares(), prediction.value.shape
-    rest = None
-    if calibrated.series and estimates.terms.shape[1] > 1:
-        rest = remainder(estimates.terms)
-    sampling, truncation = model.deviations(calibrated.stated(estimates), squares,
-                                            calibrated.excess(estimates.change, squares), rest)
-    half = model.half_width(sampling, truncation, squares, level).reshape(shape)
+def with_intervals(prediction, calibrated, estimator, sets, estimates, level, unused):
+    """Return the Prediction with intervals and verdicts, by the estimator's errors at sets of each kind."""
+    squares, change, stated = sets.squares(), estimates.change, calibrated.stated(estimates)
+    rest = remainder(estimates.terms) if calibrated.series and estimates.terms.shape[1] > 1 else None
+    half, sampling, truncation = (np.zeros(change.shape) for _ in range(3))
+    verdicts, reasons, kinds = [None] * len(sets), [None] * len(sets), np.array(prediction.kind, object)
+    for kind in dict.fromkeys(prediction.kind):
+        part, here = calibrated.of(kind), np.flatnonzero(kinds == kind)
+        model, size, moved = part.error_model(estimator), squares[here], change[here]
+        of_rest = None if rest is None else rest[here]
+        parts = model.deviations(stated[here], size, part.excess(moved, size), of_rest)
+        sampling[here], truncation[here] = parts
+        half[here] = model.half_width(*parts, size, level)
+        for k, *judgement in zip(here, *judge(part, model, size, moved, of_rest, *parts)):
+            verdicts[k], reasons[k] = judgement
+    shape = prediction.value.shape
+    half = half.reshape(shape)
     prediction = replace(
         prediction, interval=(prediction.value - half, prediction.value + half), level=level,
         sampling=sampling.reshape(shape), truncation=truncation.reshape(shape))
-    return judged(prediction, *judge(calibrated, model, sets, estimates.change, rest, sampling, truncation),
-                  unused)
+    return judged(prediction, verdicts, reasons, unused)
 
 
 def judged(prediction, verdicts, reasons, unused):

@@ -1,5 +1,5 @@
 """The questions that can be asked of a measurement, whatever estimates the answers."""
-from typing import TYPE_CHECKING, Callable, Hashable, Sequence, Union
+from typing import TYPE_CHECKING, Callable, Hashable, Optional, Sequence, Union
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -62,7 +62,7 @@ class Questions:
         raise NotImplementedError
 
     def predict(self, deletion_set: Union[Unit, Sequence[Unit]], *, weight: float = 0.0,
-                level: float = 0.95, **options: object) -> Prediction:
+                level: float = 0.95, kind: Optional[str] = None, **options: object) -> Prediction:
         """Predict the measurement for one deletion set.
 
         Parameters
@@ -73,7 +73,10 @@ class Questions:
         weight : float
             The weight that the units keep: 0 deletes them, 1 changes nothing.
         level : float
-            The probability with which the interval contains the value for a random set.
+            The probability with which the interval contains the value for a set of its kind.
+        kind : str, optional
+            The kind of set, one that the calibration knows, or 'random'. Default: a declared kind where a
+            random set would hardly be one of its sets, otherwise 'random'.
         **options : object
             As for `estimator`.
 
@@ -82,9 +85,11 @@ class Questions:
         Prediction
             The prediction, with interval and verdict if there are calibration sets.
         """
-        return self.predict_downweights(self.learner.downweight(deletion_set, weight), level=level, **options)
+        return self.predict_downweights(self.learner.downweight(deletion_set, weight), level=level, kind=kind,
+                                        **options)
 
-    def predict_downweights(self, h: ArrayLike, *, level: float = 0.95, **options: object) -> Prediction:
+    def predict_downweights(self, h: ArrayLike, *, level: float = 0.95,
+                            kind: Union[str, Sequence[str], None] = None, **options: object) -> Prediction:
         """Predict the measurement for any real downweights.
 
         Parameters
@@ -93,6 +98,8 @@ class Questions:
             (units,), or (k, units) for k predictions at once: 1 deletes a unit, 0 changes nothing.
         level : float
             As for `predict`.
+        kind : str or sequence of str, optional
+            As for `predict`, or one for each row.
         **options : object
             As for `estimator`.
 
@@ -103,11 +110,12 @@ class Questions:
         """
         h = checked_downweights(h, self.learner.unit_count)
         with working("predict", self.progress):
-            many = predict(self, Sets.of(h), self.estimator(**options), level, True)
+            many = predict(self, Sets.of(h), self.estimator(**options), level, True, kind)
         return many if h.ndim == 2 else many.row(0)
 
     def predict_many(self, deletion_sets: Sequence, *, weight: float = 0.0, level: float = 0.95,
-                     intervals: bool = True, **options: object) -> Prediction:
+                     intervals: bool = True, kind: Union[str, Sequence[str], None] = None,
+                     **options: object) -> Prediction:
         """Predict the measurement for many deletion sets at once.
 
         Parameters
@@ -118,6 +126,8 @@ class Questions:
             As for `predict`.
         intervals : bool
             False leaves out standard errors, intervals and verdicts, which is faster.
+        kind : str or sequence of str, optional
+            As for `predict`, or one for each set.
         **options : object
             As for `estimator`.
 
@@ -128,7 +138,7 @@ class Questions:
         """
         sets = self.learner.deletion_sets(deletion_sets, weight)
         with working("predict", self.progress):
-            return predict(self, sets, self.estimator(**options), level, intervals)
+            return predict(self, sets, self.estimator(**options), level, intervals, kind)
 
     def leave_one_out(self, **options: object) -> Prediction:
         """Predict the measurement without each unit alone, in the order of the learner's units.

@@ -13,6 +13,7 @@ import numpy as np
 from circuit.progress import duration
 from taylor import TRAININGS
 
+from ..gradients.pull import COTANGENTS_PER_BLOCK, block_of, pull_cost
 from ..learner.replay import advance
 from ..storage.blocks import DIRECTIONS_PER_BLOCK, parts
 from .push import Pushed, Task
@@ -26,7 +27,7 @@ class Estimate:
     """The cost of making a sketch, without compiling: the dry run compiles everything, and the result is
     cached.
 
-    blocks, finished   the number of blocks of directions, and of those that are finished already
+    blocks, finished   the number of blocks of directions or cotangents, and of those finished already
     steps              the steps left for all blocks together
     seconds_per_step   of one block while all workers are busy
     retraining         seconds of one core for the calibration sets; 0 if all blocks are finished
@@ -35,6 +36,7 @@ class Estimate:
     block              bytes of a block's memory in the engine: its polynomials and its example weights
     job                bytes of the whole job: the blocks pushed at a time, and what is kept of finished ones
     memory             the largest memory of this process in bytes: the job, and what it has taken before
+    held               what a block holds, in words
     """
     blocks: int
     finished: int
@@ -47,6 +49,7 @@ class Estimate:
     block: int
     job: int
     memory: int
+    held: str = f"{DIRECTIONS_PER_BLOCK} directions"
 
     @property
     def core_seconds(self):
@@ -65,11 +68,11 @@ class Estimate:
                 else f" ({size(self.free)} free{': NOT ENOUGH' if self.free < self.disk else ''})")
         cores = f"{self.workers} core{'s' * (self.workers > 1)}"
         seconds, core_seconds = duration(self.seconds), duration(self.core_seconds)
-        return (f"{self.blocks} blocks of {DIRECTIONS_PER_BLOCK} directions{done}; "
+        return (f"{self.blocks} blocks of {self.held}{done}; "
                 f"{self.steps:,} steps to go, {1e3 * self.seconds_per_step:.3g} ms each\n"
                 f"time    {seconds} on {cores} ({core_seconds} of one core), without compiling\n"
                 f"disk    {size(self.disk)}{free}\n"
-                f"memory  {size(self.memory)}, of which blocks being pushed take {size(self.block)} each")
+                f"memory  {size(self.memory)}, of which blocks being made take {size(self.block)} each")
 
 
 def estimate(plan, missing, dtype, out, threads=None):
@@ -96,6 +99,26 @@ def estimate(plan, missing, dtype, out, threads=None):
                     retraining=retraining(plan, sample) if missing else 0.0, workers=workers,
                     disk=size_of_folder(plan, stored), free=None if out is None else free_space(out),
                     block=block, job=job, memory=before + job)
+
+
+def estimate_pulls(plan, missing, out, threads=None):
+    """The Estimate of pulling back the missing blocks of a PullPlan.   out: the folder, or None."""
+    learner, vectors = plan.learner, plan.cotangents.vectors
+    workers = max(1, min(threads or os.cpu_count(), len(missing)))
+    cost = pull_cost(learner, block_of(vectors, 0), SAMPLE, workers)
+    steps = len(learner.steps) * sum(-(-len(block_of(vectors, b)) // TRAININGS) for b in missing)
+    parameters, units, sets = learner.layout.size, learner.unit_count, len(plan.sets)
+    block = cost.states + 32 * COTANGENTS_PER_BLOCK * units      # their sums, and a copy to keep
+    everything = 16 * len(vectors) * units
+    job = workers * block + (everything if out is None else 0)
+    disk = everything + 8 * (len(vectors) + 1) * parameters + 8 * sets * (parameters + units + 1)
+    disk += 2000 + 330 * (len(plan) + 5)      # the manifest, and the arrays' headers
+    sample = range(min(SAMPLE, len(learner.steps)))
+    return Estimate(blocks=len(plan), finished=len(plan) - len(missing), steps=steps,
+                    seconds_per_step=cost.seconds,
+                    retraining=retraining(plan, sample) if missing else 0.0, workers=workers, disk=disk,
+                    free=None if out is None else free_space(out), block=block, job=job,
+                    memory=resident() + job, held=f"{COTANGENTS_PER_BLOCK} cotangents")
 
 
 def block_size(plan):

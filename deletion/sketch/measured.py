@@ -50,7 +50,9 @@ class Measured(Questions):
     calibration : Calibration, optional
         The measurement of the random sets' exactly retrained models, if the sketch has any.
     gradient : np.ndarray, optional
-        (units,) + shape of the measurement: the exact gradient in the units' weights; see `with_gradient`.
+        (units,) + shape of the measurement: the gradient in the units' weights; see `with_gradient`.
+    exact : bool
+        Whether that gradient is exact. The directions correct one that is not.
     progress : bool
         Whether predictions that take more than two seconds report progress on stderr.
 
@@ -68,6 +70,7 @@ class Measured(Questions):
     downweight: np.ndarray
     calibration: Optional[Calibration] = None
     gradient: Optional[np.ndarray] = None
+    exact: bool = True
     progress: bool = True
 
     def __repr__(self):
@@ -82,7 +85,8 @@ class Measured(Questions):
     @cached_property
     def calibrated(self):
         """The decoders and error models fitted to this measurement."""
-        return Fits(self.directions, self.value, self.coefficients, self.calibration, self.gradient)
+        return Fits(self.directions, self.value, self.coefficients, self.calibration, self.gradient,
+                    self.exact)
 
     @property
     def choice(self):
@@ -93,12 +97,14 @@ class Measured(Questions):
         """Take degree 1 exactly from a metagradient, and only the higher degrees from the directions.
 
         This helps if there are many more units than twice the directions, which then do not determine
-        degree 1. Decoders, intervals and verdicts are those of the combined prediction.
+        degree 1. Decoders, intervals and verdicts are those of the combined prediction. Cotangents give a
+        gradient too, but for the residual of their fit; the directions correct what they show of that.
 
         Parameters
         ----------
-        metagradient : Metagradient
-            Of the same learner and measurement: `metagradient(learner, measurement)`.
+        metagradient : Metagradient or PulledMeasured
+            Of the same learner and measurement: `metagradient(learner, measurement)`, or the measurement of a
+            sketch of cotangents.
 
         Returns
         -------
@@ -111,7 +117,7 @@ class Measured(Questions):
             If the gradient is of another learner, other weights or another measurement.
         """
         check_gradient(self, metagradient)
-        return replace(self, gradient=metagradient.gradient)
+        return replace(self, gradient=metagradient.gradient, exact=is_exact(metagradient))
 
     def estimator(self, *, decoder: str = "auto", groups: Optional[int] = None) -> Callable:
         """Return the fitted decoder that predictions are made with.
@@ -173,10 +179,16 @@ def curves_along(measured, direction, t):
     return curves
 
 
+def is_exact(metagradient):
+    """Whether a gradient is exact: that of cotangents leaves a residual."""
+    return not hasattr(metagradient, "residual")
+
+
 def check_gradient(measured, metagradient):
     """Raise LearnerError unless a metagradient is of the sketch's learner, weights and measurement.
 
-    Along every direction psi it must be what the sketch found, c_1 = -psi . gradient.
+    Along every direction psi it must be what the sketch found, c_1 = -psi . gradient; or, of cotangents, be
+    nearer to it than nothing.
     """
     if not hasattr(metagradient, "gradient"):
         raise LearnerError("expected a Metagradient, as metagradient(learner, measurement) returns "
@@ -195,8 +207,10 @@ def check_gradient(measured, metagradient):
         raise LearnerError(f"the gradient is of another measurement: expected shape {measured.value.shape}, "
                            f"got shape {value.shape}")
     slopes = measured.coefficients[:, 0]
-    difference = np.abs(slopes + np.tensordot(measured.directions.psi, metagradient.gradient, 1)).max()
-    if (difference > MAX_DISAGREEMENT * np.abs(slopes).max()
+    gaps = slopes + np.tensordot(measured.directions.psi, metagradient.gradient, 1)
+    difference = np.abs(gaps).max()
+    if (is_exact(metagradient) and difference > MAX_DISAGREEMENT * np.abs(slopes).max()
+            or np.linalg.norm(gaps) > np.linalg.norm(slopes)
             or not np.allclose(value, measured.value, rtol=MAX_DISAGREEMENT, atol=1e-9)):
         raise LearnerError(f"the gradient is of another measurement: its value as trained is {value!r:.60}, "
                            f"the sketch's {measured.value!r:.60}; the first coefficients along the "

@@ -1,4 +1,5 @@
 """Merging sketches of the same learner into one with the directions of all."""
+from dataclasses import replace
 from functools import lru_cache
 from os import PathLike
 from typing import Sequence, Union
@@ -12,7 +13,9 @@ from ..storage.arrays import checksum
 from ..storage.blocks import DIRECTIONS_PER_BLOCK, Blocks, block_name, to_storage
 from ..storage.files import writing
 from ..trust.calibration import ARRAYS, Calibration
+from ..trust.kinds import RANDOM
 from .identity import Identity, begun, differing, require_same_training, same_numbers
+from .pulled import PulledSketch
 from .sketch import Sketch, load, opened
 
 
@@ -50,6 +53,8 @@ def merge(sketches: Sequence[Union[Sketch, str, PathLike]],
     <sketch: 1 parameters, 8 directions (sphere) of degree 2 over 3 units>
     """
     sketches = [load(s) if isinstance(s, (str, PathLike)) else s for s in sketches]
+    if any(isinstance(s, PulledSketch) for s in sketches):
+        raise LearnerError("sketches of cotangents are not merged: pull all of them back in one call")
     if len(sketches) < 2:
         raise LearnerError("expected at least two sketches to merge")
     parts = require_same_polynomials(sketches)
@@ -65,7 +70,8 @@ def merge(sketches: Sequence[Union[Sketch, str, PathLike]],
         return Sketch(learner, directions, first.degree, first.theta, blocks, first.downweight, calibration)
     recipe = next((s.recipe() for s in sketches if s.recipe()), None)
     identity = Identity(parts, recipe, directions, None, first.degree, first.downweight, dtype,
-                        len(first.theta), 0 if calibration is None else len(calibration.downweights))
+                        len(first.theta), *(0, ()) if calibration is None else
+                        (len(calibration.downweights), calibration.kinds))
     with writing(out):
         folder, _ = begun(out, identity)
         write(folder, sketches, dtype, calibration)
@@ -117,13 +123,28 @@ def located(sketch):
 
 
 def joined_calibration(sketches):
-    """The calibrations of all sketches in one, each set once; None if no sketch has any."""
+    """The calibration sets of all sketches in one, each once and those of a kind together; None if there are
+    none.   Raises LearnerError if sketches declare different kinds under one name."""
     calibrations = [s.calibration for s in sketches if s.calibration is not None]
     if not calibrations:
         return None
+    kinds = {}
+    for kind in (kind for calibration in calibrations for kind in calibration.kinds):
+        first = kinds.setdefault(kind.name, kind)
+        if kind.ordered != first.ordered or not np.array_equal(kind.members, first.members):
+            raise LearnerError(f"kind {kind.name!r} is not the same in all sketches: its labels or its order "
+                               "differ. Precompute one of them under another name")
+    parts = {name: each_once([c.of(name) for c in calibrations if name in c.parts])
+             for name in (RANDOM, *kinds)}
+    return Calibration(*map(np.concatenate, zip(*parts.values())), tuple(
+        replace(kind, sets=len(parts[kind.name][0])) for kind in kinds.values()))
+
+
+def each_once(calibrations):
+    """The arrays of all calibrations, joined, without sets that occur before."""
     arrays = [np.concatenate([getattr(c, name) for c in calibrations]) for name in ARRAYS]
     once = np.sort(np.unique(arrays[0], axis=0, return_index=True)[1])
-    return Calibration(*(x[once] for x in arrays))
+    return [x[once] for x in arrays]
 
 
 # what is written --------------------------------------------------------------------------------------------
@@ -138,7 +159,7 @@ def write(folder, sketches, dtype, calibration):
         if not folder.intact(block_name(b)):
             folder.write(block_name(b), stored, seconds=seconds)
     if calibration is not None:
-        calibration.write(folder)
+        folder.write_all(calibration.arrays())
 
 
 def stored_blocks(sketches, dtype):

@@ -27,6 +27,7 @@ from ..directions.directions import Directions
 from ..learner.learner import Learner
 from ..learner.recording import pickled
 from ..learner.replay import AT_ONCE, advance, replay
+from ..storage.bank import Bank
 from ..storage.blocks import DIRECTIONS_PER_BLOCK, parts
 from ..storage.store import StoreError
 
@@ -47,13 +48,19 @@ class Plan:
     downweight : np.ndarray, (units,)
         Where to expand.
     sets : np.ndarray, (k, units)
-        The downweights of the calibration sets.
+        The downweights of the calibration sets: random ones, then those of each kind.
+    kinds : tuple of Kind
+        The declared kinds.
+    bank : Bank, optional
+        Of retrainings.
     """
     learner: Learner
     directions: Directions
     degree: int
     downweight: np.ndarray
     sets: np.ndarray
+    kinds: tuple = ()
+    bank: Optional[Bank] = None
 
     def __len__(self):
         """Return the number of blocks."""
@@ -260,9 +267,7 @@ def push_all(plan, chosen, keep, executor=None, threads=None):
     LearnerError
         For an executor that is none, and for a learner that cannot be sent to other processes.
     """
-    if executor is not None and not isinstance(executor, Executor):
-        raise LearnerError("an executor is a concurrent.futures.Executor, got "
-                           f"{type(executor).__name__} (of a dask client, give client.get_executor())")
+    checked_executor(executor)
     if not chosen:
         return
     learner, parcel = plan.learner, Parcel(plan.learner)
@@ -288,6 +293,13 @@ def push_all(plan, chosen, keep, executor=None, threads=None):
             except BaseException:
                 stopped.set()
                 raise
+
+
+def checked_executor(executor):
+    """Raise LearnerError for an executor that is none."""
+    if executor is not None and not isinstance(executor, Executor):
+        raise LearnerError("an executor is a concurrent.futures.Executor, got "
+                           f"{type(executor).__name__} (of a dask client, give client.get_executor())")
 
 
 def gather(tasks, submit, keep, done=lambda task, seconds: None):

@@ -8,7 +8,7 @@ storage/store.py.
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from os import PathLike
-from typing import Callable, Optional, Sequence, Union
+from typing import Callable, Mapping, Optional, Sequence, Union
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -21,15 +21,20 @@ from taylor import checked_degree
 from ..directions.cotangents import Cotangents
 from ..directions.directions import Directions, chosen, fitting
 from ..learner.learner import Learner
+from ..storage.bank import Bank, checked_bank
 from ..storage.blocks import (
-    DIRECTIONS_PER_BLOCK, Blocks, FolderBlocks, block_name, checked_dtype, to_storage)
+    DIRECTIONS_PER_BLOCK, Blocks, FolderBlocks, checked_dtype, to_storage)
 from ..storage.files import writing
+from ..storage.manifest import of_cotangents
 from ..storage.store import Folder
-from ..trust.calibration import ARRAYS, SETS, Calibration, calibrate, sets_of
+from ..trust.calibration import SETS, Calibration, calibrate, sets_of
+from ..trust.kinds import checked_kinds
 from .estimate import Estimate, estimate
-from .identity import Identity, begun, reopened, require_finished, require_same_training, same_learner
+from .identity import (
+    Identity, begun, keep_block, keep_calibration, missing_blocks, reopened, require_finished,
+    require_learner, require_same_training, same_learner, unfinished_blocks)
 from .measured import Measured, coefficients_of, measured_calibration, measured_coordinates, parameters_at
-from .pulled import PulledSketch, pulled
+from .pulled import PulledSketch, opened_pulls, pulled
 from .push import Plan, push_all
 
 COORDINATES = 64
@@ -201,42 +206,35 @@ class Sketch:
         return parameters_at(self, h, measured_coordinates(self, few).calibrated.decoder(decoder))
 
 
-def require_learner(sketch):
-    """Raise LearnerError if a sketch was opened without its learner."""
-    if sketch.learner is None:
-        raise LearnerError("this sketch was opened without its learner: open it with load(path, learner)")
-
-
 # making -----------------------------------------------------------------------------------------------------
 
 def precompute(learner: Learner, directions: Union[int, Directions, ArrayLike, Cotangents] = 64,
                degree: int = 3, seed: int = 0, *, design: str = "auto", calibration: Optional[int] = None,
-               downweight: Optional[ArrayLike] = None, out: Union[str, PathLike, None] = None,
-               executor: Optional[Executor] = None, threads: Optional[int] = None, dry_run: bool = False,
-               dtype: str = "float64", progress: bool = True) -> Union[Sketch, PulledSketch, Estimate]:
+               kinds: Optional[Mapping] = None, downweight: Optional[ArrayLike] = None,
+               out: Union[str, PathLike, None] = None, executor: Optional[Executor] = None,
+               threads: Optional[int] = None, dry_run: bool = False, dtype: str = "float64",
+               bank: Optional[Bank] = None, progress: bool = True) -> Union[Sketch, PulledSketch, Estimate]:
     """Push directions through a learner's training, and keep the result as a Sketch.
 
     Parameters
     ----------
-    learner : Learner
-        The training.
-    directions : int, Directions, ArrayLike or Cotangents
+    learner, directions : Learner, and int, Directions, ArrayLike or Cotangents
         How many to draw, or the directions themselves; Cotangents make a sketch from the other side.
     degree : int
         The highest power of t that is kept, at least 1.
     seed, design : int, str
         Of the random directions. Designs are 'sphere', 'haar', 'pairs' and 'auto'; see deletion/README.md.
-    calibration : int, optional
-        Random sets to retrain exactly, for intervals and verdicts. Default: 96, or 0 with a downweight.
+    calibration, kinds : int, Mapping, optional
+        Random sets to retrain exactly, for intervals and verdicts: by default 96, or 0 with a downweight. And
+        {name: labels of the units, or an Order} of other kinds of sets: 32 of each are retrained too.
     downweight : ArrayLike, optional
         (units,) real: the point of the expansion. Default: 0, the ordinary training.
-    out : str or PathLike, optional
-        A folder for the sketch, in which a killed call continues, to the same bits. Default: in memory.
+    out, bank : str or PathLike, Bank, optional
+        A folder for the sketch, in which a killed call continues. And one of retrainings, for calibration.
     executor, threads : concurrent.futures.Executor, int, optional
         What pushes blocks of directions. Default: threads, as many as there are cores.
-    dry_run : bool
+    dry_run, dtype, progress : bool, str, bool
         True makes nothing and returns an Estimate of time, disk and memory, measured on a few steps.
-    dtype, progress : str, bool
         Coefficients are stored as 'float64', or as 'float32', half as large. False prints nothing on stderr.
 
     Returns
@@ -256,15 +254,17 @@ def precompute(learner: Learner, directions: Union[int, Directions, ArrayLike, C
     <sketch: 1 parameters, 2 directions (pairs) of degree 2 over 3 units>
     """
     degree, dtype, threads = kept_degree(degree), checked_dtype(dtype), checked_threads(threads)
+    judged_by = calibration, kinds, bank
     if isinstance(directions, Cotangents):
-        return pulled(learner, directions, seed, calibration, threads, progress, out=out, executor=executor,
-                      downweight=downweight, dry_run=dry_run or None)
+        return pulled(learner, directions, seed, judged_by, downweight, out=out, executor=executor,
+                      threads=threads, dry_run=dry_run, progress=progress)
     psi, seed = chosen(checked_learner(learner), directions, design, degree, seed)
-    plan = planned(learner, psi, degree, seed, downweight, calibration)
+    plan = planned(learner, psi, degree, seed, downweight, judged_by)
     with working("precompute", progress):
         identity = None if out is None else Identity.of(plan, seed, dtype)
         if dry_run:
-            return estimate(plan, missing_blocks(plan, out, identity), dtype, out, threads)
+            missing = missing_blocks(len(plan), None if out is None else reopened(out, identity)[0])
+            return estimate(plan, missing, dtype, out, threads)
         if out is None:
             return in_memory(plan, dtype, executor=executor, threads=threads)
         return in_folder(out, plan, identity, executor=executor, threads=threads)
@@ -277,8 +277,9 @@ def kept_degree(degree):
     return degree
 
 
-def planned(learner, directions, degree, seed, downweight, calibration):
-    """The Plan of what to push, with `calibration` random sets to retrain."""
+def planned(learner, directions, degree, seed, downweight, judged_by=(None, None, None)):
+    """The Plan of what to push.   judged_by: how many random sets, kinds, and the bank, of calibration"""
+    calibration, kinds, bank = judged_by
     base = np.zeros(learner.unit_count) if downweight is None else real_array(downweight, "a downweight")
     if base.shape != (learner.unit_count,):
         raise LearnerError(f"a downweight: expected one real number per unit, ({learner.unit_count},), "
@@ -288,7 +289,9 @@ def planned(learner, directions, degree, seed, downweight, calibration):
                            "which leaves a negative weight")
     if calibration is None:
         calibration = 0 if base.any() else SETS
-    return Plan(learner, directions, degree, base, sets_of(learner, calibration, seed or 0))
+    kinds = checked_kinds(kinds, learner.used)
+    sets = sets_of(learner, calibration, seed or 0, kinds)
+    return Plan(learner, directions, degree, base, sets, kinds, checked_bank(bank))
 
 
 def in_memory(plan, dtype, **how):
@@ -301,7 +304,7 @@ def in_memory(plan, dtype, **how):
 
     push_all(plan, range(len(plan)), keep, **how)
     return Sketch(plan.learner, plan.directions, plan.degree, thetas[0], Blocks(stored, units),
-                  plan.downweight, calibrate(plan.learner, plan.sets))
+                  plan.downweight, calibrate(plan.learner, plan.sets, plan.kinds, bank=plan.bank))
 
 
 def in_folder(path, plan, identity, **how):
@@ -312,31 +315,17 @@ def in_folder(path, plan, identity, **how):
         plan = plan if directions is plan.directions else replace(plan, directions=directions)
 
         def keep(b, theta, coefficients, seconds):
-            if folder.trouble("theta"):
-                folder.write("theta", theta)
-            require_same_training(folder.read("theta"), theta,
-                                  f"the sketch in {path} and its block {b}, made now,")
             stored = to_storage(coefficients, identity.dtype, units, b * DIRECTIONS_PER_BLOCK)
-            folder.write(block_name(b), stored, seconds=round(seconds, 3))
+            keep_block(folder, b, theta, stored, seconds)
 
-        missing = [b for b in range(len(plan)) if not folder.intact(block_name(b))]
-        if not folder.intact("theta") and not missing:
-            missing = [0]      # every block comes with the trained parameters
-        push_all(plan, missing, keep, **how)
-        if len(plan.sets) and not all([folder.intact(f"calibration-{name}") for name in ARRAYS]):
-            calibrate(learner, plan.sets).write(folder)
+        push_all(plan, unfinished_blocks(folder), keep, **how)
+        keep_calibration(folder, plan)
         return opened(path, learner)
-
-
-def missing_blocks(plan, path, identity):
-    """The blocks of a plan that are not in its folder; all of them if there is no folder."""
-    folder = None if path is None else reopened(path, identity)[0]
-    return [b for b in range(len(plan)) if folder is None or folder.trouble(block_name(b), thorough=False)]
 
 
 # opening ----------------------------------------------------------------------------------------------------
 
-def load(path: Union[str, PathLike], learner: Optional[Learner] = None) -> Sketch:
+def load(path: Union[str, PathLike], learner: Optional[Learner] = None) -> Union[Sketch, PulledSketch]:
     """Open the sketch in a folder. Its blocks are read when they are measured.
 
     Every array is verified whenever it is read: its checksum, shape, number format and values are compared
@@ -353,8 +342,8 @@ def load(path: Union[str, PathLike], learner: Optional[Learner] = None) -> Sketc
 
     Returns
     -------
-    Sketch
-        The sketch.
+    Sketch or PulledSketch
+        The sketch, of directions or of cotangents.
 
     Raises
     ------
@@ -384,6 +373,8 @@ def opened(path, learner=None, check=False):
     require_finished(folder, learner)
     facts = folder.facts
     calibration = Calibration.read(folder) if facts["calibration"] else None
+    if of_cotangents(facts):
+        return opened_pulls(folder, learner, calibration)
     theta, psi, downweight = (folder.read(name) for name in ("theta", "directions", "downweight"))
     try:
         directions = Directions(psi, facts["design"])

@@ -146,6 +146,8 @@ def stability(sketch: Sketch, measurement: Callable, size: Optional[int] = None,
     >>> stability(sketch, lambda w: w[0], sets=[[0], [1]], progress=False).terms.round(2)
     array([0.53, 0.18])
     """
+    if not isinstance(sketch, Sketch):
+        raise LearnerError(f"stability is that of a series along directions, got {sketch!r:.60}")
     require_learner(sketch)
     learner = sketch.learner
     sets = learner.deletion_sets(random_probes(learner, size, probes, seed) if sets is None else sets)

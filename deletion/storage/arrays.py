@@ -9,6 +9,7 @@ import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 from math import prod
 from typing import Optional
@@ -17,6 +18,7 @@ import numpy as np
 
 from .blocks import block_name
 from .files import StoreError
+from .manifest import of_cotangents
 
 MAGIC = b"\x93NUMPY\x01\x00"
 """The first bytes of NumPy's file format, version 1.0."""
@@ -59,9 +61,13 @@ def expected_form(name, facts):
     number = re.fullmatch(r"block-(\d{5,12})", name)
     if not number:
         return other_forms(facts).get(name)
-    if int(number[1]) >= block_count(facts) or name != block_name(int(number[1])):
+    b, lanes = int(number[1]), facts["lanes"]
+    if b >= block_count(facts) or name != block_name(b):
         return None
-    shape = facts["parameters"], facts["degree"], 2, facts["lanes"]
+    if of_cotangents(facts):      # finite steps and slopes
+        shape = 2, min(lanes, facts["cotangents"] - b * lanes), facts["units"]
+        return Form(np.dtype(float), shape, not_finite)
+    shape = facts["parameters"], facts["degree"], 2, lanes
     return Form(np.dtype(facts["dtype"]), shape, not_finite)
 
 
@@ -69,19 +75,27 @@ def other_forms(facts):
     """{name: Form} of all arrays of a sketch except its blocks."""
     units, parameters, sets = facts["units"], facts["parameters"], facts["calibration"]
     real = np.dtype(float)
-    forms = {"theta": Form(real, (parameters,), not_finite),
-             "directions": Form(np.dtype(complex), (facts["directions"], units), not_finite, facts["psi"]),
-             "downweight": Form(real, (units,), above_one, facts["downweight"])}
+    forms = {"theta": Form(real, (parameters,), not_finite)}
+    if of_cotangents(facts):
+        vectors = facts["cotangents"], parameters
+        forms["cotangents"] = Form(real, vectors, not_finite, facts["vectors"])
+    else:
+        psi = facts["directions"], units
+        forms["directions"] = Form(np.dtype(complex), psi, not_finite, facts["psi"])
+        forms["downweight"] = Form(real, (units,), above_one, facts["downweight"])
     if sets:
         forms |= {"calibration-downweights": Form(real, (sets, units), no_deletion),
                   "calibration-values": Form(real, (sets, parameters), no_fault),
                   "calibration-crossings": Form(np.dtype(int), (sets,), negative)}
+    for k, (*_, entries, digest) in enumerate(facts.get("kinds", [])):
+        fault = partial(not_a_member, units)
+        forms[f"calibration-kind-{k}"] = Form(np.dtype(int), (entries, 2), fault, digest)
     return forms
 
 
 def block_count(facts):
     """The number of blocks of a finished sketch."""
-    return -(-facts["directions"] // facts["lanes"])
+    return -(-facts["cotangents" if of_cotangents(facts) else "directions"] // facts["lanes"])
 
 
 def first_fault(bad, array):
@@ -110,6 +124,11 @@ def no_deletion(x):
 def negative(x):
     """The fault of counts, which are at least 0."""
     return first_fault(x < 0, x)
+
+
+def not_a_member(units, x):
+    """The fault of a kind's members: units, and places in an order or numbers of labels."""
+    return first_fault((x < 0) | (x >= np.array([units, max(len(x), 1)])), x)
 
 
 def no_fault(x):

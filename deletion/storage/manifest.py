@@ -17,7 +17,10 @@ from .blocks import DTYPES
 from ..directions.directions import KINDS
 from .files import StoreError, open_regular
 
-FORMAT, WHAT, MANIFEST = 1, "deletion sketch", "manifest.json"
+FORMAT, MANIFEST = 1, "manifest.json"
+ALONG_DIRECTIONS, OF_COTANGENTS = "deletion sketch", "deletion sketch of cotangents"
+"""What a folder holds: coefficients along directions, or cotangents pulled back to the units."""
+
 FIELDS = {"learner": dict, "facts": dict, "fingerprint": str, "versions": dict, "arrays": dict}
 """The fields of a manifest besides its format, with their types."""
 
@@ -32,6 +35,7 @@ ADVICE = "Put back a copy of it, or delete the folder and precompute again"
 CHECKSUM = re.compile(r"[0-9a-f]{64}")
 ARRAY = re.compile(r"[a-z]+(-[a-z0-9]+)*")
 PART = re.compile(r"[a-z ]{1,40}")
+KIND = re.compile(r"[ -~]{1,40}")
 VERSION = re.compile(r"[A-Za-z0-9.+!_-]{1,60}")
 
 
@@ -45,19 +49,40 @@ def matches(pattern, x):
     return isinstance(x, str) and pattern.fullmatch(x) is not None
 
 
-FACTS = {
-    "degree": (lambda x: is_whole_number(x, 0, LARGEST_DEGREE), f"a whole number from 0 to {LARGEST_DEGREE}"),
-    "directions": (lambda x: is_whole_number(x, 1), "a whole number >= 1"),
-    "design": (lambda x: x in KINDS, f"one of {', '.join(KINDS)}"),
+COUNT = (lambda x: is_whole_number(x, 1), "a whole number >= 1")
+DIGEST = (lambda x: matches(CHECKSUM, x), "a checksum")
+SHARED = {
     "seed": (lambda x: x is None or is_whole_number(x, 0, math.inf), "a whole number >= 0, or null"),
-    "dtype": (lambda x: x in DTYPES, " or ".join(DTYPES)),
-    "lanes": (lambda x: is_whole_number(x, 1), "a whole number >= 1"),
     "calibration": (is_whole_number, "a whole number >= 0"),
-    "units": (lambda x: is_whole_number(x, 1), "a whole number >= 1"),
-    "parameters": (lambda x: is_whole_number(x, 1), "a whole number >= 1"),
-    "psi": (lambda x: matches(CHECKSUM, x), "a checksum"),
-    "downweight": (lambda x: matches(CHECKSUM, x), "a checksum")}
-"""The values that each fact may have: a test, and the same in words."""
+    "lanes": COUNT, "units": COUNT, "parameters": COUNT}
+FACTS = {
+    ALONG_DIRECTIONS: SHARED | {
+        "degree": (lambda x: is_whole_number(x, 0, LARGEST_DEGREE),
+                   f"a whole number from 0 to {LARGEST_DEGREE}"),
+        "design": (lambda x: x in KINDS, f"one of {', '.join(KINDS)}"),
+        "dtype": (lambda x: x in DTYPES, " or ".join(DTYPES)),
+        "directions": COUNT, "psi": DIGEST, "downweight": DIGEST},
+    OF_COTANGENTS: SHARED | {"cotangents": COUNT, "vectors": DIGEST}}
+"""The values that each fact may have, by what a folder holds: a test, and the same in words."""
+
+
+def of_cotangents(facts):
+    """Whether these are the facts of cotangents pulled back."""
+    return "cotangents" in facts
+
+
+def are_kinds(x):
+    """Whether x lists declared kinds of calibration sets, each once."""
+    kinds = (lambda x: matches(KIND, x), lambda x: isinstance(x, bool), lambda x: is_whole_number(x, 1),
+             lambda x: is_whole_number(x, 2), lambda x: matches(CHECKSUM, x))
+    good = isinstance(x, list) and 0 < len(x) <= 1000 and all(
+        isinstance(kind, list) and len(kind) == len(kinds) and all(test(y) for test, y in zip(kinds, kind))
+        for kind in x)
+    return good and len({kind[0] for kind in x}) == len(x)
+
+
+OPTIONAL = {"kinds": (are_kinds, "a list of kinds: name, whether it is an order, sets, entries, checksum")}
+"""The same of facts that only some sketches have."""
 
 
 def fingerprint(parts, facts):
@@ -75,7 +100,7 @@ def read_manifest(folder):
         raise StoreError(f"{folder} holds no sketch: it has no {MANIFEST}") from None
     except (OSError, ValueError) as error:
         raise StoreError(f"{file} cannot be read ({getattr(error, 'strerror', error)}). {ADVICE}") from None
-    if not isinstance(manifest, dict) or manifest.get("what") != WHAT:
+    if not isinstance(manifest, dict) or manifest.get("what") not in tuple(FACTS):
         raise StoreError(f"{file} is not the manifest of a sketch")
     if manifest.get("format") != FORMAT:
         raise StoreError(f"{folder} is written in format {manifest.get('format')!r:.40}; this version reads "
@@ -128,21 +153,25 @@ def flaw_of(manifest):
         if not isinstance(manifest.get(name), kind):
             return f"its {name!r} is {manifest.get(name)!r:.60}"
     learner, facts = manifest["learner"], manifest["facts"]
-    return (flaw_of_facts(facts) or flaw_of_learner(learner)
+    return (flaw_of_facts(facts, FACTS[manifest["what"]]) or flaw_of_learner(learner)
             or flaw_of_texts("versions", manifest["versions"], VERSION, VERSION)
             or flaw_of_names(manifest["arrays"])
             or flaw_of_fingerprint(manifest["fingerprint"], fingerprint(learner["fingerprint"], facts)))
 
 
-def flaw_of_facts(facts):
+def flaw_of_facts(facts, known):
     """The flaw of the facts: one is missing, unknown, or has an impossible value."""
-    missing, unknown = FACTS.keys() - facts.keys(), sorted(facts.keys() - FACTS.keys())
+    known = known | {name: OPTIONAL[name] for name in OPTIONAL.keys() & facts.keys()}
+    missing, unknown = known.keys() - facts.keys(), sorted(facts.keys() - known.keys())
     if missing:
         return f"its facts lack {min(missing)!r}"
     if unknown:
         return f"its facts hold {unknown[0]!r:.60}, which this version does not know"
-    return next((f"its fact {name!r} is {facts[name]!r:.60}; expected {words}"
-                 for name, (good, words) in FACTS.items() if not good(facts[name])), None)
+    flaw = next((f"its fact {name!r} is {facts[name]!r:.60}; expected {words}"
+                 for name, (good, words) in known.items() if not good(facts[name])), None)
+    if flaw is None and sum(kind[2] for kind in facts.get("kinds", [])) >= max(facts["calibration"], 1):
+        return f"its kinds have no fewer sets than the {facts['calibration']} for calibration"
+    return flaw
 
 
 def flaw_of_learner(learner):

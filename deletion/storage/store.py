@@ -5,6 +5,9 @@
     theta.npy, directions.npy, downweight.npy, calibration-*.npy      the other arrays, by their names
     .lock             locked by a process while it writes
 
+Of cotangents pulled back, cotangents.npy stands in the place of directions.npy and downweight.npy, and
+block-00000.npy holds the finite steps and slopes of cotangents 0 .. 63.
+
 An array is written under another name, flushed to the disk, renamed, and only then entered in the manifest,
 which is replaced in the same manner. Therefore an array either has an entry and is complete, or it is written
 again.
@@ -20,9 +23,10 @@ from pathlib import Path
 
 import numpy as np
 
-from .arrays import Damage, block_count, expected_form, read_array
+from .arrays import Damage, block_count, expected_form, other_forms, read_array
 from .files import StoreError, open_regular, replace
-from .manifest import FORMAT, MANIFEST, WHAT, fingerprint, good_entry, read_manifest
+from .manifest import (
+    ALONG_DIRECTIONS, FORMAT, MANIFEST, OF_COTANGENTS, fingerprint, good_entry, of_cotangents, read_manifest)
 
 log = logging.getLogger("deletion")
 
@@ -57,7 +61,8 @@ class Folder:
 
         learner   {"fingerprint": its parts, "recipe": how to make it, or None}
         """
-        folder = cls(path, {"what": WHAT, "format": FORMAT,
+        what = OF_COTANGENTS if of_cotangents(facts) else ALONG_DIRECTIONS
+        folder = cls(path, {"what": what, "format": FORMAT,
                             "fingerprint": fingerprint(learner["fingerprint"], facts), "learner": learner,
                             "facts": facts, "versions": versions, "arrays": {}})
         folder.save()
@@ -107,6 +112,15 @@ class Folder:
         digest, size = replace(self.path / f"{name}.npy", content)
         self.arrays[name] = {"sha256": digest, "bytes": size} | notes
         self.save()
+
+    def write_all(self, arrays):
+        """Write several arrays.   arrays: by name"""
+        for name, array in arrays.items():
+            self.write(name, array)
+
+    def names(self):
+        """The names of all arrays of the finished sketch except its blocks."""
+        return list(other_forms(self.facts))
 
     def read(self, name):
         """Read an array into memory and verify it. Raises StoreError if it is missing or damaged."""

@@ -1,5 +1,5 @@
 """How far predictions are from the truth: exact retraining of random sets, and what follows for intervals and
 verdicts.
 
-Reading order: calibration, crossings, error_model, verdict.
+Reading order: kinds, calibration, crossings, error_model, verdict.
 """

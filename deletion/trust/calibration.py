@@ -1,9 +1,9 @@
-"""Random sets that were really retrained: from them error_model.py learns how far predictions are from truth.
+"""Sets that were really retrained: from them error_model.py learns how far predictions are from truth.
 
-A sketch keeps the parameters of a few dozen exact retrainings, of random sets of many sizes. For each
-measurement the errors of its predictions there tell how wide an interval must be, which predictions to trust,
-and which decoder is best. This is evidence, where a bound would be vacuous. Nothing about later questions
-enters, so they may be asked freely.
+A sketch keeps the parameters of a few dozen exact retrainings, of random sets of many sizes and of sets of
+the kinds that the user declares (kinds.py). For each measurement the errors of its predictions there tell how
+wide an interval must be, which predictions to trust, and which decoder is best. This is evidence, where a
+bound would be vacuous. Nothing about later questions enters, so they may be asked freely.
 """
 import logging
 from dataclasses import dataclass
@@ -12,10 +12,12 @@ import numpy as np
 
 from circuit import DomainError
 from circuit.checks import whole_number
+from circuit.errors import LearnerError
 
 from ..learner.retrain import retrain
 from ..learner.units import Sets
 from .crossings import crossings
+from .kinds import RANDOM, Kind
 
 log = logging.getLogger("deletion")
 
@@ -40,9 +42,17 @@ def calibration_sets(units, count, seed):
     return downweights
 
 
-def sets_of(learner, count, seed):
-    """Return downweights (count, units) of random sets of the units that a learner's steps use."""
-    return learner.over_units(calibration_sets(np.count_nonzero(learner.used), count, seed))
+def sets_of(learner, count, seed, kinds=()):
+    """Return downweights (sets, units): `count` random sets of the units that steps use, then each Kind's."""
+    used = np.count_nonzero(learner.used)
+    random = learner.over_units(calibration_sets(used, count, seed))
+    if kinds and not count:
+        raise LearnerError("kinds are calibrated beside random sets, and none are asked for: "
+                           "calibration is 0, as it is by default with a downweight")
+    largest = max(int(MAX_SHARE * used), 2)
+    return np.concatenate([random] + [
+        kind.draw(learner.unit_count, largest, np.random.SeedSequence(seed, spawn_key=(number, 3)))
+        for number, kind in enumerate(kinds)])
 
 
 @dataclass(frozen=True)
@@ -57,20 +67,37 @@ class Calibration:
         The parameters there, or a measurement of them.
     crossings : np.ndarray of int, (k,)
         How many kinks each retraining crossed; see crossings.py.
+    kinds : tuple of Kind
+        The declared kinds. The random sets come first, then those of each kind.
     """
     downweights: np.ndarray
     values: np.ndarray
     crossings: np.ndarray
+    kinds: tuple = ()
 
-    def write(self, folder):
-        """Write everything into a sketch's folder: another version may have drawn what is there."""
-        for name in ARRAYS:
-            folder.write(f"calibration-{name}", getattr(self, name))
+    def arrays(self):
+        """Return {name: array} of all that a folder keeps."""
+        return ({f"calibration-{name}": getattr(self, name) for name in ARRAYS}
+                | {f"calibration-kind-{k}": kind.members for k, kind in enumerate(self.kinds)})
 
     @classmethod
     def read(cls, folder):
         """Return the Calibration in a sketch's folder."""
-        return cls(*(np.asarray(folder.read(f"calibration-{name}")) for name in ARRAYS))
+        kinds = [Kind(name, ordered, np.asarray(folder.read(f"calibration-kind-{k}")), sets)
+                 for k, (name, ordered, sets, _, _) in enumerate(folder.facts.get("kinds", []))]
+        return cls(*(np.asarray(folder.read(f"calibration-{name}")) for name in ARRAYS), tuple(kinds))
+
+    @property
+    def parts(self):
+        """{kind: its sets, as a slice}; of random sets first."""
+        counts = {kind.name: kind.sets for kind in self.kinds}
+        counts = {RANDOM: len(self.downweights) - sum(counts.values())} | counts
+        return {name: slice(end - count, end)
+                for (name, count), end in zip(counts.items(), np.cumsum(list(counts.values())))}
+
+    def of(self, name):
+        """Return the Calibration of the sets of one kind, by its name."""
+        return Calibration(*(getattr(self, array)[self.parts[name]] for array in ARRAYS))
 
     @property
     def sets(self):
@@ -88,10 +115,11 @@ class Calibration:
         return float(np.square(self.downweights).sum(axis=1).max())
 
 
-def calibrate(learner, downweights, progress=True, bank=None):
+def calibrate(learner, downweights, kinds=(), progress=True, bank=None):
     """Return the Calibration of a learner, by exact retraining (or from a bank); None without sets.
 
-    Its values are all NaN if one of the trainings leaves the domain of a gate.
+    `downweights` are those of random sets and then of each of the Kinds, as sets_of gives them. Values are
+    all NaN if one of the trainings leaves the domain of a gate.
     """
     if not len(downweights):
         return None
@@ -102,4 +130,4 @@ def calibrate(learner, downweights, progress=True, bank=None):
         log.warning("a calibration set cannot be retrained, and no prediction will be trusted: %s", error)
         values = np.full((len(downweights), learner.layout.size), np.nan)
         crossed = np.zeros(len(downweights), int)
-    return Calibration(downweights, values, crossed)
+    return Calibration(downweights, values, crossed, kinds)

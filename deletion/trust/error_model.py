@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import binom
-from scipy.stats import t as student
+from scipy.stats import binom, chi2, norm
 
 SHARES = np.concatenate([[0.0, 1.0], 1.0 / (1.0 + 10.0 ** np.linspace(-4.0, 8.0, 49))])
 """Shares of the variance by sampling that the fit tries: none, all, and ratios from 10^4 to 10^-8."""
@@ -22,8 +21,14 @@ CONFIDENCE = 0.9
 wide enough."""
 
 NEAR = 0.4
-"""Calibration sets count for a size by a normal weight of this width in the logarithm of |h|^2: about a third
-of 96 of them do."""
+"""Calibration sets count for the error of a size by a normal weight of this width in the logarithm of |h|^2:
+about a third of 96 of them do."""
+
+NEAR_ENOUGH = 0.6
+"""The same for intervals, whose deviations follow the size already: what is missing hardly depends on it."""
+
+LEAST = 1e-12
+"""The least variance of an error beside the mean variance."""
 
 TINY = np.finfo(float).tiny
 """Added where a logarithm or a quotient would meet zero."""
@@ -95,7 +100,8 @@ def fit_variance(errors, stated, squares, excess):
         tail = squares[:, None] ** growth * (1.0 + excess)
         level = tail.mean(axis=0)
         # (shares, k, q)
-        shape = np.maximum(share * (sampling / mean) + (1.0 - share) * (tail / level), 1e-12)
+        mixed = share * (sampling / mean) + (1.0 - share) * (tail / level)
+        shape = np.maximum(np.where(sampling.any(axis=0), mixed, tail / level), LEAST)
         scale = (errors ** 2 / shape).mean(axis=1)
         likelihood = -0.5 * np.log(shape).sum(axis=1) - 0.5 * k * np.log(scale + TINY)
         at, highest = likelihood.argmax(axis=0), likelihood.max(axis=0)
@@ -117,9 +123,9 @@ def freedom(count):
 class ErrorModel:
     """What the calibration sets say of the errors of q measurements' predictions.
 
-    Intervals are those of Student's t with k - 3 degrees of freedom, or, where the errors at the calibration
-    sets have heavier tails, those of these errors, by `rank`: at all calibration sets, and at those of about
-    the size asked about.
+    Intervals are those of normal errors at the level of the calibration sets of about the size asked about,
+    or, where the errors of these have heavier tails, those of the errors themselves, by `rank`. Both count
+    how few sets tell it.
 
     Attributes
     ----------
@@ -130,7 +136,7 @@ class ErrorModel:
     squares : np.ndarray, (k,)
         |h|^2 of the calibration sets.
     standardised, order : np.ndarray, (k, q)
-        The errors in standard deviations, in rising order, and the calibration sets in that order.
+        The errors in standard deviations, and the calibration sets in rising order of these.
     """
     variance: Variance
     errors: np.ndarray
@@ -168,13 +174,21 @@ class ErrorModel:
     def half_width(self, sampling, truncation, squares, level):
         """Return half the width (sets, q) of intervals of a level, from the two deviations and |h|^2."""
         sizes, place = np.unique(squares, return_inverse=True)
-        reach = np.maximum(self.standardised[rank(len(self.squares), level) - 1],
-                           student.ppf(0.5 + 0.5 * level, freedom(len(self.squares))))
-        near = np.array([self._reach_near(weight, level)
-                         for weight in self._near(sizes)]).reshape(len(sizes), -1)
-        return np.maximum(near, reach)[place] * np.hypot(sampling, truncation)
+        reach = np.array([np.maximum(self._normal_reach(weight, level), self._ranked_reach(weight, level))
+                          for weight in self._near(sizes, NEAR_ENOUGH)]).reshape(len(sizes), -1)
+        return reach[place] * np.hypot(sampling, truncation)
 
-    def _reach_near(self, weight, level):
+    def _normal_reach(self, weight, level):
+        """Return how many deviations (q,) bound a level of normal errors, by sets of weights (k,).
+
+        Their mean square, over the least that of so many normal errors is with CONFIDENCE, bounds the square
+        of the true deviation.
+        """
+        count = effective_count(weight)
+        mean = weight @ self.standardised ** 2 / weight.sum()
+        return norm.ppf(0.5 + 0.5 * level) * np.sqrt(mean * count / chi2.ppf(1.0 - CONFIDENCE, count))
+
+    def _ranked_reach(self, weight, level):
         """Return the standardised error (q,) that bounds a level among calibration sets of weights (k,).
 
         The r-th of n sets of equal weight lies where the weights up to it first exceed (r - 1/2) / n of all.
@@ -182,11 +196,12 @@ class ErrorModel:
         count = round(effective_count(weight))
         below = np.cumsum(weight[self.order], axis=0)      # of the weight, from the smallest error on
         at = (below < (rank(count, level) - 0.5) / count * below[-1]).sum(axis=0)
-        return self.standardised[at, np.arange(len(at))]
+        measurements = np.arange(len(at))
+        return self.standardised[self.order[at, measurements], measurements]
 
-    def _near(self, sizes):
+    def _near(self, sizes, width):
         """Return how much each calibration set counts for sizes |h|^2: (sizes, k), the nearest 1."""
-        distance = (np.log(np.maximum(sizes, TINY))[:, None] - np.log(self.squares)) / NEAR
+        distance = (np.log(np.maximum(sizes, TINY))[:, None] - np.log(self.squares)) / width
         return np.exp(-0.5 * (distance ** 2 - (distance ** 2).min(axis=1, keepdims=True)))
 
     def relative_error(self, squares):
@@ -199,7 +214,7 @@ class ErrorModel:
         sums over independent sets; it is infinite where hardly more than one set is near.
         """
         sizes, place = np.unique(squares, return_inverse=True)
-        weight = self._near(sizes)      # (sizes, k)
+        weight = self._near(sizes, NEAR)      # (sizes, k)
         total = np.maximum(weight @ self.changes, TINY)
         ratio = (weight @ self.errors) / total
         each = ((self.errors - ratio[:, None] * self.changes) / total[:, None]).mean(axis=2)      # (sizes, k)
@@ -228,8 +243,9 @@ def fit_error_model(errors, changes, stated, squares, excess):
     -------
     ErrorModel
     """
-    variance, sizes = fit_variance(errors, stated, squares, excess), np.abs(errors)
-    standardised = sizes / np.maximum(variance.deviation(stated, squares, excess), TINY)
+    variance = fit_variance(errors, stated, squares, excess)
+    sizes = np.abs(errors)
+    least = np.sqrt(LEAST * (errors ** 2).mean(axis=0)) + TINY
+    standardised = sizes / np.maximum(variance.deviation(stated, squares, excess), least)
     order = np.argsort(standardised, axis=0, kind="stable")
-    return ErrorModel(variance, sizes, np.abs(changes), squares,
-                      np.take_along_axis(standardised, order, axis=0), order)
+    return ErrorModel(variance, sizes, np.abs(changes), squares, standardised, order)

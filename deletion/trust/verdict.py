@@ -6,12 +6,15 @@ prediction's own terms have converged; and by whether retraining crossed kinks, 
 shows.
 
 What 'trust' claims: of random sets as large as this one, trusted predictions as a group are off by less than
-half of the change, and few lie outside their interval (`python -m benchmarks.trust` measures both). No set
-chosen by a rule was retrained, and the verdict says that too.
+half of the change, and few lie outside their interval (`python -m benchmarks.trust` measures both). Sets
+chosen by a rule are judged likewise where their kind was declared (kinds.py); otherwise no such set was
+retrained, and the verdict says that too.
 """
 from typing import NamedTuple
 
 import numpy as np
+
+from .kinds import RANDOM
 
 TRUST, RAISE = "trust", "raise degree"
 MORE, NOT = "more directions", "do not trust"
@@ -83,16 +86,17 @@ class Evidence(NamedTuple):
     kinks: float
 
 
-def judge(calibrated, model, sets, change, rest, sampling, truncation):
+def judge(calibrated, model, squares, change, rest, sampling, truncation):
     """Return (verdicts, reasons) of many sets, two lists.
 
     Parameters
     ----------
     calibrated : Calibrated
-        The calibration, and what is known of the estimator.
+        The calibration by sets of one kind, and what is known of the estimator.
     model : ErrorModel
         That of the estimator.
-    sets : Sets
+    squares : np.ndarray, (sets,)
+        |h|^2 of each set.
     change : np.ndarray, (sets, q)
         The predicted change.
     rest : np.ndarray, (sets, q), optional
@@ -100,23 +104,35 @@ def judge(calibrated, model, sets, change, rest, sampling, truncation):
     sampling, truncation : np.ndarray, (sets, q)
         Standard deviations of the two parts of the error.
     """
-    if not len(sets):
+    if not len(squares):
         return [], []
-    squares, calibration = sets.squares(), calibrated.calibration
+    calibration = calibrated.calibration
     typical = calibrated.typical(squares)
     typical = np.where(typical > 0, typical, 1.0)
     truncated = ((truncation / typical) ** 2).sum(axis=1) > ((sampling / typical) ** 2).sum(axis=1)
-    beyond = np.zeros(len(sets)) if rest is None else np.sqrt(((rest / typical) ** 2).mean(axis=1))
+    beyond = np.zeros(len(squares)) if rest is None else np.sqrt(((rest / typical) ** 2).mean(axis=1))
     evidence = map(Evidence, squares, *model.relative_error(squares), truncated & calibrated.series,
                    moved_beside(calibrated, change, squares), beyond, crossed(calibration, squares))
-    verdicts, reasons = zip(*(judge_one(one, calibration.reach, calibrated.lacking) for one in evidence))
+    reach, lacking, said = calibration.reach, calibrated.lacking, words_of(calibrated)
+    verdicts, reasons = zip(*(judge_one(one, reach, lacking, *said) for one in evidence))
     return list(verdicts), [(reason,) for reason in reasons]
 
 
-def judge_one(evidence, reach, lacking):
+def words_of(calibrated):
+    """What verdicts say: of which sets the calibration is, and which sets it says nothing about."""
+    if calibrated.kind != RANDOM:
+        return f"sets of kind {calibrated.kind!r}", "Sets of this kind were retrained."
+    kinds = ", ".join(repr(kind.name) for kind in calibrated.declared)
+    rule = f"another rule than the kinds declared ({kinds})" if kinds else "a rule (a class, neighbours)"
+    return "random sets", (f"Sets chosen by {rule} were not retrained and may be far off: "
+                           "stability(sketch, f, sets=[set]) tries them.")
+
+
+def judge_one(evidence, reach, lacking, sets, known):
     """Return (verdict, reason) of one set.
 
-    `reach` is the size of the largest calibration set, `lacking` what more directions would determine.
+    `reach` is the size of the largest calibration set, `lacking` what more directions would determine, and
+    `sets` and `known` come from words_of.
     """
     _, error, spread, worst, truncated, moved, rest, kinks = evidence
     if not evidence.square:
@@ -127,7 +143,7 @@ def judge_one(evidence, reach, lacking):
     if kinks:
         return NOT, (f"Retraining sets of this size crossed {kinks:.0f} kinks (median); a Taylor series "
                      "describes one branch only.")
-    calibrated = f"Calibrated error for random sets of this size: {percent(error)} of the change"
+    calibrated = f"Calibrated error for {sets} of this size: {percent(error)} of the change"
     if error + spread > MAX_RELATIVE_ERROR or worst > MAX_WORST_ERROR:
         if worst > MAX_WORST_ERROR >= error:
             calibrated += f" ({percent(worst)} for the worst measurement)"
@@ -146,8 +162,7 @@ def judge_one(evidence, reach, lacking):
     if rest > MAX_REST or rest > max(MAX_SURPRISE * error, SMALL_REST):
         return RAISE, (f"Series not converged: extrapolated remainder {percent(rest)} of the change typical "
                        f"of this size (calibrated error {percent(error)}).")
-    return TRUST, (f"{calibrated}. Sets chosen by a rule (a class, neighbours) were not retrained and may be "
-                   "far off: stability(sketch, f, sets=[set]) tries them.")
+    return TRUST, f"{calibrated}. {known}"
 
 
 def percent(share):

@@ -236,6 +236,12 @@ def test_what_has_no_gradient():
         gradient(c)
     with pytest.raises(CircuitError, match="no gradient by input 1"):
         gradient(record(lambda x, i: C.gather(x, i).sum(), real(4), integer(2)), wrt=1)
+    with pytest.raises(CircuitError, match="no gradient by input 1"):
+        vjp(c, [1])
+    with pytest.raises(CircuitError, match="output 1 consists of whole numbers"):
+        vjp(record(lambda x, i: (C.gather(x, i), i), real(4), integer(2)), [0])
+    twice = vjp(record(lambda x: (x, x), real(2)), [0])      # one wire, returned twice: cotangents add up
+    np.testing.assert_array_equal(twice([1.0, 2.0], [10.0, 20.0], [0.0, 0.0]), [11.0, 22.0])
     unused = gradient(record(lambda x, y: x * 2.0, real(), real(3)), wrt=(0, 1))
     assert np.array_equal(unused(1.0, np.ones(3))[2], np.zeros(3))
 

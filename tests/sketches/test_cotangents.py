@@ -55,6 +55,8 @@ def test_a_panels_own_members_are_exact_and_others_have_a_residual():
     exact = metagradient(learner, lambda w: w[0] - 5.0 * w[2], finite_step=True, progress=False)
     assert np.allclose(inside.leave_one_out().change, exact.finite, atol=1e-10)
     assert inside.residual[0] < 1e-14 and outside.residual[0] == pytest.approx(np.sqrt(0.5))
+    several = cotangents(learner, [lambda w: w[0], lambda w: w[1:2] * 2.0, lambda w: w[:2] * 2.0 + w[1:3]])
+    assert np.allclose(several.vectors.T @ several.vectors, panel.vectors.T @ panel.vectors, atol=1e-14)
     fewer = cotangents(learner, lambda w: C.concatenate([w[:1] * 100.0, w[1:2]]), 1)
     assert np.allclose(np.abs(fewer.vectors), np.eye(6)[:1])
 
@@ -77,12 +79,13 @@ def test_what_the_residual_hides_is_in_the_interval():
 @pytest.mark.parametrize("call, words", [
     (lambda x: cotangents(x, lambda w: w * 0.0), "do not move"),
     (lambda x: cotangents(x, lambda w: C.step(w)), "only by jumps"),
+    (lambda x: cotangents(x, []), "at least one measurement"),
+    (lambda x: cotangents(x, 3), "a panel"),
+    (lambda x: cotangents(x, [lines, 3]), "measurement"),
     (lambda x: cotangents(x, lines, 0), "number of cotangents"),
     (lambda x: cotangents(x, lines, 7), "3 directions"),
     (lambda x: cotangents(x, None, 3), "without a panel"),
     (lambda x: precompute(x, Cotangents(np.eye(5))), "5 parameters for a learner with 6"),
-    (lambda x: precompute(x, cotangents(x), out="folder"), "out="),
-    (lambda x: precompute(x, cotangents(x), dry_run=True), "dry_run="),
     (lambda x: precompute(x, cotangents(x), calibration=-1), "calibration"),
     (lambda x: precompute(x, cotangents(x), calibration=0).measure(lambda w: C.step(w)), "only by jumps"),
     (lambda x: pull(x, np.full((1, 6), np.nan)), "finite"), (lambda x: pull(x, np.eye(5)), "6 parameters")])

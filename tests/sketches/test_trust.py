@@ -174,12 +174,12 @@ def judged(change, terms, errors=0.05, gradient=None, directions=50, sampling=1.
     calibration = SimpleNamespace(sets=SimpleNamespace(squares=lambda: squares), crossings=np.zeros(96),
                                   reach=16.0)
     directions = type("Drawn", (), {"dimension": 100, "__len__": lambda self: len(psi)})()
-    calibrated = SimpleNamespace(calibration=calibration, changes=changes, series=True,
-                                 lacking=lacking_directions(directions, gradient),
+    calibrated = SimpleNamespace(calibration=calibration, changes=changes, series=True, kind="random",
+                                 declared=(), lacking=lacking_directions(directions, gradient),
                                  typical=lambda s: np.sqrt(s)[:, None])
     model = model_of(errors * changes, squares, changes=changes)
     sets = Sets.of(np.concatenate([np.ones(4), np.zeros(96)])[None])
-    verdict, reasons = judge(calibrated, model, sets, np.array([[change]]),
+    verdict, reasons = judge(calibrated, model, sets.squares(), np.array([[change]]),
                              remainder(np.array([terms])[..., None]),
                              np.array([[sampling]]), np.array([[1.0 - sampling]]))
     return verdict[0], reasons[0][0]
