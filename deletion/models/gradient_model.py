@@ -1,6 +1,6 @@
 """A gradient model: what one measurement would be without any set of units, from gradients at a few bases."""
 from os import PathLike
-from typing import Any, Callable, Optional, Sequence, Union
+from typing import Any, Callable, Mapping, Optional, Sequence, Union
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from ..predictions.questions import Questions
 from ..sketch.measured import measured_calibration
 from ..storage.bank import Bank, checked_bank
 from ..trust.calibration import SETS, Calibration, calibrate, sets_of
+from ..trust.kinds import checked_kinds
 from .bases import Gradients, gradients_at, group_bases, level_bases, partition
 from .interactions import Interactions
 from .levels import Bases, Levels, fit_level, left_of_interactions, without_effect
@@ -61,13 +62,13 @@ class GradientModel(Questions):
 
     @property
     def calibration(self) -> Optional[Calibration]:
-        """The measurement of random sets' exactly retrained models, if there are any.
+        """The measurement of exactly retrained models, random sets first, if there are any.
 
         Returns
         -------
         Calibration, optional
         """
-        return self.calibrated.calibration
+        return self.calibrated.everything
 
     def estimator(self) -> "Estimator":
         """Return what estimates changes.
@@ -135,9 +136,9 @@ class Estimator:
 
 def gradient_model(learner: Learner, measurement: Callable, *, groups: int = 0,
                    levels: Sequence[float] = (0.05, 0.2), bases: int = 8, self_terms: Any = FINITE,
-                   calibration: Union[int, Calibration] = SETS, seed: int = 0, bank: Optional[Bank] = None,
-                   out: Union[str, PathLike, None] = None, threads: Optional[int] = None,
-                   executor: Any = None, memory: Optional[int] = None,
+                   calibration: Union[int, Calibration] = SETS, kinds: Optional[Mapping] = None,
+                   seed: int = 0, bank: Optional[Bank] = None, out: Union[str, PathLike, None] = None,
+                   threads: Optional[int] = None, executor: Any = None, memory: Optional[int] = None,
                    progress: bool = True) -> GradientModel:
     """Make a model of one measurement without any set of units, from gradients at a few bases.
 
@@ -155,8 +156,9 @@ def gradient_model(learner: Learner, measurement: Callable, *, groups: int = 0,
         How many of them at each level, at least 2.
     self_terms : str or Measured
         The effect of each unit alone: 'finite' (groups correct it), 'retrained', or a measured sketch.
-    calibration : int or Calibration
-        How many random sets are retrained for intervals and verdicts, or the parameters of such sets.
+    calibration, kinds : int or Calibration, Mapping, optional
+        How many random sets are retrained for intervals and verdicts, or the parameters of such sets. And
+        other kinds of sets, as for `precompute`.
     seed : int
         Of everything that is drawn.
     bank, out : Bank, or its folder
@@ -189,7 +191,7 @@ def gradient_model(learner: Learner, measurement: Callable, *, groups: int = 0,
     with working("gradient model", progress):
         everything = gradients_at(learner, measurement, np.concatenate(rows), bank=bank, threads=threads,
                                   executor=executor, memory=memory)
-        retrained = calibrated_by(learner, calibration, seed, bank)
+        retrained = calibrated_by(learner, calibration, kinds, seed, bank)
         name, own = self_terms_of(learner, measurement, self_terms, everything, of_groups, bank, threads)
         estimator = fitted(used, rows, everything, own, of_groups, levels, name)
     return model_of(learner, measurement, everything.values[0], estimator, retrained, progress)
@@ -233,11 +235,14 @@ def chosen_bank(bank, out):
     return checked_bank(bank) if out is None else Bank(out)
 
 
-def calibrated_by(learner, calibration, seed, bank):
-    """Return the Calibration of random sets' parameters, or None."""
+def calibrated_by(learner, calibration, kinds, seed, bank):
+    """Return the Calibration of the parameters of random sets and of each kind's, or None."""
     if isinstance(calibration, Calibration):
+        if kinds is not None:
+            raise LearnerError("give kinds, or a Calibration, which has kinds of its own, not both")
         return calibration
-    return calibrate(learner, sets_of(learner, calibration, seed), bank=bank)
+    kinds = checked_kinds(kinds, learner.used)
+    return calibrate(learner, sets_of(learner, calibration, seed, kinds), kinds, bank=bank)
 
 
 def self_terms_of(learner, measurement, self_terms, everything, groups, bank, threads):

@@ -87,6 +87,21 @@ def test_intervals_and_verdicts_are_calibrated(learner, sets, true):
     assert inside.mean() >= 0.88 and p.verdict.count(TRUST) > 100
 
 
+def test_declared_kinds_are_calibrated_with_their_own_sets(learner):
+    """Sets of one label say which kind they are, and the calibration sets are those of a sketch."""
+    labels = ["a", "b", "c"] * (UNITS // 3)
+    settings = {"kinds": {"label": labels}, "calibration": 40, "progress": False}
+    model = gradient_model(learner, two, levels=(), **settings)
+    p = model.predict_many([list(range(0, 30, 3)), [0, 1, 2, 4]])
+    assert p.kind == ["label", "random"] and "sets of kind 'label'" in p.reasons[0][0]
+    sketch = precompute(learner, 4, 1, **settings)
+    assert np.array_equal(model.calibration.downweights, sketch.calibration.downweights)
+    again = gradient_model(learner, two, levels=(), calibration=sketch.calibration, progress=False)
+    assert np.array_equal(again.predict([0, 3]).interval, model.predict([0, 3]).interval)
+    with pytest.raises(LearnerError, match="kinds of its own"):
+        gradient_model(learner, two, kinds={"label": labels}, calibration=sketch.calibration)
+
+
 def test_what_fits_does_not_calibrate(learner):
     """The sets of one seed that are retrained for intervals are none of those whose gradients fit."""
     model = gradient_model(learner, two, groups=10, seed=3, progress=False)
