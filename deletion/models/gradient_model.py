@@ -150,10 +150,8 @@ def gradient_model(learner: Learner, measurement: Callable, *, groups: int = 0,
     learner, measurement, threads, memory, progress : as for `metagradient`
     groups : int
         How many groups the units are divided into; gradients without each show interactions. 0: none.
-    levels : sequence of float
-        Shares of the units between 0 and 1: sizes at which gradients without random sets are taken.
-    bases : int
-        How many of them at each level, at least 2.
+    levels, bases : sequence of float, int
+        Shares of the units between 0 and 1: sizes at which so many gradients without random sets are taken.
     self_terms : str or Measured
         The effect of each unit alone: 'finite' (groups correct it), 'retrained', or a measured sketch.
     calibration, kinds : int or Calibration, Mapping, optional
