@@ -32,7 +32,7 @@ def parsed():
     parser.add_argument("--documents", type=int, default=20, help="measurements (default %(default)s)")
     options = parser.parse_args()
     if options.quick:
-        options.steps, options.panel, options.documents, options.counts = 120, 60, 3, [20, 40]
+        options.steps, options.panel, options.documents, options.counts = 60, 60, 3, [20, 40]
     return options
 
 

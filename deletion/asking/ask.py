@@ -9,13 +9,12 @@ from typing import Callable, Optional, Sequence, Union
 import numpy as np
 
 from circuit.checks import checked_learner, checked_threads, real_number, whole_number
-from circuit.errors import LearnerError
 from circuit.progress import working
 
 from ..gradients.states import MEMORY
 from ..learner.learner import Learner
 from ..predictions.prediction import Prediction
-from ..storage.bank import Bank
+from ..storage.bank import Bank, checked_bank
 from ..trust.calibration import SETS
 from ..trust.verdict import TRUST
 from .answers import assembled
@@ -174,12 +173,8 @@ def estimate_of(asking):
 @contextmanager
 def opened(bank):
     """A bank: the one given, the one in a folder, or one that is removed in the end."""
-    if isinstance(bank, Bank):
-        yield bank
-    elif bank is None:
-        with tempfile.TemporaryDirectory(prefix="deletion-bank-") as folder:
-            yield Bank(Path(folder))
-    elif isinstance(bank, (str, PathLike)):
-        yield Bank(bank)
-    else:
-        raise LearnerError(f"bank: expected a Bank or the path of its folder, got {bank!r:.60}")
+    if bank is not None:
+        yield checked_bank(bank)
+        return
+    with tempfile.TemporaryDirectory(prefix="deletion-bank-") as folder:
+        yield Bank(Path(folder))

@@ -56,11 +56,12 @@ def ladder(units, bases=8, levels=(0.05, 0.2)):
     """Return the rungs for a learner of so many used units, roughly each dearer than the one before."""
     # a level takes round(share * units) units: two sets must differ, and a unit must stay
     levels = tuple(share for share in levels if 2 <= round(share * units) < units)
-    several, alone = {"levels": levels, "bases": bases}, {"levels": ()}
-    retrained = {"self_terms": RETRAINED} | alone
+    alone = {"levels": ()}
+    several, retrained = {"levels": levels, "bases": bases, "groups": 16}, {"self_terms": RETRAINED} | alone
     rungs = [Rung("finite step", alone, False, np.ones(3)),
-             Rung("levels", several, False, np.array([0.92, 0.73, 0.5])),
-             Rung("levels and 16 groups", several | {"groups": 16}, False, np.array([0.92, 0.69, 0.48])),
+             Rung("8 groups", alone | {"groups": 8}, False, np.array([0.9, 0.58, 0.52])),
+             Rung("16 groups", alone | {"groups": 16}, False, np.array([0.71, 0.58, 0.54])),
+             Rung("levels and 16 groups", several, False, np.array([0.7, 0.55, 0.46])),
              Rung("leave-one-outs", retrained, True, np.array([0.46, 0.6, 0.67]))]
     for groups, usual in ((16, (0.44, 0.53, 0.5)), (50, (0.4, 0.48, 0.49)), (100, (0.36, 0.43, 0.47))):
         rungs.append(Rung(f"leave-one-outs and {groups} groups", retrained | {"groups": groups}, True,

@@ -29,6 +29,7 @@ from ..sketch.merge import merge
 from ..sketch.pulled import PulledSketch
 from ..sketch.sketch import load, precompute
 from ..storage.arrays import other_forms
+from ..storage.bank import checked_bank
 from ..storage.blocks import roots
 from ..storage.store import Folder
 
@@ -100,7 +101,7 @@ def precompute_command(options):
     start = time.perf_counter()
     made = precompute(learner, options.directions, options.degree, options.seed, design=options.design,
                       out=options.out, threads=options.threads, dtype=options.dtype, dry_run=options.dry_run,
-                      progress=not options.quiet)
+                      bank=options.bank, progress=not options.quiet)
     if options.dry_run:
         content = vars(made) | {"seconds": made.seconds, "core_seconds": made.core_seconds}
         show(options.json, content, str(made))
@@ -223,7 +224,8 @@ def validate_command(options):
     sets = {text: deletion_set(learner, text) for text in options.delete or ()}
     count = options.sets or (0 if sets else 20)
     sets |= sampled_sets(learner, count, options.size, options.seed)
-    theta = retrain(learner, list(sets.values()), threads=options.threads, progress=not options.quiet)
+    theta = retrain(learner, list(sets.values()), threads=options.threads, bank=checked_bank(options.bank),
+                    progress=not options.quiet)
     rows, scores = [], []
     for text, measure in measurements.items():
         measured = sketch.measure(measure, options.threads)

@@ -44,6 +44,9 @@ def parser(functions):
         add_measurements(parsers[name])
     for name in ("measure", "predict", "validate"):
         parsers[name].add_argument("--plot", metavar="FILE", help="draw a picture (needs matplotlib)")
+    for name in ("ask", "precompute", "validate"):
+        parsers[name].add_argument("--bank", metavar="FOLDER",
+                                   help="keep retrainings there, and use those that are there")
     for name in ("info", "measure", "predict", "validate"):
         parsers[name].add_argument("folder", help="the sketch's folder")
     for name in ("ask", "precompute", "measure", "predict", "validate"):
@@ -83,12 +86,11 @@ def add_command(commands, name, function):
 
 
 def add_limits(sub):
-    """What may be spent on an answer, and where retrainings are kept."""
+    """What may be spent on an answer."""
     sub.add_argument("--trainings", type=float, help="spend at most so many trainings made side by side")
     sub.add_argument("--seconds", type=float, help="take at most so many seconds")
     sub.add_argument("--tolerance", type=float,
                      help="stop at this error: the sum of |predicted - retrained| over that of |true change|")
-    sub.add_argument("--bank", metavar="FOLDER", help="keep retrainings there, and use those that are there")
     sub.add_argument("--seed", type=int, default=0, help="the seed of what is drawn (default %(default)s)")
     sub.add_argument("--dry-run", action="store_true", help="only print what it would cost")
 

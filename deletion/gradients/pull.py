@@ -123,6 +123,13 @@ def pull_blocks(learner: Learner, vectors: np.ndarray, chosen: Sequence, keep: C
         run_passes(learner, passes, threads, memory, report)
 
 
+def make_ready(learner, vectors):
+    """Record and compile what pulling cotangents needs, once, before several threads ask for it."""
+    there = walk(learner, np.ones(learner.example_count), not update_is_affine(learner))
+    for count in {min(TRAININGS, len(vectors)), len(vectors) % TRAININGS or TRAININGS}:
+        there.back(vectors[:count])
+
+
 def checked_vectors(learner, vectors):
     """Return vectors (cotangents, parameters), at least one."""
     vectors, size = real_array(vectors, "cotangents"), learner.layout.size

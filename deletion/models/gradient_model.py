@@ -1,6 +1,6 @@
 """A gradient model: what one measurement would be without any set of units, from gradients at a few bases."""
 from os import PathLike
-from typing import Any, Callable, Optional, Sequence, Union
+from typing import Any, Callable, Mapping, Optional, Sequence, Union
 
 import numpy as np
 
@@ -16,11 +16,13 @@ from ..predictions.additive import Additive
 from ..predictions.calibrated import Calibrated
 from ..predictions.questions import Questions
 from ..sketch.measured import measured_calibration
-from ..storage.bank import Bank
+from ..storage.bank import Bank, checked_bank
 from ..trust.calibration import SETS, Calibration, calibrate, sets_of
+from ..trust.kinds import checked_kinds
 from .bases import Gradients, gradients_at, group_bases, level_bases, partition
 from .interactions import Interactions
-from .levels import Bases, Levels, fit_level
+from .levels import Bases, Levels, fit_level, left_of_interactions, without_effect
+from .self_terms import corrected
 
 FINITE, RETRAINED = "finite", "retrained"
 
@@ -62,13 +64,13 @@ class GradientModel(Questions):
 
     @property
     def calibration(self) -> Optional[Calibration]:
-        """The measurement of random sets' exactly retrained models, if there are any.
+        """The measurement of exactly retrained models, random sets first, if there are any.
 
         Returns
         -------
         Calibration, optional
         """
-        return self.calibrated.calibration
+        return self.calibrated.everything
 
     def estimator(self) -> "Estimator":
         """Return what estimates changes.
@@ -136,9 +138,9 @@ class Estimator:
 
 def gradient_model(learner: Learner, measurement: Callable, *, groups: int = 0,
                    levels: Sequence[float] = (0.05, 0.2), bases: int = 8, self_terms: Any = FINITE,
-                   calibration: Union[int, Calibration] = SETS, seed: int = 0, bank: Optional[Bank] = None,
-                   out: Union[str, PathLike, None] = None, threads: Optional[int] = None,
-                   executor: Any = None, memory: Optional[int] = None,
+                   calibration: Union[int, Calibration] = SETS, kinds: Optional[Mapping] = None,
+                   seed: int = 0, bank: Optional[Bank] = None, out: Union[str, PathLike, None] = None,
+                   threads: Optional[int] = None, executor: Any = None, memory: Optional[int] = None,
                    progress: bool = True) -> GradientModel:
     """Make a model of one measurement without any set of units, from gradients at a few bases.
 
@@ -150,14 +152,13 @@ def gradient_model(learner: Learner, measurement: Callable, *, groups: int = 0,
     learner, measurement, threads, memory, progress : as for `metagradient`
     groups : int
         How many groups the units are divided into; gradients without each show interactions. 0: none.
-    levels : sequence of float
-        Shares of the units between 0 and 1: sizes at which gradients without random sets are taken.
-    bases : int
-        How many of them at each level, at least 2.
+    levels, bases : sequence of float, int
+        Shares of the units between 0 and 1: sizes at which so many gradients without random sets are taken.
     self_terms : str or Measured
-        The effect of each unit alone: 'finite' for the finite step, 'retrained', or a measured sketch.
-    calibration : int or Calibration
-        How many random sets are retrained for intervals and verdicts, or the parameters of such sets.
+        The effect of each unit alone: 'finite' (groups correct it), 'retrained', or a measured sketch.
+    calibration, kinds : int or Calibration, Mapping, optional
+        How many random sets are retrained for intervals and verdicts, or the parameters of such sets. And
+        other kinds of sets, as for `precompute`.
     seed : int
         Of everything that is drawn.
     bank, out : Bank, or its folder
@@ -180,7 +181,7 @@ def gradient_model(learner: Learner, measurement: Callable, *, groups: int = 0,
     >>> from deletion import SGD, Learner, gradient_model
     >>> numbers = [k / 10 for k in range(20)]
     >>> learner = Learner([0.0], numbers, lambda w, x: (w[0] - x) ** 2, SGD(0.3), [range(20)] * 30)
-    >>> model = gradient_model(learner, lambda w: w[0], groups=5, progress=False)
+    >>> model = gradient_model(learner, lambda w: w[0], groups=10, progress=False)
     >>> print(f"{model.value:.2f}, without the two largest {model.predict([18, 19]).value:.2f}")
     0.95, without the two largest 0.85
     """
@@ -190,8 +191,8 @@ def gradient_model(learner: Learner, measurement: Callable, *, groups: int = 0,
     with working("gradient model", progress):
         everything = gradients_at(learner, measurement, np.concatenate(rows), bank=bank, threads=threads,
                                   executor=executor, memory=memory)
-        retrained = calibrated_by(learner, calibration, seed, bank)
-        name, own = self_terms_of(learner, measurement, self_terms, everything, bank, threads)
+        retrained = calibrated_by(learner, calibration, kinds, seed, bank)
+        name, own = self_terms_of(learner, measurement, self_terms, everything, of_groups, bank, threads)
         estimator = fitted(used, rows, everything, own, of_groups, levels, name)
     return model_of(learner, measurement, everything.values[0], estimator, retrained, progress)
 
@@ -231,22 +232,24 @@ def chosen_bank(bank, out):
     """Return the bank to keep things in, or None."""
     if bank is not None and out is not None:
         raise LearnerError("give a bank, or out= for the folder of one, not both")
-    if not isinstance(bank, (Bank, type(None))):
-        raise LearnerError(f"bank: expected a Bank, got {bank!r:.60}")
-    return bank if out is None else Bank(out)
+    return checked_bank(bank) if out is None else Bank(out)
 
 
-def calibrated_by(learner, calibration, seed, bank):
-    """Return the Calibration of random sets' parameters, or None."""
+def calibrated_by(learner, calibration, kinds, seed, bank):
+    """Return the Calibration of the parameters of random sets and of each kind's, or None."""
     if isinstance(calibration, Calibration):
+        if kinds is not None:
+            raise LearnerError("give kinds, or a Calibration, which has kinds of its own, not both")
         return calibration
-    return calibrate(learner, sets_of(learner, calibration, seed), bank=bank)
+    kinds = checked_kinds(kinds, learner.used)
+    return calibrate(learner, sets_of(learner, calibration, seed, kinds), kinds, bank=bank)
 
 
-def self_terms_of(learner, measurement, self_terms, everything, bank, threads):
-    """Return (name, self-terms (units, q))."""
+def self_terms_of(learner, measurement, self_terms, everything, groups, bank, threads):
+    """Return (name, self-terms (units, q)).   groups: of each unit, or None"""
     if isinstance(self_terms, str) and self_terms == FINITE:
-        return "finite step", everything.finite[0]
+        own = everything.finite[0]
+        return "finite step", own if groups is None else corrected(own, everything, groups)
     if isinstance(self_terms, str) and self_terms == RETRAINED:
         own, units = np.zeros_like(everything.finite[0]), np.flatnonzero(learner.used)
         values = retrain(learner, [[learner.units[i]] for i in units], measurement, bank=bank,
@@ -276,20 +279,25 @@ def fitted(used, rows, everything, own, groups, levels, name):
     for share, weights in zip(levels, rows[1:]):
         some = Gradients(*(x[at:at + len(weights)] for x in everything))
         at += len(weights)
-        share = round(share * used.sum()) / used.sum()      # what was really taken
-        bases = bases_of(1.0 - weights, some, everything, alone, share)
+        share, last = (round(x * used.sum()) / used.sum() for x in (share, levels[-1]))      # really taken
+        bases = bases_of(1.0 - weights, some, everything, alone)
         level, error = fit_level(bases, used, share)
         if error < np.abs(alone(Sets.of(bases.h)).change - bases.change).sum():
             kept.append(level)
             name += f", level {share:.2g}"
+        elif share == last:
+            kept.append(without_effect(level))      # nothing of smaller levels is carried on to such sizes
     return Estimator(additive, Levels(kept, interactions, used), name)
 
 
-def bases_of(h, some, everything, alone, share):
+def bases_of(h, some, everything, alone):
     """Return the Bases of one level.   alone: the Estimator without levels"""
-    change, finite = some.values - everything.values[0], some.finite - everything.finite[0]
-    rest, sets, levels = change - h @ alone.additive.finite, Sets.of(h), alone.levels
-    if levels.interactions is not None:
-        finite = finite - (levels.interactions.partners(sets) - share * levels.partners)
-        rest = rest - (levels.change(sets) - share * (h @ levels.partners) + share ** 2 * levels.total)
-    return Bases(h, change, finite, rest)
+    present = (h == 0.0)[:, :, None]      # a unit that is deleted has no finite step
+    finite = (some.finite - everything.finite[0]) * present
+    change, sets, left = some.values - everything.values[0], Sets.of(h), 0.0
+    rest, interactions = change - h @ alone.additive.finite, alone.levels.interactions
+    if interactions is not None:
+        expected = interactions.partners(sets) * present
+        left = left_of_interactions(finite, expected)
+        finite, rest = finite - left * expected, rest - left * interactions.change(sets)
+    return Bases(h, change, finite, rest, left)

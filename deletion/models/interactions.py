@@ -85,8 +85,12 @@ class Interactions:
 
 
 def scales(y):
-    """Return s (units,) > 0, of mean square 1, in proportion to the mean square of what a unit shows."""
-    square = (y ** 2).mean(axis=(1, 2))
+    """Return s (units,) > 0, of mean square 1, in proportion to the mean square of what a unit shows.
+
+    Every measurement counts alike.
+    """
+    of_measurements = (y ** 2).mean(axis=(0, 1))
+    square = (y ** 2 / np.where(of_measurements > 0.0, of_measurements, 1.0)).mean(axis=(1, 2))
     largest = square.max(initial=0.0)
     if not largest:
         return np.ones(len(y))

@@ -285,11 +285,11 @@ def keep_block(folder, b, theta, stored, seconds):
     folder.write(block_name(b), stored, seconds=round(seconds, 3))
 
 
-def keep_calibration(folder, learner, sets, kinds):
-    """Retrain without each calibration set, unless a folder has all of it."""
+def keep_calibration(folder, plan):
+    """Retrain without each calibration set of a plan, unless a folder has all of it."""
     kept = [name for name in folder.names() if name.startswith("calibration-")]
     if not all([folder.intact(name) for name in kept]):
-        folder.write_all(calibrate(learner, sets, kinds).arrays())
+        folder.write_all(calibrate(plan.learner, plan.sets, plan.kinds, bank=plan.bank).arrays())
 
 
 def require_learner(sketch):

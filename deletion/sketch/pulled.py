@@ -9,6 +9,7 @@ The residual moves the measurement by res . (theta(h) - theta_T), which no cotan
 sets were really retrained, so that this is a part of the errors there, and of every interval.
 """
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
 from threading import Lock
@@ -23,11 +24,12 @@ from circuit.errors import LearnerError, StoreError
 from circuit.progress import Progress, silence, working
 
 from ..directions.cotangents import Cotangents, gradients_of
-from ..gradients.pull import block_count, block_of, pull, pull_blocks
+from ..gradients.pull import block_count, block_of, make_ready, pull, pull_blocks
 from ..learner.learner import Learner
 from ..predictions.additive import Additive
 from ..predictions.calibrated import Calibrated
 from ..predictions.questions import Questions
+from ..storage.bank import Bank, checked_bank
 from ..storage.blocks import FolderBlocks
 from ..storage.files import writing
 from ..storage.store import Folder
@@ -262,19 +264,18 @@ class PullPlan:
     cotangents : Cotangents
     seed : int
         Of the calibration sets.
-    sets : np.ndarray, (k, units)
-        Their downweights: those of random sets, then those of each kind.
-    kinds : tuple of Kind
-        Those that are declared.
+    sets, kinds, bank
+        Of the calibration, as in a Plan.
     """
     learner: Learner
     cotangents: Cotangents
     seed: int
     sets: np.ndarray
     kinds: tuple
+    bank: Optional[Bank] = None
 
     @classmethod
-    def of(cls, learner, cotangents, seed, calibration, kinds):
+    def of(cls, learner, cotangents, seed, calibration, kinds, bank):
         """Return the plan of cotangents that fit a learner, with so many random sets for calibration."""
         size, parameters = cotangents.vectors.shape[1], checked_learner(learner).layout.size
         if size != parameters:
@@ -282,7 +283,7 @@ class PullPlan:
         seed = whole_number(seed, "a seed", 0)
         count = SETS if calibration is None else calibration
         kinds = checked_kinds(kinds, learner.used)
-        return cls(learner, cotangents, seed, sets_of(learner, count, seed, kinds), kinds)
+        return cls(learner, cotangents, seed, sets_of(learner, count, seed, kinds), kinds, checked_bank(bank))
 
     def __len__(self):
         """Return the number of blocks."""
@@ -316,7 +317,7 @@ class PullTask:
 def pulled(learner, cotangents, seed, judged_by, downweight, *, out, executor, threads, dry_run, progress):
     """Return the PulledSketch of a learner and Cotangents, or an Estimate; arguments as for `precompute`.
 
-    judged_by   (how many random sets for calibration, kinds)
+    judged_by   (how many random sets for calibration, kinds, the bank)
     """
     if downweight is not None:
         raise LearnerError("downweight= is for sketches of directions; cotangents are pulled back from the "
@@ -341,7 +342,7 @@ def pulled_in_memory(plan, **how):
 
     pull_all(plan, range(len(plan)), keep, **how)
     return PulledSketch(plan.learner, plan.cotangents, thetas[0], blocks, plan.learner.unit_count,
-                        calibrate(plan.learner, plan.sets, plan.kinds))
+                        calibrate(plan.learner, plan.sets, plan.kinds, bank=plan.bank))
 
 
 def pulled_in_folder(path, plan, **how):
@@ -356,7 +357,7 @@ def pulled_in_folder(path, plan, **how):
                 keep_block(folder, b, theta, numbers, seconds)
 
         pull_all(replace(plan, cotangents=cotangents), unfinished_blocks(folder), keep, **how)
-        keep_calibration(folder, plan.learner, plan.sets, plan.kinds)
+        keep_calibration(folder, plan)
         calibration = Calibration.read(folder) if len(plan.sets) else None
         return opened_pulls(folder, plan.learner, calibration)
 
@@ -374,8 +375,11 @@ def pull_all(plan, chosen, keep, executor=None, threads=None):
             return
         parcel, tasks = Parcel(plan.learner), plan.tasks(chosen)
         report.total = sum(len(task.vectors) for task in tasks)
-        if tasks:
+        if tasks and not isinstance(executor, ThreadPoolExecutor):
             parcel.packed()      # raises here if the learner cannot be sent
+        if tasks:
+            make_ready(plan.learner, vectors)      # other processes of this machine find the results on disk
+            report.begin()
         gather(tasks, lambda task: executor.submit(pull_block, parcel, task.vectors), keep,
                lambda task, seconds: report(len(task.vectors), seconds))
 

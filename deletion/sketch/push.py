@@ -27,6 +27,7 @@ from ..directions.directions import Directions
 from ..learner.learner import Learner
 from ..learner.recording import pickled
 from ..learner.replay import AT_ONCE, advance, replay
+from ..storage.bank import Bank
 from ..storage.blocks import DIRECTIONS_PER_BLOCK, parts
 from ..storage.store import StoreError
 
@@ -50,6 +51,8 @@ class Plan:
         The downweights of the calibration sets: random ones, then those of each kind.
     kinds : tuple of Kind
         The declared kinds.
+    bank : Bank, optional
+        Of retrainings.
     """
     learner: Learner
     directions: Directions
@@ -57,6 +60,7 @@ class Plan:
     downweight: np.ndarray
     sets: np.ndarray
     kinds: tuple = ()
+    bank: Optional[Bank] = None
 
     def __len__(self):
         """Return the number of blocks."""

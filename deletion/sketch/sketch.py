@@ -21,6 +21,7 @@ from taylor import checked_degree
 from ..directions.cotangents import Cotangents
 from ..directions.directions import Directions, chosen, fitting
 from ..learner.learner import Learner
+from ..storage.bank import Bank, checked_bank
 from ..storage.blocks import (
     DIRECTIONS_PER_BLOCK, Blocks, FolderBlocks, checked_dtype, to_storage)
 from ..storage.files import writing
@@ -213,7 +214,7 @@ def precompute(learner: Learner, directions: Union[int, Directions, ArrayLike, C
                kinds: Optional[Mapping] = None, downweight: Optional[ArrayLike] = None,
                out: Union[str, PathLike, None] = None, executor: Optional[Executor] = None,
                threads: Optional[int] = None, dry_run: bool = False, dtype: str = "float64",
-               progress: bool = True) -> Union[Sketch, PulledSketch, Estimate]:
+               bank: Optional[Bank] = None, progress: bool = True) -> Union[Sketch, PulledSketch, Estimate]:
     """Push directions through a learner's training, and keep the result as a Sketch.
 
     Parameters
@@ -226,17 +227,15 @@ def precompute(learner: Learner, directions: Union[int, Directions, ArrayLike, C
         Of the random directions. Designs are 'sphere', 'haar', 'pairs' and 'auto'; see deletion/README.md.
     calibration, kinds : int, Mapping, optional
         Random sets to retrain exactly, for intervals and verdicts: by default 96, or 0 with a downweight. And
-        {name: labels or Order} of other sets that will be asked about: a label for each unit, of units that
-        share one, or runs of an order. 32 of each kind are retrained too.
+        {name: labels of the units, or an Order} of other kinds of sets: 32 of each are retrained too.
     downweight : ArrayLike, optional
         (units,) real: the point of the expansion. Default: 0, the ordinary training.
-    out : str or PathLike, optional
-        A folder for the sketch, in which a killed call continues, to the same bits. Default: in memory.
+    out, bank : str or PathLike, Bank, optional
+        A folder for the sketch, in which a killed call continues. And one of retrainings, for calibration.
     executor, threads : concurrent.futures.Executor, int, optional
         What pushes blocks of directions. Default: threads, as many as there are cores.
-    dry_run : bool
+    dry_run, dtype, progress : bool, str, bool
         True makes nothing and returns an Estimate of time, disk and memory, measured on a few steps.
-    dtype, progress : str, bool
         Coefficients are stored as 'float64', or as 'float32', half as large. False prints nothing on stderr.
 
     Returns
@@ -256,11 +255,12 @@ def precompute(learner: Learner, directions: Union[int, Directions, ArrayLike, C
     <sketch: 1 parameters, 2 directions (pairs) of degree 2 over 3 units>
     """
     degree, dtype, threads = kept_degree(degree), checked_dtype(dtype), checked_threads(threads)
+    judged_by = calibration, kinds, bank
     if isinstance(directions, Cotangents):
-        return pulled(learner, directions, seed, (calibration, kinds), downweight, out=out, executor=executor,
+        return pulled(learner, directions, seed, judged_by, downweight, out=out, executor=executor,
                       threads=threads, dry_run=dry_run, progress=progress)
     psi, seed = chosen(checked_learner(learner), directions, design, degree, seed)
-    plan = planned(learner, psi, degree, seed, downweight, calibration, kinds)
+    plan = planned(learner, psi, degree, seed, downweight, judged_by)
     with working("precompute", progress):
         identity = None if out is None else Identity.of(plan, seed, dtype)
         if dry_run:
@@ -278,8 +278,9 @@ def kept_degree(degree):
     return degree
 
 
-def planned(learner, directions, degree, seed, downweight, calibration, kinds=None):
-    """The Plan of what to push, with `calibration` random sets and some of each kind to retrain."""
+def planned(learner, directions, degree, seed, downweight, judged_by=(None, None, None)):
+    """The Plan of what to push.   judged_by: how many random sets, kinds, and the bank, of calibration"""
+    calibration, kinds, bank = judged_by
     base = np.zeros(learner.unit_count) if downweight is None else real_array(downweight, "a downweight")
     if base.shape != (learner.unit_count,):
         raise LearnerError(f"a downweight: expected one real number per unit, ({learner.unit_count},), "
@@ -293,7 +294,8 @@ def planned(learner, directions, degree, seed, downweight, calibration, kinds=No
         raise LearnerError("calibration sets are retrained around the ordinary training; with a downweight "
                            "the calibration is 0, and predictions come without intervals")
     kinds = checked_kinds(kinds, learner.used)
-    return Plan(learner, directions, degree, base, sets_of(learner, calibration, seed or 0, kinds), kinds)
+    sets = sets_of(learner, calibration, seed or 0, kinds)
+    return Plan(learner, directions, degree, base, sets, kinds, checked_bank(bank))
 
 
 def in_memory(plan, dtype, **how):
@@ -306,7 +308,7 @@ def in_memory(plan, dtype, **how):
 
     push_all(plan, range(len(plan)), keep, **how)
     return Sketch(plan.learner, plan.directions, plan.degree, thetas[0], Blocks(stored, units),
-                  plan.downweight, calibrate(plan.learner, plan.sets, plan.kinds))
+                  plan.downweight, calibrate(plan.learner, plan.sets, plan.kinds, bank=plan.bank))
 
 
 def in_folder(path, plan, identity, **how):
@@ -321,7 +323,7 @@ def in_folder(path, plan, identity, **how):
             keep_block(folder, b, theta, stored, seconds)
 
         push_all(plan, unfinished_blocks(folder), keep, **how)
-        keep_calibration(folder, learner, plan.sets, plan.kinds)
+        keep_calibration(folder, plan)
         return opened(path, learner)
 
 

@@ -335,3 +335,12 @@ class Shelf:
             raise LearnerError("trained parameters to keep are finite numbers: " + not_finite(parameters))
         write_rows(self.bank.path / f"{uuid4().hex}{SUFFIX}", self.parts, self.sizes,
                    [self._packed(row) for row in weights], parameters)
+
+
+def checked_bank(bank):
+    """Return a Bank: the one given, or the one in a folder; None stays None."""
+    if bank is None or isinstance(bank, Bank):
+        return bank
+    if isinstance(bank, (str, PathLike)):
+        return Bank(bank)
+    raise LearnerError(f"bank: expected a Bank or the path of its folder, got {bank!r:.60}")

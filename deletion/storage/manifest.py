@@ -74,7 +74,7 @@ def of_cotangents(facts):
 def are_kinds(x):
     """Whether x lists declared kinds of calibration sets, each once."""
     kinds = (lambda x: matches(KIND, x), lambda x: isinstance(x, bool), lambda x: is_whole_number(x, 1),
-             is_whole_number, lambda x: matches(CHECKSUM, x))
+             lambda x: is_whole_number(x, 2), lambda x: matches(CHECKSUM, x))
     good = isinstance(x, list) and 0 < len(x) <= 1000 and all(
         isinstance(kind, list) and len(kind) == len(kinds) and all(test(y) for test, y in zip(kinds, kind))
         for kind in x)

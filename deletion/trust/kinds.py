@@ -79,11 +79,18 @@ class Kind:
 
     @cached_property
     def codes(self):
-        """{unit: the set of its labels' numbers, or of its place}"""
+        """{unit: the set of its labels' numbers}"""
         found = {}
         for unit, code in self.members.tolist():
             found.setdefault(unit, set()).add(code)
         return found
+
+    @cached_property
+    def places(self):
+        """The place of each unit in the order, 0 for those that no step uses."""
+        places = np.zeros(self.members[:, 0].max() + 1, int)
+        places[self.members[:, 0]] = self.members[:, 1]
+        return places
 
     def draw(self, units, largest, seed):
         """Return downweights (sets, units) of sets of up to `largest` units, their sizes in equal ratios.
@@ -110,18 +117,16 @@ class Kind:
 
     def holds(self, units):
         """Whether a set of units (numbers, of those that steps use) is of this kind."""
-        units = units.tolist()
-        if not all(unit in self.codes for unit in units):
-            return False
+        if not len(units):
+            return True
         if self.ordered:
-            places = set().union(*(self.codes[unit] for unit in units))
-            return max(places, default=0) - min(places, default=0) < max(len(units), 1)
-        shared = self.codes[units[0]] if units else {0}
+            return np.ptp(self.places.take(units, mode="clip")) == len(units) - 1
+        shared = self.codes.get(units[0], set())
         for unit in units:
-            shared = shared & self.codes[unit]
-            if not shared:
-                return False
-        return True
+            shared = shared & self.codes.get(unit, set())
+            if not shared:      # most sets end here, soon
+                break
+        return bool(shared)
 
     def chance(self, size, count):
         """Return a bound on the probability that a random set of `size` of `count` units is of this kind."""

@@ -9,6 +9,7 @@ from circuit import step
 from deletion import Adam, Bank, LearnerError, SGD, Learner, gradient_model, precompute, retrain
 from deletion.influence import metagradient
 from deletion.models import bases as module
+from deletion.models import gradient_model as module_of_models
 from deletion.models.bases import gradients_at
 from deletion.trust.verdict import TRUST
 
@@ -84,6 +85,30 @@ def test_intervals_and_verdicts_are_calibrated(learner, sets, true):
     p = gradient_model(learner, two, groups=10, progress=False).predict_many(sets)
     inside = (p.interval[0] <= true) & (true <= p.interval[1])
     assert inside.mean() >= 0.88 and p.verdict.count(TRUST) > 100
+
+
+def test_declared_kinds_are_calibrated_with_their_own_sets(learner):
+    """Sets of one label say which kind they are, and the calibration sets are those of a sketch."""
+    labels = ["a", "b", "c"] * (UNITS // 3)
+    settings = {"kinds": {"label": labels}, "calibration": 40, "progress": False}
+    model = gradient_model(learner, two, levels=(), **settings)
+    p = model.predict_many([list(range(0, 30, 3)), [0, 1, 2, 4]])
+    assert p.kind == ["label", "random"] and "sets of kind 'label'" in p.reasons[0][0]
+    sketch = precompute(learner, 4, 1, **settings)
+    assert np.array_equal(model.calibration.downweights, sketch.calibration.downweights)
+    again = gradient_model(learner, two, levels=(), calibration=sketch.calibration, progress=False)
+    assert np.array_equal(again.predict([0, 3]).interval, model.predict([0, 3]).interval)
+    with pytest.raises(LearnerError, match="kinds of its own"):
+        gradient_model(learner, two, kinds={"label": labels}, calibration=sketch.calibration)
+
+
+def test_what_fits_does_not_calibrate(learner):
+    """The sets of one seed that are retrained for intervals are none of those whose gradients fit."""
+    model = gradient_model(learner, two, groups=10, seed=3, progress=False)
+    of_groups, rows = module_of_models.designed(learner.used, 10, [0.05, 0.2], 8, 3)
+    bases = {row.tobytes() for row in 1.0 - np.concatenate(rows)}
+    assert len(bases) == 1 + 8 + 8 + 10
+    assert not bases & {row.tobytes() for row in model.calibration.downweights.astype(float)}
 
 
 def test_one_set_many_sets_and_curves_agree(learner, sets):

@@ -67,6 +67,13 @@ def test_scaling_a_measurement_scales_its_interactions(groups, rng):
     assert np.allclose(two, 3.0 * one, rtol=1e-12)
 
 
+def test_every_measurement_counts_alike_for_the_scales_of_units(groups, rng):
+    y = rng.normal(size=(UNITS, GROUPS, 2))
+    larger = Interactions(groups, y * [1.0, 1e6])
+    assert np.allclose(larger.matrix(0), Interactions(groups, y).matrix(0), rtol=1e-10)
+    assert np.allclose(larger.matrix(1), 1e6 * Interactions(groups, y).matrix(1), rtol=1e-10)
+
+
 def test_units_that_no_step_uses_and_units_without_interactions(groups):
     y = np.zeros((UNITS, GROUPS, 1))
     assert not Interactions(groups, y).matrix(0).any()

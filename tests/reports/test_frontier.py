@@ -35,6 +35,16 @@ def test_a_way_that_does_not_exist_is_named(tmp_path):
     assert result.returncode == 2 and "no way 'oracle'" in result.stderr
 
 
+def test_more_cotangents_tell_more_of_measurements_that_were_not_known(tmp_path):
+    result = script("benchmarks.later", "--quick", "--json", tmp_path / "later.json")
+    assert result.returncode == 0, result.stderr
+    stored = json.loads((tmp_path / "later.json").read_text())
+    few, many = ({row[3]: row for row in stored["rows"] if row[0] == count} for count in (20, 40))
+    for name in ("gradient", "finite step"):
+        assert 0.0 < many[name][4] < few[name][4] < 1.0 and few[name][4] <= few[name][6]
+        assert many[name][2] < few[name][2]      # the residuals of the fit
+
+
 @pytest.mark.parametrize("error, expected", [(0.3, ["cheap", "dear"]), (0.6, ["cheap"])])
 def test_only_ways_that_nothing_cheaper_equals_are_advised(error, expected):
     rows = {"dear": {"cost": 9.0, "error": (error,)}, "cheap": {"cost": 2.0, "error": (0.5,)}}

@@ -15,7 +15,8 @@ import pytest
 from learners import logistic
 
 from circuit import DomainError, log
-from deletion import SGD, Bank, Learner, LearnerError, StoreError, retrain
+from deletion import (
+    SGD, Bank, Learner, LearnerError, StoreError, cotangents, gradient_model, precompute, retrain)
 from deletion.storage.trainings import MAGIC, PREFIX
 from deletion.trust.calibration import calibrate
 
@@ -138,6 +139,21 @@ def test_a_calibration_uses_the_bank(learner, tmp_path, rng, trainings):
         found = calibrate(learner, downweights, bank=Bank(tmp_path))
         assert np.array_equal(found.values, expected.values)
     assert trainings == [6, 6]
+
+
+def test_sketches_of_both_kinds_share_a_bank_for_calibration(learner, tmp_path, trainings):
+    """A sketch along directions, one of cotangents in a folder, and a gradient model draw the same sets."""
+    settings = {"calibration": 6, "seed": 3, "progress": False}
+    expected = precompute(learner, 4, 2, **settings).calibration
+    bank = tmp_path / "bank"
+    found = precompute(learner, 4, 2, bank=bank, **settings).calibration
+    assert np.array_equal(found.values, expected.values)
+    back = precompute(learner, cotangents(learner), bank=Bank(bank), out=tmp_path / "pulled", **settings)
+    assert np.array_equal(back.calibration.values, expected.values)
+    gradient_model(learner, lambda w: w.sum(), levels=(), bank=bank, **settings)
+    assert trainings == [6, 6] and len(Bank(bank)) == 6 + 1      # and the gradients at one base
+    with pytest.raises(LearnerError, match="bank: expected a Bank or the path"):
+        precompute(learner, 4, 2, bank=3, **settings)
 
 
 def test_trainings_that_leave_the_domain_raise_as_without_a_bank(tmp_path, rng):

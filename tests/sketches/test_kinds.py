@@ -17,6 +17,7 @@ from deletion import (
     SGD, Learner, LearnerError, Order, StoreError, ask, cotangents, gradient_model, load, merge, precompute,
     retrain)
 from deletion.learner.units import Sets
+from deletion.storage.arrays import expected_form
 from deletion.trust.error_model import fit_error_model
 from deletion.trust.kinds import KIND_SETS, RANDOM, checked_kinds, kinds_of
 from microgpt import first_letter, names
@@ -290,7 +291,8 @@ def test_merging_joins_the_sets_of_each_kind(tmp_path):
     (None, "its fact 'kinds' is None"), ([], "its fact 'kinds'"), ([["class"]], "its fact 'kinds'"),
     ([["class", False, 0, 60, "0" * 64]], "its fact 'kinds'"),
     ([["\x1b", False, 32, 60, "0" * 64]], "its fact"),
-    ([["class", 1, 32, 60, "0" * 64]], "its fact"), ([["class", False, 32, 60, "0" * 64]] * 2, "its fact"),
+    ([["class", 1, 32, 60, "0" * 64]], "its fact"), ([["class", False, 32, 1, "0" * 64]], "its fact"),
+    ([["class", False, 32, 60, "0" * 64]] * 2, "its fact"),
     ([["class", False, 160, 60, "0" * 64]], "no fewer sets than the 160")])
 def test_a_manifest_with_impossible_kinds_is_refused(kinds, said, tmp_path):
     learner, good = classes()
@@ -300,6 +302,17 @@ def test_a_manifest_with_impossible_kinds_is_refused(kinds, said, tmp_path):
     (tmp_path / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(StoreError, match=said):
         load(tmp_path)
+
+
+def test_members_of_a_kind_that_are_no_units_are_a_fault():
+    facts = {"units": 60, "parameters": 3, "directions": 8, "calibration": 128, "psi": "", "downweight": "",
+             "kinds": [["class", False, 32, 3, "0" * 64]]}
+    form = expected_form("calibration-kind-0", facts)
+    assert form.shape == (3, 2) and form.digest == "0" * 64
+    assert expected_form("calibration-kind-1", facts) is None
+    assert form.fault(np.array([[0, 2], [59, 0], [1, 1]])) is None
+    for bad in ([60, 0], [-1, 0], [0, 3], [0, -1]):
+        assert "it holds" in form.fault(np.array([[0, 0], bad, [1, 1]]))
 
 
 # names ------------------------------------------------------------------------------------------------------
