@@ -58,8 +58,8 @@ OTHER = "circuit/README.md lists the functions of NumPy that wires take; write i
 def full_name(function):
     """The name of a function of NumPy or SciPy, with its module."""
     name = function.__name__
-    numpys = getattr(np, name, None) is function
-    return f"{'numpy' if numpys else getattr(function, '__module__', None) or 'scipy.special'}.{name}"
+    module = "numpy" if getattr(np, name, None) is function else getattr(function, "__module__", None)
+    return f"{(module or 'scipy.special').split('._')[0]}.{name}"
 
 
 def refused(function):
