@@ -1,8 +1,8 @@
-"""python -m benchmarks.functions: the functions that are recorded, what they are made of, where they are tested.
+"""python -m benchmarks.functions: the functions that are recorded, where they are tested; what is refused.
 
 They have the names of NumPy and scipy.special and, where the importers find JAX and PyTorch, of JAX's
-primitives and PyTorch's operations; what stands without a name of NumPy is made of other functions. At the
-end comes what is refused, and why.
+primitives and PyTorch's operations; what stands without a name of NumPy is made of other functions. A second
+list says why others are refused, and what to write in their place.
 """
 import ast
 import re
@@ -71,10 +71,10 @@ def tested():
 
 
 def named_in_tests(name):
-    """Where the tests of the importers name a function first, or nothing."""
+    """Where the tests of the importers first have a name in quotation marks or behind a point, or nothing."""
     for path in sorted((ROOT / "tests" / "importers").glob("test_*.py")):
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-            if re.search(rf"\b{re.escape(name)}\b", line):
+            if re.search(rf"[\"'.]{re.escape(name)}\b", line):
                 return f"{path.relative_to(ROOT)}:{number}"
     return ""
 
