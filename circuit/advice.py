@@ -58,8 +58,8 @@ OTHER = "circuit/README.md lists the functions of NumPy that wires take; write i
 def full_name(function):
     """The name of a function of NumPy or SciPy, with its module."""
     name = function.__name__
-    numpys = getattr(np, name, None) is function
-    return f"{'numpy' if numpys else getattr(function, '__module__', None) or 'scipy.special'}.{name}"
+    module = "numpy" if getattr(np, name, None) is function else getattr(function, "__module__", None)
+    return f"{(module or 'scipy.special').split('._')[0]}.{name}"
 
 
 def refused(function):
@@ -73,7 +73,7 @@ def refused(function):
     return CircuitError(f"{what}: {INSTEAD.get(name, OTHER)}")
 
 
-def array_refused():
+def array_refused(kind):
     """The CircuitError for a wire that is made an array: by the user, or by a function that does so first."""
     frame = inspect.currentframe()
     while frame is not None:
@@ -81,8 +81,10 @@ def array_refused():
         if module.startswith("scipy.") and name in INSTEAD:
             return CircuitError(f"scipy.special.{name} of a wire cannot be recorded: {INSTEAD[name]}")
         frame = frame.f_back
+    rows = "; for rows of an array, table[ids], write circuit.gather(table, ids)" * (kind == "integer")
     return number("numpy.array, or a function that makes an array of what it is given",
-                  "use NumPy's own functions, which take wires: for np.array([x, y]) write np.stack([x, y])")
+                  "use NumPy's own functions, which take wires: for np.array([x, y]) write np.stack([x, y])"
+                  + rows)
 
 
 def comparison(sign):
@@ -111,7 +113,7 @@ class Refusals:
         raise number("int(), range() or an index", "shapes are known: x.shape[0], len(x)")
 
     def __array__(self, *arguments, **more):
-        raise array_refused()
+        raise array_refused(self.kind)
 
     def argmax(self, *arguments, **more):
         raise number("argmax and argmin", CHOICE)

@@ -117,8 +117,6 @@ def unstack(x, *, axis=0):
 
 def take(x, indices, axis=None):
     """Elements by whole numbers, in an array or a wire."""
-    if not isinstance(x, Wire):
-        x = lifted(x, indices.recorder)
     if axis is None:
         x, axis = shapes.reshape(x, (x.size,)), 0
     before = (slice(None),) * (one_axis(axis, x.ndim) + x.ndim)

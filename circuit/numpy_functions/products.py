@@ -18,6 +18,8 @@ def einsum(spec, *operands, optimize=None):
 
     optimize: accepted and not needed, as the order is always chosen.
     """
+    if not isinstance(spec, str):
+        raise ShapeError(f"numpy.einsum: expected a text such as 'ij,jk->ik' first, got {spec!r:.60}")
     recorder = next(x.recorder for x in operands if isinstance(x, Wire))
     operands = [x if isinstance(x, Wire) else real_constant(x, recorder) for x in operands]
     inputs, output = letters_of(spec, [x.shape for x in operands])
@@ -38,8 +40,6 @@ def einsum(spec, *operands, optimize=None):
 
 def letters_of(spec, shapes):
     """(the letters of each operand, those of the output), with ... replaced by letters of its own."""
-    if not isinstance(spec, str):
-        raise ShapeError(f"numpy.einsum: expected a text such as 'ij,jk->ik' first, got {spec!r:.60}")
     spec = spec.replace(" ", "")
     inputs, arrow, output = spec.partition("->")
     inputs, free = inputs.split(","), [c for c in ascii_letters if c not in spec]

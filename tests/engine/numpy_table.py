@@ -145,8 +145,10 @@ REDUCTIONS = [
     Row(np.std, lambda f, x: f(x, axis=-1, ddof=1, keepdims=True),
         analytic=lambda x: squares(x, -1, True, 1) ** 0.5),
     Row(np.std, plain, analytic=lambda x: squares(x) ** 0.5),
-    *[Row(function, lambda f, x, axis=axis, kept=kept: f(x, axis=axis, keepdims=kept), OF_THREE)
-      for function in (np.max, np.min) for axis, kept in ((None, False), (1, True), ((0, -1), False))],
+    *[Row(np.max, lambda f, x, axis=axis, kept=kept: f(x, axis=axis, keepdims=kept), OF_THREE)
+      for axis, kept in ((None, False), (1, True), ((0, -1), False))],
+    *[Row(np.min, lambda f, x, axis=axis, kept=kept: f(x, axis=axis, keepdims=kept), OF_THREE)
+      for axis, kept in ((None, False), (1, True), ((0, -1), False))],
     Row(np.amax, lambda f, x: f(x, -1, keepdims=True)),
     Row(np.amin, lambda f, x: f(x, -1, keepdims=True)),
     *[Row(np.prod, lambda f, x, axis=axis, kept=kept: f(x, axis=axis, keepdims=kept), OF_THREE)

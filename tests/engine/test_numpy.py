@@ -1,7 +1,9 @@
 """NumPy's functions of wires, by every row of numpy_table.py: values to the last bits, derivatives as contour
 integrals of NumPy's own function; and deliberately wrong functions, which must fail."""
 import inspect
+import re
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -101,6 +103,15 @@ def test_the_rows_cover_the_table_exactly():
     assert {row.function.__self__ for row in OF_UFUNCS if row.name == "accumulate"} == set(table.ACCUMULATED)
     public = {name for name in vars(Methods) if not name.startswith("_") or name == "__abs__"}
     assert set(METHODS) == public
+
+
+def test_the_page_names_every_function():
+    """The lists of circuit/README.md, without and with the functions that older versions of NumPy lack."""
+    page = (Path(C.__file__).parent / "README.md").read_text(encoding="utf-8")
+    lists = page[page.index("* of elements:"):page.index("Wires have the methods")]
+    named = set(re.findall(r"`(?:linalg\.)?(\w+)`", lists)) - {"reduce"}
+    recorded = {function.__name__ for function in table.TABLE}
+    assert recorded <= named and named - recorded <= set(table.SINCE_NUMPY_2)
 
 
 def test_every_argument_is_tested(rng):
