@@ -302,14 +302,7 @@ class PullPlan:
 
 @dataclass(frozen=True)
 class PullTask:
-    """One block of cotangents to pull back.
-
-    Attributes
-    ----------
-    block : int
-        The block's number.
-    vectors : np.ndarray, (cotangents, parameters)
-    """
+    """One block of cotangents (cotangents, parameters) to pull back, and its number."""
     block: int
     vectors: np.ndarray
 
