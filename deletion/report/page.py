@@ -30,6 +30,9 @@ from ..trust import error_model, verdict
 LARGEST = 30_000_000
 """The largest page in bytes: browsers open it in a second or two."""
 
+WEIGHTS = (0.0, 1.0)
+"""Between which weights the page's controls go; its arithmetic takes any."""
+
 SCRIPTS = ("arithmetic.js", "charts.js", "page.js")
 """In the order in which they use one another."""
 
@@ -88,6 +91,7 @@ def report(models: Union[Questions, Sequence[Questions]], out: Union[str, PathLi
     real_number(level, "the level of an interval lies between 0 and 1", above=0.0, below=1.0)
     numbers = Numbers()
     content = {"title": checked_text(title, "a page's title"), "level": level, "unused": UNUSED,
+               "weights": WEIGHTS,
                "limits": {name: getattr(verdict, name) for name in LIMITS} | {"NEAR": error_model.NEAR},
                "units": unit_names(models[0].learner),
                "used": numbers.of(models[0].learner.used, np.int32),
