@@ -1,7 +1,7 @@
 """A page that answers in the browser: coefficients, and the arithmetic of predictions, in one file.
 
-`page.py` fills `report.html` with style (`report.css`), data and scripts: `arithmetic.js` predicts as
-predictions/ and trust/ do, `charts.js` draws, `page.js` connects both with what is clicked.
+`page.py` fills `report.html` with style, data and scripts. `numbers.js`, `estimators.js`, `trust.js` and
+`predictions.js` calculate as Python does, `charts.js` draws, `page.js` connects both with what is clicked.
 """
 from .page import report
 

@@ -35,7 +35,8 @@ const charts = (() => {
   function chart(figure, {x, y, xLabel, yLabel, label, height = 250}) {
     figure.querySelector("svg")?.remove();
     const style = getComputedStyle(figure);
-    const width = Math.max(240, figure.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight));
+    const padding = parseFloat(style.paddingLeft) + parseFloat(style.paddingRight);
+    const width = Math.max(240, figure.clientWidth - padding);
     const yTicks = ticks(...y, 5), left = 14 + 6.6 * Math.max(...yTicks.map(([, text]) => text.length));
     const [right, top, bottom] = [10, 20, 38];
     const X = v => left + (v - x[0]) / (x[1] - x[0]) * (width - left - right);
@@ -62,8 +63,9 @@ const charts = (() => {
   function curve(figure, points, here, trained, label) {
     const bounds = points.flatMap(p => [p.value, p.low ?? p.value, p.high ?? p.value]);
     const weights = points.map(p => p.weight);
-    const {X, Y, add, x} = chart(figure, {x: [Math.min(...weights), Math.max(...weights)], y: range([...bounds, trained]),
-                                          xLabel: "weight that the set keeps", yLabel: "predicted value", label});
+    const {X, Y, add, x} = chart(figure, {
+      x: [Math.min(...weights), Math.max(...weights)], y: range([...bounds, trained]), label,
+      xLabel: "weight that the set keeps", yLabel: "predicted value"});
     if (points[0].low !== null) {
       const edge = name => points.map(p => [X(p.weight), Y(p[name])]);
       add("path", {class: "band", d: path([...edge("low"), ...edge("high").reverse()]) + "Z"});
@@ -80,26 +82,30 @@ const charts = (() => {
     add("circle", {class: "here", r: 5, cx: X(here.weight), cy: Y(here.value)});
   }
 
-  /* Predicted against retrained changes.   points: [{predicted, retrained, title}], here: a change, or null */
+  /* Predicted against retrained changes.   points: [{predicted, retrained, title}], here: a change or null */
   function scatter(figure, points, here, label) {
     const both = range(points.flatMap(p => [p.predicted, p.retrained]));
     const wide = here === null || !Number.isFinite(here) ? both : range([...both, here], 0);
-    const {X, Y, add} = chart(figure, {x: wide, y: both, xLabel: "predicted change", yLabel: "retrained change", label});
+    const {X, Y, add} = chart(figure, {x: wide, y: both, label, xLabel: "predicted change",
+                                       yLabel: "retrained change"});
     add("line", {class: "reference", x1: X(both[0]), x2: X(both[1]), y1: Y(both[0]), y2: Y(both[1])});
     for (const p of points) {
-      add("circle", {class: "point", r: 3.4, cx: X(p.predicted), cy: Y(p.retrained)}, svg("title", {}, p.title));
+      add("circle", {class: "point", r: 3.4, cx: X(p.predicted), cy: Y(p.retrained)},
+          svg("title", {}, p.title));
     }
     if (here !== null && Number.isFinite(here)) {
       add("line", {class: "marker", x1: X(here), x2: X(here), y1: Y(both[0]), y2: Y(both[1])});
       const late = here > (wide[0] + wide[1]) / 2;
-      add("text", {x: X(here) + (late ? -6 : 6), y: Y(both[1]) + 10, "text-anchor": late ? "end" : "start"}, "this set");
+      add("text", {x: X(here) + (late ? -6 : 6), y: Y(both[1]) + 10, "text-anchor": late ? "end" : "start"},
+          "this set");
     }
   }
 
   /* A sum over the steps of the training.   values: after every step */
   function steps(figure, values, label) {
-    const {X, Y, add, x} = chart(figure, {x: [0, values.length], y: range([0, ...values]), xLabel: "training step",
-                                          yLabel: "change, first order, of the steps so far", label, height: 220});
+    const {X, Y, add, x} = chart(figure, {
+      x: [0, values.length], y: range([0, ...values]), label, height: 220, xLabel: "training step",
+      yLabel: "change, first order, of the steps so far"});
     add("line", {class: "reference", x1: X(x[0]), x2: X(x[1]), y1: Y(0), y2: Y(0)});
     const points = [[X(0), Y(0)]];
     let before = 0;
@@ -111,8 +117,8 @@ const charts = (() => {
   }
 
   /* Value and interval on one line, beside the value as trained. */
-  function reach(place, {value, low, high}, trained, label) {
-    const figure = place, y = [0, 1], x = range([value, low ?? value, high ?? value, trained], 0.12);
+  function reach(figure, {value, low, high}, trained, label) {
+    const x = range([value, low ?? value, high ?? value, trained], 0.12);
     figure.querySelector("svg")?.remove();
     const width = Math.max(240, figure.clientWidth), X = v => 8 + (v - x[0]) / (x[1] - x[0]) * (width - 16);
     const root = svg("svg", {viewBox: `0 0 ${width} 46`, role: "img", "aria-label": label});
@@ -124,7 +130,6 @@ const charts = (() => {
     const side = X(trained) < 40 ? "start" : X(trained) > width - 40 ? "end" : "middle";
     add("text", {x: X(trained), y: 41, "text-anchor": side}, "as trained");
     figure.append(root);
-    return y;
   }
 
   return {curve, scatter, steps, reach};

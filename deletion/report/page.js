@@ -17,11 +17,11 @@
     return made;
   }
 
-  // the content -----------------------------------------------------------------------------------------------------
+  // the content ---------------------------------------------------------------------------------------------
 
-  const bytes = Uint8Array.from(atob(at("numbers").textContent), letter => letter.charCodeAt(0)).buffer;
-  const content = arithmetic.revived(at("content").textContent, bytes);
-  const models = arithmetic.models(content), units = content.units;
+  const bytes = Uint8Array.from(atob(at("coefficients").textContent), letter => letter.charCodeAt(0)).buffer;
+  const content = predictions.revived(at("content").textContent, bytes);
+  const models = predictions.models(content), units = content.units;
   const folded = units.map(name => name.toLowerCase());
   /* Every number that is measured: its name, model, and place among the model's. */
   const measured = models.flatMap((model, of) => Array.from(model.value, (_, place) => ({of, model, place})));
@@ -38,7 +38,7 @@
   const setAt = weight => ({units: [...state.chosen], values: Array.from(state.chosen, () => 1 - weight)});
   const shown = () => measured[state.shown];
 
-  // numbers as text ---------------------------------------------------------------------------------------------------
+  // numbers as text -----------------------------------------------------------------------------------------
 
   /* A number with the digits that differences of size `scale` need. */
   function written(x, scale) {
@@ -47,16 +47,23 @@
     let text;
     if (decimals >= 0 && decimals <= 7 && Math.abs(x) < 1e7) text = x.toFixed(decimals);
     else if (decimals < 0 && Math.abs(x) < 1e7) text = x.toFixed(0);
-    else text = arithmetic.general(x, Math.min(12, Math.max(3, Math.floor(Math.log10(Math.abs(x) || 1)) + decimals + 1)));
+    else {
+      const digits = Math.floor(Math.log10(Math.abs(x) || 1)) + decimals + 1;
+      text = numbers.general(x, Math.min(12, Math.max(3, digits)));
+    }
     return text.replace(/^-(?=[0.]*$)/, "").replaceAll("-", MINUS);
   }
 
-  const signed = (x, scale) => { const text = written(x, scale); return text.startsWith(MINUS) || !x ? text : `+${text}`; };
+  function signed(x, scale) {
+    const text = written(x, scale);
+    return x > 0 ? `+${text}` : text;
+  }
+
   const number = (x, text) => make("data", {value: String(x)}, text);
   const counted = (count, noun) => `${count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"}`;
   const name = unit => make("bdi", {}, units[unit]);
 
-  // choosing ------------------------------------------------------------------------------------------------------------
+  // choosing ------------------------------------------------------------------------------------------------
 
   function choose(unit, on = !state.chosen.has(unit)) {
     if (on) state.chosen.add(unit);
@@ -65,13 +72,16 @@
   }
 
   function search() {
-    const text = at("search").value.trim().toLowerCase(), {model, place} = shown();
+    const text = at("search").value.trim().toLowerCase(), one = shown();
     state.found = units.map((_, unit) => unit).filter(unit => folded[unit].includes(text));
+    // what is called so comes before what begins so, and that before what contains it
+    const place = unit => folded[unit] === text ? 0 : folded[unit].startsWith(text) ? 1 : 2;
+    if (text) state.found.sort((a, b) => place(a) - place(b) || a - b);
     if (at("order").value === "most") {
-      const size = unit => Math.abs(alone(model)[unit * model.q + place]);
+      const size = unit => Math.abs(alone(one.model)[unit * one.model.q + one.place]);
       state.found.sort((a, b) => size(b) - size(a) || a - b);
     }
-    at("found").textContent = text ? `${counted(state.found.length, "unit")} found` : counted(units.length, "unit");
+    at("found").textContent = counted(state.found.length, "unit") + (text ? " found" : "");
     at("list").replaceChildren(...state.found.slice(0, AT_ONCE).map(entry));
     at("list").scrollTop = 0;
     const rest = state.found.length - AT_ONCE;
@@ -81,7 +91,7 @@
 
   function entry(unit) {
     const {model, place} = shown(), change = alone(model)[unit * model.q + place];
-    const box = make("input", {type: "checkbox", value: unit, change: event => choose(unit, event.target.checked)});
+    const box = make("input", {type: "checkbox", value: unit, change: () => choose(unit, box.checked)});
     box.checked = state.chosen.has(unit);
     const idle = !model.isUsed[unit];
     return make("li", idle ? {class: "idle"} : {}, make("label", {}, box, name(unit),
@@ -102,33 +112,42 @@
     update();
   }
 
-  // the answer ------------------------------------------------------------------------------------------------------------
+  // the answer ----------------------------------------------------------------------------------------------
 
   /* What the set is called in a sentence. */
   function called() {
     const few = [...state.chosen].slice(0, 3).map(unit => units[unit]), rest = state.chosen.size - few.length;
     const all = few.join(", ") + (rest ? ` and ${counted(rest, "other unit")}` : "");
     if (!few.length) return "With every unit";
-    return state.weight === 0 ? `Without ${all}` : `With weight ${arithmetic.general(state.weight, 3)} of ${all}`;
+    return state.weight ? `With weight ${numbers.general(state.weight, 3)} of ${all}` : `Without ${all}`;
   }
 
   /* One measured number of a prediction. */
   function picked(prediction, place) {
-    const pick = values => values === null ? null : values[place];
-    const [value, change, low, high] = [prediction.value, prediction.change, prediction.low, prediction.high].map(pick);
+    const [value, change, low, high] = ["value", "change", "low", "high"].map(
+      which => prediction[which] === null ? null : prediction[which][place]);
     return {value, change, low, high, scale: Math.max(Math.abs(change), low === null ? 0 : (high - low) / 2)};
   }
 
-  const verdict = ({verdict: text}) => make("span", {class: text === arithmetic.TRUST ? "verdict trust" : "verdict"},
-    text === null ? "not calibrated" : text);
+  function verdict({verdict: text}) {
+    const trusted = text === trust.TRUST;
+    return make("span", {class: trusted ? "verdict trust" : "verdict"}, text ?? "not calibrated");
+  }
+
+  /* The digits that a number and its interval need, and an interval's two numbers as cells have them. */
+  const digitsOf = ({scale}, trained) => scale || Math.abs(trained) / 1e3;
+  const ends = ({low, high}, size) => [number(low, written(low, size)), " to ",
+                                       number(high, written(high, size))];
+  const level = `${numbers.general(100 * content.level, 3)}% interval`;
 
   function update() {
     state.predictions = models.map(model => model.predict(setAt(state.weight)));
     for (const box of at("list").querySelectorAll("input")) box.checked = state.chosen.has(Number(box.value));
     at("slider").value = state.weight;
-    if (document.activeElement !== at("weight")) at("weight").value = arithmetic.general(state.weight, 6);
+    if (document.activeElement !== at("weight")) at("weight").value = numbers.general(state.weight, 6);
     at("none").disabled = !state.chosen.size;
-    at("without").textContent = state.chosen.size ? `${called()}:` : "Nothing is deleted yet: choose units to delete.";
+    at("without").textContent = state.chosen.size ? `${called()}:`
+      : "Nothing is deleted yet: choose units to delete.";
     const chips = [...state.chosen], more = chips.length - CHIPS;
     at("chosen").replaceChildren(...chips.slice(0, CHIPS).map(chip),
       ...(more > 0 ? [make("li", {class: "note"}, `and ${more.toLocaleString("en")} more`)] : []));
@@ -140,42 +159,44 @@
 
   function answer() {
     const {of, model, place, name: title} = shown(), prediction = state.predictions[of];
-    const {value, change, low, high, scale} = picked(prediction, place), trained = model.value[place];
-    const size = scale || Math.abs(trained) / 1e3, level = `${Math.round(content.level * 1000) / 10}% interval`;
+    const one = picked(prediction, place), {value, change, low, high} = one, trained = model.value[place];
+    const size = digitsOf(one, trained);
     const fact = (term, ...what) => make("div", {}, make("dt", {}, term), make("dd", {}, ...what));
-    const interval = low === null ? [] : [fact(level, number(low, written(low, size)), " to ", number(high, written(high, size)))];
-    const strip = make("div", {class: "strip"});
+    const interval = low === null ? [] : [fact(level, ...ends(one, size))];
     at("answer").replaceChildren(
       make("div", {class: "headline"},
-        make("div", {}, make("h3", {}, make("bdi", {}, title)), make("span", {class: "value", id: "value"}, number(value, written(value, size)))),
+        make("div", {}, make("h3", {}, make("bdi", {}, title)),
+          make("span", {class: "value", id: "value"}, number(value, written(value, size)))),
         make("dl", {class: "facts"}, fact("as trained", number(trained, written(trained, size))),
-          fact("change", number(change, signed(change, size))), ...interval, fact("verdict", verdict(prediction)))),
-      strip, make("p", {class: "note", id: "reason"}, prediction.reason));
+          fact("change", number(change, signed(change, size))), ...interval,
+          fact("verdict", verdict(prediction)))),
+      make("div", {id: "strip"}), make("p", {class: "note", id: "reason"}, prediction.reason));
     const said = low === null ? "" : `, ${level} ${written(low, size)} to ${written(high, size)}`;
     const sentence = `${called()}: ${title} ${written(value, size)}, change ${signed(change, size)}${said}. `
       + `${prediction.verdict === null ? "Not calibrated" : `Verdict: ${prediction.verdict}`}.`;
-    charts.reach(strip, {value, low, high}, trained, sentence);
+    state.sentence = sentence;
     clearTimeout(state.speaking);
     state.speaking = setTimeout(() => { at("status").textContent = sentence; }, 250);
   }
 
   function sideBySide() {
     if (measured.length < 2) return;
-    const level = `${Math.round(content.level * 1000) / 10}% interval`;
     const rows = measured.map(({of, model, place, name: title}, k) => {
-      const prediction = state.predictions[of], {value, change, low, high, scale} = picked(prediction, place);
-      const trained = model.value[place], size = scale || Math.abs(trained) / 1e3;
-      const pick = make("button", {type: "button", "aria-pressed": k === state.shown, click: () => show(k)}, make("bdi", {}, title));
+      const prediction = state.predictions[of], one = picked(prediction, place), {value, change, low} = one;
+      const trained = model.value[place], size = digitsOf(one, trained);
+      const pick = make("button", {type: "button", "aria-pressed": k === state.shown, click: () => show(k)},
+        make("bdi", {}, title));
       const cell = (...what) => make("td", {}, ...what);
       return make("tr", {}, make("th", {scope: "row"}, pick), cell(number(trained, written(trained, size))),
         cell(number(value, written(value, size))), cell(number(change, signed(change, size))),
-        cell(...(low === null ? ["\u2013"] : [number(low, written(low, size)), " to ", number(high, written(high, size))])),
-        cell(verdict(prediction)));
+        cell(...(low === null ? ["\u2013"] : ends(one, size))), cell(verdict(prediction)));
     });
     const heads = ["measurement", "as trained", "predicted", "change", level, "verdict"];
     const focused = at("side-by-side").contains(document.activeElement);
-    at("side-by-side").replaceChildren(make("table", {}, make("caption", {}, "All measurements: choose one to see more of it."),
-      make("thead", {}, make("tr", {}, ...heads.map(text => make("th", {scope: "col"}, text)))), make("tbody", {}, ...rows)));
+    const head = make("tr", {}, ...heads.map(text => make("th", {scope: "col"}, text)));
+    at("side-by-side").replaceChildren(make("table", {},
+      make("caption", {}, "All measurements: choose one to see more of it."), make("thead", {}, head),
+      make("tbody", {}, ...rows)));
     if (focused) at("side-by-side").querySelector("[aria-pressed=true]").focus();
   }
 
@@ -185,29 +206,35 @@
     update();
   }
 
-  // what is drawn -----------------------------------------------------------------------------------------------------------
+  // what is drawn -------------------------------------------------------------------------------------------
 
   function later() {
     if (state.waiting) return;
     state.waiting = requestAnimationFrame(() => {
       state.waiting = 0;
-      for (const draw of [drawCurve, drawCalibration, listInfluential, listPartners, drawTime]) draw(shown());
+      [drawStrip, drawCurve, drawCalibration, listInfluential, listPartners, drawTime].forEach(
+        draw => draw(shown()));
     });
   }
 
   const caption = (id, text) => { at(id).querySelector(".note").textContent = text; };
 
+  function drawStrip({of, model, place}) {
+    charts.reach(at("strip"), picked(state.predictions[of], place), model.value[place], state.sentence);
+  }
+
   function drawCurve({model, place}) {
     const [low, high] = content.weights, points = [];
     for (let k = 0; k < POINTS; k++) {
       const weight = low + (high - low) * k / (POINTS - 1), prediction = model.predict(setAt(weight));
-      points.push({weight, ...picked(prediction, place), trusted: prediction.verdict === arithmetic.TRUST});
+      points.push({weight, ...picked(prediction, place), trusted: prediction.verdict === trust.TRUST});
     }
     const here = {weight: state.weight, ...picked(state.predictions[shown().of], place)};
     caption("curve", !state.chosen.size ? "Choose units to see how the prediction moves with their weight."
       : points[0].low === null ? "The prediction for each weight that the set keeps."
         : "Line: prediction, dashed where it is not trusted. Band: interval. Dotted: as trained.");
-    charts.curve(at("curve"), points, here, model.value[place], `${called()}: predicted value from weight ${low} to ${high}`);
+    charts.curve(at("curve"), points, here, model.value[place],
+      `${called()}: predicted value from weight ${low} to ${high}`);
   }
 
   function drawCalibration({model, place, of}) {
@@ -219,35 +246,39 @@
       const [guess, truth] = [predicted[k * q + place], changes[k * q + place]];
       errors += Math.abs(guess - truth);
       sizes += Math.abs(truth);
-      points.push({predicted: guess, retrained: truth, title: `${arithmetic.general(squares[k], 4)} units: predicted `
-        + `${signed(guess, Math.abs(guess))}, retrained ${signed(truth, Math.abs(truth))}`});
+      const title = `${numbers.general(squares[k], 4)} units: predicted ${signed(guess, Math.abs(guess))}, `
+        + `retrained ${signed(truth, Math.abs(truth))}`;
+      points.push({predicted: guess, retrained: truth, title});
     }
     caption("calibration", `${counted(count, "random set")}, each retrained exactly. All errors together: `
-      + `${arithmetic.general(sizes ? 100 * errors / sizes : 0, 2)}% of all changes.`);
+      + `${numbers.general(sizes ? 100 * errors / sizes : 0, 2)}% of all changes.`);
     const here = state.chosen.size ? state.predictions[of].change[place] : null;
-    charts.scatter(at("calibration"), points, here, `Predicted against retrained change of ${count} random sets`);
+    charts.scatter(at("calibration"), points, here,
+      `Predicted against retrained change of ${count} random sets`);
   }
 
   /* A list of units with bars.   items: [[unit, number]], largest: the number of a full bar */
   function bars(list, items, largest) {
-    const unitOf = element => element && element.dataset.unit;
-    const focused = list.contains(document.activeElement) ? unitOf(document.activeElement) : null;
+    const focused = list.contains(document.activeElement) && document.activeElement.dataset.unit;
     list.replaceChildren(...items.map(([unit, x]) => {
       const bar = make("span", {class: x < 0 ? "bar lower" : "bar"});
       bar.style.inlineSize = `${100 * Math.abs(x) / largest}%`;
-      return make("li", {}, make("button", {type: "button", "data-unit": unit, "aria-pressed": state.chosen.has(unit), click: () => choose(unit)},
-        name(unit), number(x, signed(x, largest)), bar));
+      const attributes = {type: "button", "data-unit": unit, "aria-pressed": state.chosen.has(unit)};
+      return make("li", {}, make("button", {...attributes, click: () => choose(unit)}, name(unit),
+        number(x, signed(x, largest)), bar));
     }));
     if (!items.length) list.append(make("li", {class: "note"}, "none"));
     if (focused) list.querySelector(`[data-unit="${focused}"]`)?.focus();
   }
 
-  function ranked(numbers, {model, place}) {
-    return model.used.map(unit => [unit, numbers[unit * model.q + place]]).filter(([, x]) => x !== 0);
+  /* [[unit, number]] of one measurement, of the numbers that are not 0. */
+  function ranked(changes, {model, place}) {
+    return model.used.map(unit => [unit, changes[unit * model.q + place]]).filter(([, x]) => x !== 0);
   }
 
   function listInfluential(one) {
-    const all = ranked(alone(one.model), one), largest = all.reduce((most, [, x]) => Math.max(most, Math.abs(x)), 0);
+    const all = ranked(alone(one.model), one);
+    const largest = all.reduce((most, [, x]) => Math.max(most, Math.abs(x)), 0);
     all.sort((a, b) => b[1] - a[1]);
     bars(at("up"), all.filter(([, x]) => x > 0).slice(0, TOP), largest);
     bars(at("down"), all.filter(([, x]) => x < 0).reverse().slice(0, TOP), largest);
@@ -256,9 +287,10 @@
   function listPartners(one) {
     const {model} = one;
     at("with").hidden = !model.interacts || !state.chosen.size;
-    if (!model.interacts) return caption("partners", "This model keeps no interactions between units: their changes add up.");
-    if (!state.chosen.size) return caption("partners", "Choose units to see with whom they interact.");
-    caption("partners", "By how much more each would change the measurement once the set is deleted.");
+    caption("partners", !model.interacts ? "This model keeps no interactions between units."
+      : !state.chosen.size ? "Choose units to see with whom they interact."
+        : "By how much more each would change the measurement once the set is deleted.");
+    if (at("with").hidden) return;
     const all = ranked(model.partners(setAt(state.weight), alone(model)), one);
     all.sort((a, b) => Math.abs(b[1]) - Math.abs(a[1]));
     bars(at("with"), all.slice(0, TOP), all.length ? Math.abs(all[0][1]) : 1);
@@ -275,35 +307,44 @@
       }
     }
     for (let step = 1; step < values.length; step++) values[step] += values[step - 1];
-    caption("time", state.chosen.size ? "What the set's examples contribute at each step, summed up from the first."
+    caption("time", state.chosen.size
+      ? "What the set's examples contribute at each step, summed up from the first."
       : "Choose units to see at which steps they have their influence.");
-    charts.steps(at("time"), values, `${called()}: first-order change, summed over the steps of the training`);
+    charts.steps(at("time"), values,
+      `${called()}: first-order change, summed over the steps of the training`);
   }
 
-  // at the start ------------------------------------------------------------------------------------------------------------
+  // at the start --------------------------------------------------------------------------------------------
 
   document.title = at("title").textContent = content.title;
-  at("about").textContent = `${counted(units.length, "unit")}, ${counted(measured.length, "measurement")}. Choose whom to `
-    + "delete, and read what the model would measure had it never seen them.";
-  at("made").textContent = `Estimated by ${[...new Set(models.map(model => model.source))].join("; ")}. This page is `
-    + `${content.size}; everything is calculated here, and nothing is sent or fetched.`;
+  at("about").textContent = `${counted(units.length, "unit")}, ${counted(measured.length, "measurement")}. `
+    + "Choose whom to delete, and read what the model would measure had it never seen them.";
+  const sources = [...new Set(models.map(model => model.source))].join("; ");
+  at("made").textContent = `Estimated by ${sources}. This page is ${content.size}; everything is calculated `
+    + "here, and nothing is sent or fetched.";
   for (const control of [at("slider"), at("weight")]) {
     [control.min, control.max] = content.weights;
     control.addEventListener("input", () => weigh(control.value === "" ? NaN : Number(control.value)));
   }
-  at("weight").addEventListener("change", () => { at("weight").value = arithmetic.general(state.weight, 6); });
+  at("weight").addEventListener("change", () => { at("weight").value = numbers.general(state.weight, 6); });
   at("search").addEventListener("input", search);
   at("order").addEventListener("change", search);
-  at("all").addEventListener("click", () => { state.found.forEach(unit => state.chosen.add(unit)); update(); });
-  at("none").addEventListener("click", () => { state.chosen.clear(); update(); at("search").focus(); });
-  at("slider").setAttribute("aria-valuetext", "0");
+  at("all").addEventListener("click", () => {
+    state.found.forEach(unit => state.chosen.add(unit));
+    update();
+  });
+  at("none").addEventListener("click", () => {
+    state.chosen.clear();
+    update();
+    at("search").focus();
+  });
   new ResizeObserver(later).observe(document.body);
   search();
   update();
 
   /* For tests and for the browser's console: predict([numbers of units], [downweights]) of every model. */
-  globalThis.predict = (numbers, values) => models.map(model => {
-    const {value, low, high, verdict: text, reason} = model.predict({units: numbers, values});
+  globalThis.predict = (which, values) => models.map(model => {
+    const {value, low, high, verdict: text, reason} = model.predict({units: which, values});
     return {value: [...value], low: low && [...low], high: high && [...high], verdict: text, reason};
   });
 })();

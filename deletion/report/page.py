@@ -33,7 +33,7 @@ LARGEST = 30_000_000
 WEIGHTS = (0.0, 1.0)
 """Between which weights the page's controls go; its arithmetic takes any."""
 
-SCRIPTS = ("arithmetic.js", "charts.js", "page.js")
+SCRIPTS = ("numbers.js", "estimators.js", "trust.js", "predictions.js", "charts.js", "page.js")
 """In the order in which they use one another."""
 
 LIMITS = ("MAX_RELATIVE_ERROR", "MAX_WORST_ERROR", "MAX_RAISE_ERROR", "MAX_LACKING_ERROR", "MAX_SIZE",
