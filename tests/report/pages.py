@@ -1,0 +1,147 @@
+"""Models of every kind with a page, sets to ask of them, and what stands in a page."""
+import base64
+import json
+import re
+from functools import cache
+
+import numpy as np
+from learners import data, logistic, logistic_loss, network, relu_loss
+
+from deletion import SGD, Learner, cotangents, gradient_model, precompute
+from deletion.influence import metagradient
+
+ATTACKS = ["</script><script>attacked = 1</script>", "<img src=x onerror=attacked=1>", "<!--<script>", "]]>",
+           "<svg onload=attacked=1>", "&lt;b&gt;", '"><b autofocus onfocus=attacked=1>', "\u2028\u2029\0", "{\"array\": 1}",
+           "__proto__", "\u202egnp.exe", "\ud800", "a" * 300, "javascript:attacked=1", "@@SCRIPT@@"]
+"""Names that would become markup, end a script, or confuse whoever reads them."""
+
+QUIET = {"progress": False}
+
+
+def named():
+    """Logistic regression on 60 examples with names, some of them attacks."""
+    names = ATTACKS + [f"unit {k}" for k in range(60 - len(ATTACKS))]
+    return logistic(n=60, steps=40, labels=names)
+
+
+def first(w):
+    return w[0]
+
+
+def three(w):
+    return w[:3] * 1.0
+
+
+def weights(p):
+    return p["w1"].reshape(-1)[:3]
+
+
+@cache
+def learner():
+    return logistic(n=60, steps=40)
+
+
+def sketch(directions, degree=3, of=None, **options):
+    return precompute(of or learner(), directions, degree, **QUIET, **options)
+
+
+def decoded(name):
+    """A measured sketch of dense directions that is asked by a decoder of this name."""
+    measured = sketch(240, 2, design="sphere", of=network(n=40, steps=60)).measure(weights, progress=False)
+    measured.calibrated.__dict__["choice"] = name, "chosen"
+    return [measured]
+
+
+def joined():
+    measured = sketch(20, 2, design="sphere").measure(first, progress=False)
+    return [measured.with_gradient(metagradient(learner(), first, **QUIET))]
+
+
+def kinks():
+    """A network with kinks, some of whose units no step uses."""
+    x, y = data(30, 3)
+    wide = Learner(np.full(3, 0.1), list(zip(x, y)), relu_loss, SGD(0.05), np.tile(np.arange(25), (12, 1)))
+    return [sketch(20, 2, of=wide).measure(first, progress=False)]
+
+
+def grouped():
+    """A learner whose units are texts, some without examples."""
+    x, y = data(40, 3)
+    units = Learner(np.zeros(3), list(zip(x, y)), logistic_loss, SGD(1.0), np.tile(np.arange(40), (30, 1)),
+                    units=[f"user {k % 13}" for k in range(40)], all_units=[f"user {k}" for k in range(15)])
+    return [gradient_model(units, three, groups=4, levels=(), **QUIET)]
+
+
+MODELS = {
+    "pairs": lambda: [sketch(30).measure(f, progress=False) for f in (three, first)],
+    "few pairs": lambda: [sketch(12, 2).measure(three, progress=False)],
+    "dense": lambda: [sketch(40, design="sphere").measure(three, progress=False)],
+    "mixed": lambda: [sketch(80, 2, design="pairs", of=network(n=40, steps=60)).measure(weights, progress=False)],
+    "joined": joined,
+    "mean": lambda: decoded("mean"),
+    "median of means": lambda: decoded("median of means"),
+    "uncalibrated": lambda: [sketch(30, calibration=0).measure(three, progress=False)],
+    "groups": lambda: [gradient_model(learner(), three, groups=6, **QUIET)],
+    "levels": lambda: [gradient_model(network(n=40, steps=60), weights, groups=6, levels=(0.2, 0.5), **QUIET)],
+    "finite steps": lambda: [gradient_model(learner(), three, levels=(), **QUIET)],
+    "cotangents": lambda: [precompute(learner(), cotangents(learner()), **QUIET).measure(three, progress=False)],
+    "kinks": kinks,
+    "users": grouped,
+}
+"""Lists of models of one learner."""
+
+
+@cache
+def models(name):
+    return MODELS[name]()
+
+
+def questions(units, count, seed=0):
+    """Downweights (count, units): the empty set, and random sets of all sizes, deleted or at some weight."""
+    rng, h = np.random.default_rng(seed), np.zeros((count, units))
+    for k in range(1, count):
+        size = int(np.rint(np.exp(rng.uniform(0.0, np.log(0.6 * units)))))
+        h[k, rng.choice(units, size, replace=False)] = 1.0 if k % 2 else rng.choice([0.5, 0.25, rng.uniform()])
+    return h
+
+
+def as_json(h):
+    """Downweights as the page takes sets: [[numbers of units], [downweights]] of each."""
+    return [[np.flatnonzero(row).tolist(), row[row != 0.0].tolist()] for row in h]
+
+
+def differences(model, h, answers):
+    """Compare what a page answers with `predict_downweights`: (largest difference relative to the largest
+    change, sets whose verdict or reason differs)."""
+    prediction, worst = model.predict_downweights(h), 0.0
+    scale = np.abs(prediction.change).max(axis=0)
+    expected = {"value": prediction.value}
+    if prediction.interval is not None:
+        expected |= dict(zip(("low", "high"), prediction.interval))
+    for name, right in expected.items():
+        given = np.array([answer[name] for answer in answers]).reshape(right.shape)
+        worst = max(worst, (np.abs(given - right) / scale).max())
+    verdicts = prediction.verdict or [None] * len(h)
+    reasons = [reason for reason, in prediction.reasons] if prediction.verdict else [*prediction.reasons] * len(h)
+    told = [(answer["verdict"], answer["reason"]) for answer in answers]
+    return worst, [(mine, right) for mine, right in zip(told, zip(verdicts, reasons)) if mine != right]
+
+
+# what stands in a page --------------------------------------------------------------------------------------
+
+def block(path, name):
+    """The text of one of a page's blocks of data."""
+    return re.search(f'id="{name}">(.*?)</script>', path.read_text(encoding="utf-8"), re.DOTALL).group(1)
+
+
+def content(path):
+    """The content of a page, with arrays."""
+    numbers = base64.b64decode(block(path, "coefficients"))
+
+    def array(found):
+        if set(found) != {"array"}:
+            return found
+        kind, begin, count = found["array"]
+        return np.frombuffer(numbers, np.dtype(kind).newbyteorder("<"), count, begin)
+
+    return json.loads(block(path, "content"), object_hook=array)
