@@ -250,11 +250,11 @@ def report_command(options):
     sketch, measurements = open_sketch(options)
     measured = {text: sketch.measure(measure, options.threads) for text, measure in measurements.items()}
     labels = [label for text, one in measured.items() for label, _ in entries(text, one.value)]
-    over_time = options.over_time and [
-        metagradient(sketch.learner, measure, by_step=True, threads=options.threads, progress=not options.quiet)
-        for measure in measurements.values()]
-    path = report(list(measured.values()), options.out, names=labels, level=options.level,
-                  over_time=over_time or None, **({"title": options.title} if options.title else {}))
+    how = {"names": labels, "level": options.level} | ({"title": options.title} if options.title else {})
+    if options.over_time:
+        how["over_time"] = [metagradient(sketch.learner, measure, by_step=True, threads=options.threads,
+                                         progress=not options.quiet) for measure in measurements.values()]
+    path = report(list(measured.values()), options.out, **how)
     facts = {"file": str(path), "bytes": path.stat().st_size, "units": sketch.learner.unit_count,
              "measurements": labels}
     show(options.json, facts, f"{path}: {size(facts['bytes'])}, {facts['units']:,} units, "

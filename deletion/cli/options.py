@@ -124,8 +124,8 @@ def add_page(sub):
     sub.add_argument("--level", type=float, default=0.95,
                      help="the probability that intervals are made for (default %(default)s)")
     sub.add_argument("--over-time", action="store_true",
-                     help="also show at which steps of the training a set has its influence: a metagradient for "
-                          "each measurement")
+                     help="also show at which steps of the training a set has its influence, by a "
+                          "metagradient of each measurement")
 
 
 def add_learner(sub, title):

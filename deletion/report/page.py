@@ -17,7 +17,7 @@ from scipy.stats import t as student
 from circuit.checks import iterable, real_number
 from circuit.errors import LearnerError
 
-from ..directions.decoders import FirstOrder, LeastSquares, MedianOfMeans, likeliest
+from ..directions.decoders import FirstOrder, LeastSquares, likeliest
 from ..gradients.metagradient import Metagradient
 from ..models.gradient_model import Estimator
 from ..predictions.additive import Additive

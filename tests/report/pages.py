@@ -11,8 +11,9 @@ from deletion import SGD, Learner, cotangents, gradient_model, precompute
 from deletion.influence import metagradient
 
 ATTACKS = ["</script><script>attacked = 1</script>", "<img src=x onerror=attacked=1>", "<!--<script>", "]]>",
-           "<svg onload=attacked=1>", "&lt;b&gt;", '"><b autofocus onfocus=attacked=1>', "\u2028\u2029\0", "{\"array\": 1}",
-           "__proto__", "\u202egnp.exe", "\ud800", "a" * 300, "javascript:attacked=1", "@@SCRIPT@@"]
+           "<svg onload=attacked=1>", "&lt;b&gt;", '"><b autofocus onfocus=attacked=1>', "\u2028\u2029\0",
+           "{\"array\": 1}", "__proto__", "\u202egnp.exe", "\ud800", "a" * 300, "javascript:attacked=1",
+           "@@SCRIPT@@"]
 """Names that would become markup, end a script, or confuse whoever reads them."""
 
 QUIET = {"progress": False}
@@ -41,13 +42,22 @@ def learner():
     return logistic(n=60, steps=40)
 
 
+@cache
+def wide():
+    return network(n=40, steps=60)
+
+
+def pulled():
+    return precompute(learner(), cotangents(learner()), **QUIET)
+
+
 def sketch(directions, degree=3, of=None, **options):
     return precompute(of or learner(), directions, degree, **QUIET, **options)
 
 
 def decoded(name):
     """A measured sketch of dense directions that is asked by a decoder of this name."""
-    measured = sketch(240, 2, design="sphere", of=network(n=40, steps=60)).measure(weights, progress=False)
+    measured = sketch(240, 2, design="sphere", of=wide()).measure(weights, progress=False)
     measured.calibrated.__dict__["choice"] = name, "chosen"
     return [measured]
 
@@ -60,8 +70,8 @@ def joined():
 def kinks():
     """A network with kinks, some of whose units no step uses."""
     x, y = data(30, 3)
-    wide = Learner(np.full(3, 0.1), list(zip(x, y)), relu_loss, SGD(0.05), np.tile(np.arange(25), (12, 1)))
-    return [sketch(20, 2, of=wide).measure(first, progress=False)]
+    bent = Learner(np.full(3, 0.1), list(zip(x, y)), relu_loss, SGD(0.05), np.tile(np.arange(25), (12, 1)))
+    return [sketch(20, 2, of=bent).measure(first, progress=False)]
 
 
 def grouped():
@@ -76,15 +86,15 @@ MODELS = {
     "pairs": lambda: [sketch(30).measure(f, progress=False) for f in (three, first)],
     "few pairs": lambda: [sketch(12, 2).measure(three, progress=False)],
     "dense": lambda: [sketch(40, design="sphere").measure(three, progress=False)],
-    "mixed": lambda: [sketch(80, 2, design="pairs", of=network(n=40, steps=60)).measure(weights, progress=False)],
+    "mixed": lambda: [sketch(80, 2, design="pairs", of=wide()).measure(weights, progress=False)],
     "joined": joined,
     "mean": lambda: decoded("mean"),
     "median of means": lambda: decoded("median of means"),
     "uncalibrated": lambda: [sketch(30, calibration=0).measure(three, progress=False)],
     "groups": lambda: [gradient_model(learner(), three, groups=6, **QUIET)],
-    "levels": lambda: [gradient_model(network(n=40, steps=60), weights, groups=6, levels=(0.2, 0.5), **QUIET)],
+    "levels": lambda: [gradient_model(wide(), weights, groups=6, levels=(0.2, 0.5), **QUIET)],
     "finite steps": lambda: [gradient_model(learner(), three, levels=(), **QUIET)],
-    "cotangents": lambda: [precompute(learner(), cotangents(learner()), **QUIET).measure(three, progress=False)],
+    "cotangents": lambda: [pulled().measure(three, progress=False)],
     "kinks": kinks,
     "users": grouped,
 }
@@ -101,7 +111,7 @@ def questions(units, count, seed=0):
     rng, h = np.random.default_rng(seed), np.zeros((count, units))
     for k in range(1, count):
         size = int(np.rint(np.exp(rng.uniform(0.0, np.log(0.6 * units)))))
-        h[k, rng.choice(units, size, replace=False)] = 1.0 if k % 2 else rng.choice([0.5, 0.25, rng.uniform()])
+        h[k, rng.choice(units, size, replace=False)] = 1.0 if k % 2 else (0.5, 0.25, rng.uniform())[k % 3]
     return h
 
 
@@ -121,10 +131,11 @@ def differences(model, h, answers):
     for name, right in expected.items():
         given = np.array([answer[name] for answer in answers]).reshape(right.shape)
         worst = max(worst, (np.abs(given - right) / scale).max())
-    verdicts = prediction.verdict or [None] * len(h)
-    reasons = [reason for reason, in prediction.reasons] if prediction.verdict else [*prediction.reasons] * len(h)
+    judged = prediction.verdict is not None
+    reasons = prediction.reasons if judged else [prediction.reasons] * len(h)
+    right = list(zip(prediction.verdict if judged else [None] * len(h), (reason for reason, in reasons)))
     told = [(answer["verdict"], answer["reason"]) for answer in answers]
-    return worst, [(mine, right) for mine, right in zip(told, zip(verdicts, reasons)) if mine != right]
+    return worst, [pair for pair in zip(told, right) if pair[0] != pair[1]]
 
 
 # what stands in a page --------------------------------------------------------------------------------------
