@@ -62,5 +62,33 @@ const numbers = (() => {
     return values[values.length - 1];
   }
 
-  return {TINY, general, toEven, percent, orZero, orOne, zeros, sum, mean, squared, median, interpolated};
+  /* The logarithm of the gamma function, by Lanczos' sum. */
+  function logGamma(x) {
+    const parts = [676.5203681218851, -1259.1392167224028, 771.32342877765313, -176.61502916214059,
+                   12.507343278686905, -0.13857109526572012, 9.9843695780195716e-6, 1.5056327351493116e-7];
+    const series = parts.reduce((total, part, k) => total + part / (x + k), 0.99999999999980993), t = x + 6.5;
+    return 0.5 * Math.log(2 * Math.PI) + (x - 0.5) * Math.log(t) - t + Math.log(series);
+  }
+
+  /* The number below which chi squared lies with probability `share`.
+
+     With x half of it and a half of the degrees of freedom, share is x^a e^-x / Gamma(a + 1) times the series
+     1 + x / (a + 1) + x^2 / ((a + 1) (a + 2)) + ... In logarithms of both sides this is concave, so that
+     Newton's steps from the left do not pass the solution. */
+  function chiSquared(share, freedom) {
+    const a = freedom / 2, constant = logGamma(a + 1);
+    let log = (Math.log(share) + constant) / a;
+    for (let k = 0; k < 100; k++) {
+      const x = Math.exp(log);
+      let series = 1;
+      for (let n = 1, term = 1; term > 1e-17 * series; n++) series += term *= x / (a + n);
+      const step = (Math.log(share) - (a * log - x - constant + Math.log(series))) * series / a;
+      log += step;
+      if (Math.abs(step) < 1e-15) break;
+    }
+    return 2 * Math.exp(log);
+  }
+
+  return {TINY, general, toEven, percent, orZero, orOne, zeros, sum, mean, squared, median, interpolated,
+          chiSquared};
 })();

@@ -238,9 +238,10 @@
   }
 
   function drawCalibration({model, place, of}) {
-    at("calibration").hidden = !model.trust;
-    if (!model.trust) return;
-    const {predicted, changes, squares, count} = model.trust, {q} = model, points = [];
+    const {part} = state.predictions[of];
+    at("calibration").hidden = !part?.finite;
+    if (!part?.finite) return;
+    const {predicted, changes, squares, count, words: [sets]} = part, {q} = model, points = [];
     let errors = 0, sizes = 0;
     for (let k = 0; k < count; k++) {
       const [guess, truth] = [predicted[k * q + place], changes[k * q + place]];
@@ -250,11 +251,11 @@
         + `retrained ${signed(truth, Math.abs(truth))}`;
       points.push({predicted: guess, retrained: truth, title});
     }
-    caption("calibration", `${counted(count, "random set")}, each retrained exactly. All errors together: `
+    caption("calibration", `${count} ${sets}, each retrained exactly. All errors together: `
       + `${numbers.general(sizes ? 100 * errors / sizes : 0, 2)}% of all changes.`);
     const here = state.chosen.size ? state.predictions[of].change[place] : null;
     charts.scatter(at("calibration"), points, here,
-      `Predicted against retrained change of ${count} random sets`);
+      `Predicted against retrained change of ${count} ${sets}`);
   }
 
   /* A list of units with bars.   items: [[unit, number]], largest: the number of a full bar */
@@ -344,7 +345,8 @@
 
   /* For tests and for the browser's console: predict([numbers of units], [downweights]) of every model. */
   globalThis.predict = (which, values) => models.map(model => {
-    const {value, low, high, verdict: text, reason} = model.predict({units: which, values});
-    return {value: [...value], low: low && [...low], high: high && [...high], verdict: text, reason};
+    const {value, low, high, verdict: text, reason, part} = model.predict({units: which, values});
+    const kind = part && part.kind;
+    return {value: [...value], low: low && [...low], high: high && [...high], verdict: text, reason, kind};
   });
 })();

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Optional, Sequence, Union
 
 import numpy as np
-from scipy.stats import t as student
+from scipy.stats import norm
 
 from circuit.checks import iterable, real_number
 from circuit.errors import LearnerError
@@ -26,6 +26,7 @@ from ..predictions.questions import Questions
 from ..sketch.estimate import size
 from ..sketch.identity import differing
 from ..trust import error_model, verdict
+from ..trust.kinds import MAX_CHANCE, RANDOM
 
 LARGEST = 30_000_000
 """The largest page in bytes: browsers open it in a second or two."""
@@ -90,14 +91,7 @@ def report(models: Union[Questions, Sequence[Questions]], out: Union[str, PathLi
     models = checked_models([models] if isinstance(models, Questions) else models)
     real_number(level, "the level of an interval lies between 0 and 1", above=0.0, below=1.0)
     numbers = Numbers()
-    content = {"title": checked_text(title, "a page's title"), "level": level, "unused": UNUSED,
-               "weights": WEIGHTS,
-               "limits": {name: getattr(verdict, name) for name in LIMITS} | {"NEAR": error_model.NEAR},
-               "units": unit_names(models[0].learner),
-               "used": numbers.of(models[0].learner.used, np.int32),
-               "names": checked_names(names, sum(model.value.size for model in models)),
-               "models": [model_facts(model, level, numbers) for model in models],
-               "overTime": over_time_facts(models, over_time, numbers)}
+    content = contents(models, numbers, names, title, level, over_time)
     total = len(filled(content, "")) + 4 * -(-numbers.bytes // 3)
     if total > LARGEST:
         raise LearnerError(f"this page would take {size(total)}, and a page takes at most {size(LARGEST)}: "
@@ -181,15 +175,28 @@ class Numbers:
         return base64.b64encode(b"".join(self.parts)).decode("ascii")
 
 
+def contents(models, numbers, names, title, level, over_time):
+    """Return all that a page holds, as JSON holds it; arrays go into the Numbers."""
+    limits = {name: getattr(verdict, name) for name in LIMITS} | {
+        "NEAR": error_model.NEAR, "CONFIDENCE": error_model.CONFIDENCE, "NORMAL": norm.ppf(0.5 + 0.5 * level)}
+    return {"title": checked_text(title, "a page's title"), "level": level, "weights": WEIGHTS,
+            "limits": limits, "unused": UNUSED, "units": unit_names(models[0].learner),
+            "used": numbers.of(models[0].learner.used, np.int32),
+            "names": checked_names(names, sum(model.value.size for model in models)),
+            "models": [model_facts(model, level, numbers) for model in models],
+            "overTime": over_time_facts(models, over_time, numbers)}
+
+
 def model_facts(model, level, numbers):
     """Return what the page needs of one model, as JSON holds it."""
     estimator, calibrated = model.estimator(), model.calibrated
-    calibration = calibrated.calibration
     return {"value": numbers.of(model.value), "source": estimator.name, "series": calibrated.series,
             "lacking": calibrated.lacking, "estimator": estimator_facts(estimator, numbers),
-            "calibration": None if calibration is None else
-            {"finite": False} if not calibration.finite else
-            calibration_facts(calibrated, estimator, level, numbers)}
+            "calibrations": None if calibrated.calibration is None else
+            [calibration_facts(calibrated.of(RANDOM), estimator, level, numbers),
+             *(kind_facts(kind, int(model.learner.used.sum()), numbers)
+               | calibration_facts(calibrated.of(kind.name), estimator, level, numbers)
+               for kind in calibrated.declared)]}
 
 
 def estimator_facts(estimator, numbers):
@@ -252,22 +259,33 @@ def matrix_facts(vectors, numbers):
             "entries": numbers.of(vectors.data)}
 
 
+def kind_facts(kind, count, numbers):
+    """Return by what a set of some of `count` used units is known to be of a declared kind."""
+    rare = [kind.chance(size, count) <= MAX_CHANCE for size in range(1, count + 1)]
+    return {"ordered": kind.ordered, "members": numbers.of(kind.members, np.int32),
+            "rare": numbers.of([False, *rare], np.int32)}
+
+
 def calibration_facts(calibrated, estimator, level, numbers):
-    """Return what retraining says of the errors: the error model, and what verdicts are made of."""
-    model, calibration = calibrated.error_model(estimator), calibrated.calibration
+    """Return what retraining says of the errors of a kind: the error model, and what verdicts are made of."""
+    calibration, kind = calibrated.calibration, calibrated.kind
+    if not calibration.finite:
+        return {"kind": kind, "finite": False,
+                "failed": f"retraining a set of kind {kind!r} did not end in numbers: no interval"}
+    model = calibrated.error_model(estimator)
     count, variance = len(model.squares), model.variance
     # a power law, which two of its values determine
     one, four = calibrated.typical(np.array([1.0, 4.0]))
     power = np.log(np.where(one > 0, four, 1.0) / np.where(one > 0, one, 1.0)) / np.log(4.0)
     predicted = estimator(calibration.sets, errors=False).change
-    return {"finite": True, "count": count, "squares": numbers.of(model.squares),
+    return {"kind": kind, "finite": True, "words": verdict.words_of(calibrated), "count": count,
+            "squares": numbers.of(model.squares),
             "typical": {"level": numbers.of(one), "power": numbers.of(power)},
             "variance": {name: numbers.of(each) for name, each in variance._asdict().items()},
             "predicted": numbers.of(predicted), "changes": numbers.of(calibrated.changes),
             "errors": numbers.of(model.errors), "standardised": numbers.of(model.standardised),
             "order": numbers.of(model.order, np.int32), "reach": calibration.reach,
             "crossings": numbers.of(calibration.crossings, np.int32),
-            "student": float(student.ppf(0.5 + 0.5 * level, error_model.freedom(count))),
             "ranks": [error_model.rank(k, level) for k in range(1, count + 1)]}
 
 

@@ -4,8 +4,25 @@
 
 const predictions = (() => {
   const {zeros} = numbers, {estimator, squareOf} = estimators, {Trust, remainder, TRUST, NOT} = trust;
-  const NO_NUMBERS = "retraining a random set did not end in numbers: no interval";
   const UNCALIBRATED = "no interval and no verdict: it was made without calibration sets";
+
+  /* Of each unit the labels, or the place in an order, from pairs of a unit and one of these. */
+  function codesOf(members) {
+    const codes = new Map();
+    for (let at = 0; at < members.length; at += 2) {
+      if (!codes.has(members[at])) codes.set(members[at], new Set());
+      codes.get(members[at]).add(members[at + 1]);
+    }
+    return codes;
+  }
+
+  /* Whether a set of units is of a kind: they share a label, or follow each other in an order. */
+  function holds({ordered, codes}, units) {
+    if (!units.every(unit => codes.has(unit))) return false;
+    const each = units.map(unit => [...codes.get(unit)]);
+    if (ordered) return Math.max(...each.flat()) - Math.min(...each.flat()) < units.length;
+    return each[0].some(code => units.every(unit => codes.get(unit).has(code)));
+  }
 
   /* One model of a page: predict(set, intervals) and what else can be asked of it. */
   class Model {
@@ -16,8 +33,9 @@ const predictions = (() => {
       this.used = content.units.map((_, unit) => unit).filter(unit => this.isUsed[unit]);
       this.q = facts.value.length;
       this.estimate = estimator(facts.estimator, this.q, this.used);
-      this.trust = facts.calibration && facts.calibration.finite
-        ? new Trust(facts.calibration, this, content.limits) : null;
+      this.parts = (facts.calibrations || []).map(
+        part => part.finite ? new Trust(part, this, content.limits) : part);
+      this.declared = this.parts.slice(1).map(kind => ({...kind, codes: codesOf(kind.members)}));
     }
 
     /* The units of a set that steps use. */
@@ -29,24 +47,33 @@ const predictions = (() => {
 
     change(set) { return this.estimate(this.among(set), false).change; }
 
-    /* {value, change, low, high, verdict, reason}; the last four are null where nothing was retrained. */
+    /* {value, change, low, high, verdict, reason, part}: `part` is what is known of sets of its kind. Where nothing
+       was retrained it is null, like low, high and verdict. */
     predict(set) {
       const used = this.among(set), {terms, change, error} = this.estimate(used, true);
       const value = change.map((x, k) => this.value[k] + x);
-      const made = {value, change, low: null, high: null, verdict: null,
-                    reason: UNCALIBRATED};
-      if (!this.calibration) return made;
-      if (this.trust) Object.assign(made, this.interval(made, squareOf(used), terms, error || zeros(this.q)));
-      else Object.assign(made, {verdict: NOT, reason: NO_NUMBERS});
+      const made = {value, change, low: null, high: null, verdict: null, reason: UNCALIBRATED, part: null};
+      if (!this.parts.length) return made;
+      made.part = this.partOf(used.units);
+      const failed = [this.parts[0], made.part].find(part => !part.finite);
+      if (failed) Object.assign(made, {verdict: NOT, reason: failed.failed});
+      else Object.assign(made, this.interval(made, squareOf(used), terms, error || zeros(this.q)));
       const unused = set.values.some(h => h !== 0) && !used.units.length;
       return unused ? Object.assign(made, {verdict: TRUST, reason: this.content.unused}) : made;
     }
 
-    interval({value, change}, square, terms, stated) {
+    /* As trust/kinds.py: the first declared kind that a set is of and a random one would hardly be. */
+    partOf(units) {
+      const found = this.declared.findIndex(
+        kind => units.length > 1 && kind.rare[units.length] && holds(kind, units));
+      return this.parts[found + 1];
+    }
+
+    interval({value, change, part}, square, terms, stated) {
       const rest = this.series && terms.length > 1 ? remainder(terms, this.content.limits) : null;
-      const {sampling, truncation} = this.trust.deviations(stated, square, change, rest);
-      const half = this.trust.halfWidth(sampling, truncation, square);
-      const [verdict, reason] = this.trust.judge(square, change, rest, sampling, truncation);
+      const {sampling, truncation} = part.deviations(stated, square, change, rest);
+      const half = part.halfWidth(sampling, truncation, square);
+      const [verdict, reason] = part.judge(square, change, rest, sampling, truncation);
       return {low: value.map((x, k) => x - half[k]), high: value.map((x, k) => x + half[k]), verdict, reason};
     }
 

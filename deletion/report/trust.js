@@ -3,10 +3,11 @@
 /* How far a prediction may be off, and whether to trust it, as the files of trust/ calculate. */
 
 const trust = (() => {
-  const {TINY, general, toEven, percent, orZero, orOne, sum, mean, squared, median} = numbers;
+  const {TINY, general, toEven, percent, orZero, orOne, sum, mean, squared, median, chiSquared} = numbers;
   const TRUST = "trust", RAISE = "raise degree", MORE = "more directions", NOT = "do not trust";
 
-  /* What the calibration sets say of a set of size |h|^2 = `square` and its change of q measurements. */
+  /* What the calibration sets of one kind say of a set of size |h|^2 = `square` and its change of q
+     measurements. */
   class Trust {
     constructor(facts, model, limits) {
       Object.assign(this, facts);
@@ -45,18 +46,25 @@ const trust = (() => {
     }
 
     halfWidth(sampling, truncation, square) {
-      const weight = this.near(square), count = toEven(sum(weight) ** 2 / squared(weight)), {ranks, q} = this;
+      const weight = this.near(square), count = sum(weight) ** 2 / squared(weight);
+      const least = chiSquared(1 - this.limits.CONFIDENCE, count);
       return sampling.map((own, k) => {
-        let below = 0, at = 0;
-        const along = weight.map((_, place) => below += weight[this.order[place * q + k]]);
-        while (along[at] < (ranks[count - 1] - 0.5) / count * below) at++;
-        const reach = Math.max(this.standardised[at * q + k], this.student,
-                               this.standardised[(ranks[this.count - 1] - 1) * q + k]);
-        return reach * Math.hypot(own, truncation[k]);
+        const squares = weight.map((w, set) => w * this.standardised[set * this.q + k] ** 2);
+        const normal = this.limits.NORMAL * Math.sqrt(sum(squares) / sum(weight) * count / least);
+        return Math.max(normal, this.rankedReach(weight, toEven(count), k)) * Math.hypot(own, truncation[k]);
       });
     }
 
-    /* The error of random sets of a size beside the change: {error, spread, worst}. */
+    /* The standardised error that bounds the level among `count` calibration sets of these weights. */
+    rankedReach(weight, count, k) {
+      const order = weight.map((_, place) => this.order[place * this.q + k]);
+      let below = 0, at = 0;
+      const along = order.map(set => below += weight[set]);
+      while (along[at] < (this.ranks[count - 1] - 0.5) / count * below) at++;
+      return this.standardised[order[at] * this.q + k];
+    }
+
+    /* The error of sets of a size beside the change: {error, spread, worst}. */
     relativeError(square) {
       const weight = this.near(square), {q} = this;
       const weighted = (values, k) => weight.reduce((total, w, set) => total + w * values[set * q + k], 0);
@@ -101,7 +109,7 @@ const trust = (() => {
     }
 
     verdict(square, {error, spread, worst, truncated, moved, beyond, kinks}) {
-      const limits = this.limits, {lacking} = this.model;
+      const limits = this.limits, {lacking} = this.model, [sets, known] = this.words;
       if (!square) return [TRUST, "Nothing is deleted."];
       if (square > limits.MAX_SIZE * this.reach) {
         return [NOT, `The set has size ${general(square, 3)}; the largest calibration set has size `
@@ -111,7 +119,7 @@ const trust = (() => {
         return [NOT, `Retraining sets of this size crossed ${toEven(kinks)} kinks (median); a Taylor series `
           + "describes one branch only."];
       }
-      let calibrated = `Calibrated error for random sets of this size: ${percent(error)} of the change`;
+      let calibrated = `Calibrated error for ${sets} of this size: ${percent(error)} of the change`;
       if (error + spread > limits.MAX_RELATIVE_ERROR || worst > limits.MAX_WORST_ERROR) {
         if (worst > limits.MAX_WORST_ERROR && limits.MAX_WORST_ERROR >= error) {
           calibrated += ` (${percent(worst)} for the worst measurement)`;
@@ -134,8 +142,7 @@ const trust = (() => {
         return [RAISE, `Series not converged: extrapolated remainder ${percent(beyond)} of the change `
           + `typical of this size (calibrated error ${percent(error)}).`];
       }
-      return [TRUST, `${calibrated}. Sets chosen by a rule (a class, neighbours) were not retrained and may `
-        + "be far off: stability(sketch, f, sets=[set]) tries them."];
+      return [TRUST, `${calibrated}. ${known}`];
     }
   }
 

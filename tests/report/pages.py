@@ -7,7 +7,7 @@ from functools import cache
 import numpy as np
 from learners import data, logistic, logistic_loss, network, relu_loss
 
-from deletion import SGD, Learner, cotangents, gradient_model, precompute
+from deletion import SGD, Learner, Order, cotangents, gradient_model, precompute
 from deletion.influence import metagradient
 
 ATTACKS = ["</script><script>attacked = 1</script>", "<img src=x onerror=attacked=1>", "<!--<script>", "]]>",
@@ -74,6 +74,15 @@ def kinks():
     return [sketch(20, 2, of=bent).measure(first, progress=False)]
 
 
+@cache
+def declared():
+    """A sketch that knows the kinds of three declared rules."""
+    classes = [None if k % 9 == 8 else f"class {k % 9}" for k in range(60)]
+    topics = [{f"topic {k % 7}", f"topic {k % 11}"} for k in range(60)]
+    kinds = {"class": classes, "topic": topics, "time": Order(7.0 * np.arange(60) % 60)}
+    return sketch(30, kinds=kinds)
+
+
 def grouped():
     """A learner whose units are texts, some without examples."""
     x, y = data(40, 3)
@@ -97,6 +106,7 @@ MODELS = {
     "cotangents": lambda: [pulled().measure(three, progress=False)],
     "kinks": kinks,
     "users": grouped,
+    "declared": lambda: [declared().measure(f, progress=False) for f in (three, first)],
 }
 """Lists of models of one learner."""
 
@@ -112,6 +122,16 @@ def questions(units, count, seed=0):
     for k in range(1, count):
         size = int(np.rint(np.exp(rng.uniform(0.0, np.log(0.6 * units)))))
         h[k, rng.choice(units, size, replace=False)] = 1.0 if k % 2 else (0.5, 0.25, rng.uniform())[k % 3]
+    return h
+
+
+def of_kinds(units, count, seed=2):
+    """Downweights (count, units) of units at equal distances: parts of classes, of topics and of an order."""
+    rng, h = np.random.default_rng(seed), np.zeros((count, units))
+    for row in h:
+        step, first = rng.choice([1, 7, 9, 11, 43]), rng.integers(units)
+        chosen = (first + step * np.arange(rng.integers(2, 9))) % units
+        row[chosen[rng.random(len(chosen)) < rng.choice([0.6, 1.0])]] = rng.choice([1.0, 0.5])
     return h
 
 
@@ -133,8 +153,9 @@ def differences(model, h, answers):
         worst = max(worst, (np.abs(given - right) / scale).max())
     judged = prediction.verdict is not None
     reasons = prediction.reasons if judged else [prediction.reasons] * len(h)
-    right = list(zip(prediction.verdict if judged else [None] * len(h), (reason for reason, in reasons)))
-    told = [(answer["verdict"], answer["reason"]) for answer in answers]
+    nothing = [None] * len(h)
+    right = list(zip(prediction.kind or nothing, prediction.verdict or nothing, [x for x, in reasons]))
+    told = [(answer["kind"], answer["verdict"], answer["reason"]) for answer in answers]
     return worst, [pair for pair in zip(told, right) if pair[0] != pair[1]]
 
 

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from learners import logistic
 from pages import (
-    ATTACKS, MODELS, QUIET, as_json, block, content, differences, first, learner, models, named, questions,
+    ATTACKS, MODELS, QUIET, as_json, block, content, differences, first, learner, models, named,
+    of_kinds, questions,
     sketch, three)
 
 from deletion import LearnerError, Measured, gradient_model, pairs
@@ -84,8 +85,8 @@ def test_every_number_is_the_models_own(tmp_path):
     assert np.array_equal(facts["value"], model.value)
     assert np.array_equal(facts["estimator"]["additive"]["finite"], model.estimator().additive.finite.ravel())
     assert np.array_equal(facts["estimator"]["interactions"]["a"], levels.interactions.a.ravel())
-    squares = facts["calibration"]["squares"]
-    typical = facts["calibration"]["typical"]
+    squares = facts["calibrations"][0]["squares"]
+    typical = facts["calibrations"][0]["typical"]
     assert np.allclose(typical["level"] * squares[:, None] ** typical["power"],
                        model.calibrated.typical(squares), rtol=1e-13, atol=0.0)
 
@@ -112,7 +113,8 @@ def test_steps_of_each_unit_add_up_to_its_gradient(tmp_path):
 def test_the_scripts_predict_as_python_does(name, tmp_path):
     """The same in a browser: test_browser.py. Here it runs without one."""
     path = report(models(name), tmp_path / "page.html")
-    h = questions(models(name)[0].learner.unit_count, 200)
+    units = models(name)[0].learner.unit_count
+    h = np.concatenate([questions(units, 100), of_kinds(units, 100)])
     (tmp_path / "in.json").write_text(json.dumps(
         {"content": block(path, "content"), "numbers": block(path, "coefficients"), "sets": as_json(h)}))
     (tmp_path / "run.js").write_text("\n".join(map(part, SCRIPTS[:4])) + """
@@ -121,12 +123,19 @@ def test_the_scripts_predict_as_python_does(name, tmp_path):
         const models = predictions.models(predictions.revived(given.content, bytes));
         console.log(JSON.stringify(given.sets.map(([units, values]) => models.map(model => {
           const made = model.predict({units, values}), plain = x => x && Array.from(x);
-          return {...made, value: plain(made.value), low: plain(made.low), high: plain(made.high)};
+          const [value, low, high] = [made.value, made.low, made.high].map(plain);
+          const {verdict, reason, part} = made;
+          return {value, low, high, verdict, reason, kind: part && part.kind};
         }))));""")
     told = subprocess.run(["node", "run.js", "in.json"], cwd=tmp_path, capture_output=True, check=True).stdout
     for model, answers in zip(models(name), zip(*json.loads(told))):
         worst, other = differences(model, h, answers)
         assert worst < 1e-9 and not other
+
+
+def test_sets_of_declared_kinds_are_among_those_compared():
+    model = models("declared")[0]
+    assert set(model.predict_downweights(of_kinds(60, 200)).kind) == {"random", "class", "topic", "time"}
 
 
 # names and policy -------------------------------------------------------------------------------------------
