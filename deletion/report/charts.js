@@ -24,9 +24,8 @@ const charts = (() => {
 
   /* A range that holds all finite values, a little larger, and never empty. */
   function range(values, most = 0.06) {
-    const finite = values.filter(Number.isFinite);
-    let low = Math.min(...finite), high = Math.max(...finite);
-    if (!finite.length) [low, high] = [0, 1];
+    const finite = Float64Array.from(values.filter(Number.isFinite)).sort();
+    const [low, high] = finite.length ? [finite[0], finite[finite.length - 1]] : [0, 1];
     const extra = (high - low) * most || Math.abs(high) * 0.01 || 1;
     return [low - extra, high + extra];
   }

@@ -84,6 +84,7 @@
     at("found").textContent = counted(state.found.length, "unit") + (text ? " found" : "");
     at("list").replaceChildren(...state.found.slice(0, AT_ONCE).map(entry));
     at("list").scrollTop = 0;
+    if (state.found.length) at("list").querySelector("input").tabIndex = 0;
     const rest = state.found.length - AT_ONCE;
     at("more").textContent = rest > 0 ? `and ${rest.toLocaleString("en")} more: search to see them` : "";
     at("all").disabled = !state.found.length;
@@ -91,11 +92,23 @@
 
   function entry(unit) {
     const {model, place} = shown(), change = alone(model)[unit * model.q + place];
-    const box = make("input", {type: "checkbox", value: unit, change: () => choose(unit, box.checked)});
+    const box = make("input", {type: "checkbox", value: unit, tabindex: -1, keydown: step,
+                               change: () => choose(unit, box.checked)});
     box.checked = state.chosen.has(unit);
     const idle = !model.isUsed[unit];
     return make("li", idle ? {class: "idle"} : {}, make("label", {}, box, name(unit),
       idle ? make("span", {class: "note"}, "not used") : number(change, signed(change, Math.abs(change)))));
+  }
+
+  /* The list is one stop of the tabulator; inside it arrow keys, Home and End move. */
+  function step(event) {
+    const boxes = [...at("list").querySelectorAll("input")], here = boxes.indexOf(event.target);
+    const to = {ArrowDown: here + 1, ArrowUp: here - 1, Home: 0, End: boxes.length - 1}[event.key];
+    if (!boxes[to]) return;
+    event.preventDefault();
+    event.target.tabIndex = -1;
+    boxes[to].tabIndex = 0;
+    boxes[to].focus();
   }
 
   function chip(unit) {
@@ -210,11 +223,13 @@
 
   function later() {
     if (state.waiting) return;
-    state.waiting = requestAnimationFrame(() => {
-      state.waiting = 0;
+    state.waiting = true;
+    // the answer is painted before the charts are calculated
+    requestAnimationFrame(() => setTimeout(() => {
+      state.waiting = false;
       [drawStrip, drawCurve, drawCalibration, listInfluential, listPartners, drawTime].forEach(
         draw => draw(shown()));
-    });
+    }));
   }
 
   const caption = (id, text) => { at(id).querySelector(".note").textContent = text; };
@@ -339,7 +354,7 @@
     update();
     at("search").focus();
   });
-  new ResizeObserver(later).observe(document.body);
+  addEventListener("resize", later);
   search();
   update();
 

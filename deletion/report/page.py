@@ -167,7 +167,10 @@ class Numbers:
             self.places[key] = {"array": [kind, self.bytes, np.size(x)]}
             padding = b"\0" * (-len(content) % 8)      # arrays of doubles begin at multiples of 8
             self.bytes += len(content) + len(padding)
-            self.parts = [*self.parts, content, padding] if self.bytes < LARGEST else []
+            if self.bytes < LARGEST:
+                self.parts += [content, padding]
+            else:
+                self.parts.clear()
         return self.places[key]
 
     def base64(self):

@@ -20,8 +20,9 @@ const predictions = (() => {
   function holds({ordered, codes}, units) {
     if (!units.every(unit => codes.has(unit))) return false;
     const each = units.map(unit => [...codes.get(unit)]);
-    if (ordered) return Math.max(...each.flat()) - Math.min(...each.flat()) < units.length;
-    return each[0].some(code => units.every(unit => codes.get(unit).has(code)));
+    if (!ordered) return each[0].some(code => units.every(unit => codes.get(unit).has(code)));
+    const places = Int32Array.from(each.flat()).sort();
+    return places[places.length - 1] - places[0] < units.length;
   }
 
   /* One model of a page: predict(set, intervals) and what else can be asked of it. */
@@ -47,8 +48,8 @@ const predictions = (() => {
 
     change(set) { return this.estimate(this.among(set), false).change; }
 
-    /* {value, change, low, high, verdict, reason, part}: `part` is what is known of sets of its kind. Where nothing
-       was retrained it is null, like low, high and verdict. */
+    /* {value, change, low, high, verdict, reason, part}: `part` is what is known of sets of its kind. It is null,
+       like low, high and verdict, where nothing was retrained. */
     predict(set) {
       const used = this.among(set), {terms, change, error} = this.estimate(used, true);
       const value = change.map((x, k) => this.value[k] + x);
@@ -93,7 +94,7 @@ const predictions = (() => {
       if (this.estimate.partners) all = this.estimate.partners(some).slice();
       else {
         const before = this.change(some);
-        for (const unit of this.used) {
+        for (const unit of this.used.filter(one => !inside.has(one))) {
           const both = this.change({units: [...some.units, unit], values: [...some.values, 1]});
           for (let k = 0; k < q; k++) all[unit * q + k] = both[k] - before[k] - alone[unit * q + k];
         }

@@ -15,7 +15,7 @@ from deletion.trust.verdict import percent
 
 SETS = 1000
 
-HOME, TAB, SPACE, CONTROL = "\ue011", "\ue004", "\ue00d", "\ue009"
+HOME, END, UP, DOWN, TAB, SPACE, CONTROL = "\ue011\ue010\ue013\ue015\ue004\ue00d\ue009"
 """Keys, as WebDriver writes them; CONTROL is pressed until it comes again."""
 
 
@@ -60,7 +60,7 @@ def names(driver, selector):
 
 def settled(driver):
     """Wait until everything is drawn."""
-    driver.execute_async_script("requestAnimationFrame(() => requestAnimationFrame(() => arguments[0]()))")
+    driver.execute_async_script("requestAnimationFrame(() => setTimeout(() => setTimeout(arguments[0])))")
 
 
 # numbers ----------------------------------------------------------------------------------------------------
@@ -247,6 +247,13 @@ def test_the_keyboard_is_enough(opened):
     press(SPACE)
     assert names(opened, "#chosen") == ["31"]
     assert opened.switch_to.active_element.is_selected()
+    one(opened, "#search").send_keys(CONTROL + "a" + CONTROL + "1", TAB)
+    press(TAB)
+    for key, name in ((DOWN, "10"), (DOWN, "11"), (UP, "10"), (END, "51"), (HOME, "1")):
+        press(key)
+        assert opened.switch_to.active_element.get_attribute("value") == name
+    press(TAB)
+    assert opened.switch_to.active_element.get_attribute("id") == "all"
 
 
 def test_phone_dark_and_print(browser, opened):
