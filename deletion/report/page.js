@@ -303,9 +303,13 @@
   function listPartners(one) {
     const {model} = one;
     at("with").hidden = !model.interacts || !state.chosen.size;
-    caption("partners", !model.interacts ? "This model keeps no interactions between units."
-      : !state.chosen.size ? "Choose units to see with whom they interact."
-        : "By how much more each would change the measurement once the set is deleted.");
+    at("partners").hidden = !model.interacts;
+    at("influential").classList.toggle("wide", !model.interacts);
+    caption("influential", "What deleting each alone is predicted to change."
+      + (model.interacts ? "" : " This model keeps no interactions between units."));
+    caption("partners", state.chosen.size
+      ? "By how much more each would change the measurement once the set is deleted."
+      : "Choose units to see with whom they interact.");
     if (at("with").hidden) return;
     const all = ranked(model.partners(setAt(state.weight), alone(model)), one);
     all.sort((a, b) => Math.abs(b[1]) - Math.abs(a[1]));
