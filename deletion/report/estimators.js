@@ -228,7 +228,7 @@ const estimators = (() => {
       made.change ??= totals(made.terms, q);
       if (facts.gradient) {
         const first = combined(set.units, set.values, facts.gradient, q).map(x => -x);
-        made.terms[0] = first;
+        made.terms[0] = made.terms[0].map((x, k) => x + first[k]);
         made.change = made.change.map((x, k) => x + first[k]);
       }
       return made;

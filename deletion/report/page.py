@@ -181,7 +181,8 @@ class Numbers:
 def contents(models, numbers, names, title, level, over_time):
     """Return all that a page holds, as JSON holds it; arrays go into the Numbers."""
     limits = {name: getattr(verdict, name) for name in LIMITS} | {
-        "NEAR": error_model.NEAR, "CONFIDENCE": error_model.CONFIDENCE, "NORMAL": norm.ppf(0.5 + 0.5 * level)}
+        name: getattr(error_model, name) for name in ("NEAR", "NEAR_ENOUGH", "CONFIDENCE")} | {
+        "NORMAL": norm.ppf(0.5 + 0.5 * level)}
     return {"title": checked_text(title, "a page's title"), "level": level, "weights": WEIGHTS,
             "limits": limits, "unused": UNUSED, "units": unit_names(models[0].learner),
             "used": numbers.of(models[0].learner.used, np.int32),

@@ -48,8 +48,8 @@ const predictions = (() => {
 
     change(set) { return this.estimate(this.among(set), false).change; }
 
-    /* {value, change, low, high, verdict, reason, part}: `part` is what is known of sets of its kind. It is null,
-       like low, high and verdict, where nothing was retrained. */
+    /* {value, change, low, high, verdict, reason, part}: `part` is what is known of sets of its kind. Where
+       nothing was retrained, it is null like low, high and verdict. */
     predict(set) {
       const used = this.among(set), {terms, change, error} = this.estimate(used, true);
       const value = change.map((x, k) => this.value[k] + x);

@@ -38,15 +38,15 @@ const trust = (() => {
     }
 
     /* How much each calibration set counts for a size, the nearest 1. */
-    near(square) {
+    near(square, width) {
       const log = Math.log(Math.max(square, TINY));
-      const distances = Array.from(this.squares, x => ((log - Math.log(x)) / this.limits.NEAR) ** 2);
+      const distances = Array.from(this.squares, x => ((log - Math.log(x)) / width) ** 2);
       const least = Math.min(...distances);
       return distances.map(x => Math.exp(-0.5 * (x - least)));
     }
 
     halfWidth(sampling, truncation, square) {
-      const weight = this.near(square), count = sum(weight) ** 2 / squared(weight);
+      const weight = this.near(square, this.limits.NEAR_ENOUGH), count = sum(weight) ** 2 / squared(weight);
       const least = chiSquared(1 - this.limits.CONFIDENCE, count);
       return sampling.map((own, k) => {
         const squares = weight.map((w, set) => w * this.standardised[set * this.q + k] ** 2);
@@ -66,7 +66,7 @@ const trust = (() => {
 
     /* The error of sets of a size beside the change: {error, spread, worst}. */
     relativeError(square) {
-      const weight = this.near(square), {q} = this;
+      const weight = this.near(square, this.limits.NEAR), {q} = this;
       const weighted = (values, k) => weight.reduce((total, w, set) => total + w * values[set * q + k], 0);
       const total = Array.from({length: q}, (_, k) => Math.max(weighted(this.sizes, k), TINY));
       const ratio = total.map((all, k) => weighted(this.errors, k) / all);

@@ -67,6 +67,16 @@ def joined():
     return [measured.with_gradient(metagradient(learner(), first, **QUIET))]
 
 
+def left():
+    """Three measurements, and the cotangents of one of them only."""
+    return [precompute(learner(), cotangents(learner(), first), **QUIET).measure(three, progress=False)]
+
+
+def corrected():
+    """A sketch that corrects the gradient of too few cotangents."""
+    return [sketch(20, 2, design="sphere").measure(three, progress=False).with_gradient(left()[0])]
+
+
 def kinks():
     """A network with kinks, some of whose units no step uses."""
     x, y = data(30, 3)
@@ -97,6 +107,7 @@ MODELS = {
     "dense": lambda: [sketch(40, design="sphere").measure(three, progress=False)],
     "mixed": lambda: [sketch(80, 2, design="pairs", of=wide()).measure(weights, progress=False)],
     "joined": joined,
+    "corrected": corrected,
     "mean": lambda: decoded("mean"),
     "median of means": lambda: decoded("median of means"),
     "uncalibrated": lambda: [sketch(30, calibration=0).measure(three, progress=False)],
@@ -104,6 +115,7 @@ MODELS = {
     "levels": lambda: [gradient_model(wide(), weights, groups=6, levels=(0.2, 0.5), **QUIET)],
     "finite steps": lambda: [gradient_model(learner(), three, levels=(), **QUIET)],
     "cotangents": lambda: [pulled().measure(three, progress=False)],
+    "few cotangents": left,
     "kinks": kinks,
     "users": grouped,
     "declared": lambda: [declared().measure(f, progress=False) for f in (three, first)],
@@ -145,12 +157,13 @@ def differences(model, h, answers):
     change, sets whose verdict or reason differs)."""
     prediction, worst = model.predict_downweights(h), 0.0
     scale = np.abs(prediction.change).max(axis=0)
+    scale = np.where(scale > 0.0, scale, 1.0)
     expected = {"value": prediction.value}
     if prediction.interval is not None:
         expected |= dict(zip(("low", "high"), prediction.interval))
     for name, right in expected.items():
         given = np.array([answer[name] for answer in answers]).reshape(right.shape)
-        worst = max(worst, (np.abs(given - right) / scale).max())
+        worst = np.maximum(worst, (np.abs(given - right) / scale).max())      # keeps a NaN
     judged = prediction.verdict is not None
     reasons = prediction.reasons if judged else [prediction.reasons] * len(h)
     nothing = [None] * len(h)

@@ -15,8 +15,9 @@ from pages import (
     of_kinds, questions,
     sketch, three)
 
-from deletion import LearnerError, Measured, gradient_model, pairs
+from deletion import LearnerError, Measured, cotangents, gradient_model, pairs, precompute
 from deletion.cli.commands import run
+from deletion.cli.recipe import make
 from deletion.influence import metagradient
 from deletion.models.gradient_model import Estimator, GradientModel
 from deletion.models.interactions import Interactions
@@ -228,6 +229,16 @@ def test_the_command_writes_a_page(tmp_path, capsys):
     assert stored["title"] == "Names" and len(stored["units"]) == told["units"]
     assert [one["steps"] for one in stored["overTime"]] == [40, 40]
     assert run(asked) == 0 and "page.html: " in capsys.readouterr().out
+
+
+def test_the_command_takes_cotangents(tmp_path, capsys):
+    few = make("microgpt:names", steps=40)
+    panel = cotangents(few, few.loss_on("anna"))
+    precompute(few, panel, calibration=8, out=tmp_path / "sketch", **QUIET)
+    folder, page = str(tmp_path / "sketch"), tmp_path / "page.html"
+    assert run(["report", folder, "--measure", "loss:anna", "--out", str(page), "--quiet"]) == 0
+    stored, = content(page)["models"]
+    assert stored["source"] == "cotangents" and stored["estimator"]["kind"] == "additive"
 
 
 def test_the_command_names_what_is_wrong(tmp_path, capsys):
