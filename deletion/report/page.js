@@ -127,13 +127,16 @@
 
   // the answer ----------------------------------------------------------------------------------------------
 
-  /* What the set is called in a sentence. */
-  function called() {
-    const few = [...state.chosen].slice(0, 3).map(unit => units[unit]), rest = state.chosen.size - few.length;
-    const all = few.join(", ") + (rest ? ` and ${counted(rest, "other unit")}` : "");
-    if (!few.length) return "With every unit";
-    return state.weight ? `With weight ${numbers.general(state.weight, 3)} of ${all}` : `Without ${all}`;
+  /* What the set is called in a sentence: texts, and what `as` makes of its first units. */
+  function calling(as) {
+    const few = [...state.chosen].slice(0, 3), rest = state.chosen.size - few.length;
+    if (!few.length) return ["With every unit"];
+    const start = state.weight ? `With weight ${numbers.general(state.weight, 3)} of ` : "Without ";
+    return [start, ...few.flatMap((unit, k) => k ? [", ", as(unit)] : [as(unit)]),
+            rest ? ` and ${counted(rest, "other unit")}` : ""];
   }
+
+  const called = () => calling(unit => units[unit]).join("");
 
   /* One measured number of a prediction. */
   function picked(prediction, place) {
@@ -159,8 +162,8 @@
     at("slider").value = state.weight;
     if (document.activeElement !== at("weight")) at("weight").value = numbers.general(state.weight, 6);
     at("none").disabled = !state.chosen.size;
-    at("without").textContent = state.chosen.size ? `${called()}:`
-      : "Nothing is deleted yet: choose units to delete.";
+    at("without").replaceChildren(...(state.chosen.size ? [...calling(name), ":"]
+      : ["Nothing is deleted yet: choose units to delete."]));
     const chips = [...state.chosen], more = chips.length - CHIPS;
     at("chosen").replaceChildren(...chips.slice(0, CHIPS).map(chip),
       ...(more > 0 ? [make("li", {class: "note"}, `and ${more.toLocaleString("en")} more`)] : []));
