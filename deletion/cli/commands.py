@@ -1,4 +1,4 @@
-"""The commands: sketch ask | precompute | info | measure | predict | validate | merge.
+"""The commands: sketch ask | precompute | info | measure | predict | validate | report | merge.
 
 Every command is a function of its options (options.py). It prints a table, or JSON, and returns its exit
 code.
@@ -23,7 +23,9 @@ from .selection import deletion_set, measurement
 from .tables import prediction_table, printable, score_table, show, table
 from ..asking.ask import ask
 from ..directions.directions import UNITARILY_INVARIANT
+from ..gradients.metagradient import metagradient
 from ..learner.retrain import retrain
+from ..report.page import report
 from ..sketch.estimate import size
 from ..sketch.merge import merge
 from ..sketch.pulled import PulledSketch
@@ -243,6 +245,23 @@ def validate_command(options):
     return checked(scores, options)
 
 
+def report_command(options):
+    """Write a page that answers in the browser: units are clicked, predictions follow."""
+    sketch, measurements = open_sketch(options)
+    measured = {text: sketch.measure(measure, options.threads) for text, measure in measurements.items()}
+    labels = [label for text, one in measured.items() for label, _ in entries(text, one.value)]
+    how = {"names": labels, "level": options.level} | ({"title": options.title} if options.title else {})
+    if options.over_time:
+        how["over_time"] = [metagradient(sketch.learner, measure, by_step=True, threads=options.threads,
+                                         progress=not options.quiet) for measure in measurements.values()]
+    path = report(list(measured.values()), options.out, **how)
+    facts = {"file": str(path), "bytes": path.stat().st_size, "units": sketch.learner.unit_count,
+             "measurements": labels}
+    show(options.json, facts, f"{path}: {size(facts['bytes'])}, {facts['units']:,} units, "
+                              f"{len(labels)} measurement{'s' * (len(labels) > 1)}")
+    return 0
+
+
 def decoder_option(options):
     """The decoder as an argument of predictions, if the command line names one."""
     return {"decoder": options.decoder} if options.decoder else {}
@@ -262,4 +281,4 @@ def checked(scores, options):
 
 COMMANDS = {"ask": ask_command, "precompute": precompute_command, "info": info_command,
             "measure": measure_command, "predict": predict_command, "validate": validate_command,
-            "merge": merge_command}
+            "report": report_command, "merge": merge_command}

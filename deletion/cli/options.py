@@ -40,16 +40,17 @@ def parser(functions):
         add_sets(parsers[name], required=name != "validate")
     for name in ("predict", "validate"):
         parsers[name].add_argument("--decoder", help="the decoder, such as 'mean' or 'median of means'")
-    for name in ("ask", "measure", "predict", "validate"):
+    for name in ("ask", "measure", "predict", "validate", "report"):
         add_measurements(parsers[name])
+    add_page(parsers["report"])
     for name in ("measure", "predict", "validate"):
         parsers[name].add_argument("--plot", metavar="FILE", help="draw a picture (needs matplotlib)")
     for name in ("ask", "precompute", "validate"):
         parsers[name].add_argument("--bank", metavar="FOLDER",
                                    help="keep retrainings there, and use those that are there")
-    for name in ("info", "measure", "predict", "validate"):
+    for name in ("info", "measure", "predict", "validate", "report"):
         parsers[name].add_argument("folder", help="the sketch's folder")
-    for name in ("ask", "precompute", "measure", "predict", "validate"):
+    for name in ("ask", "precompute", "measure", "predict", "validate", "report"):
         add_learner(parsers[name], "the learner" if name in ("ask", "precompute")
                     else "the learner, if it differs from the one that the folder describes")
     parsers["merge"].add_argument("folders", nargs="+", metavar="folder", help="the folder of a sketch")
@@ -135,6 +136,17 @@ def add_measurements(sub):
     sub.add_argument("--measure", metavar="WHAT", action="append", required=True,
                      help="a measurement, such as 'loss:max', 'probability:max', or module:function of the "
                           "parameters. Repeat it for more measurements")
+
+
+def add_page(sub):
+    """What a page shows."""
+    sub.add_argument("--out", metavar="FILE", required=True, help="the page, such as report.html")
+    sub.add_argument("--title", help="the page's heading")
+    sub.add_argument("--level", type=float, default=0.95,
+                     help="the probability that intervals are made for (default %(default)s)")
+    sub.add_argument("--over-time", action="store_true",
+                     help="also show at which steps of the training a set has its influence, by a "
+                          "metagradient of each measurement")
 
 
 def add_learner(sub, title):

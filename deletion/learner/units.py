@@ -49,8 +49,9 @@ class Sets(NamedTuple):
 
     def squares(self, order=1):
         """Return (sets,): the sum of h_i^(2 order) over each set's units."""
-        total = np.concatenate([[0.0], np.cumsum(self.values ** (2 * order))])
-        return total[self.starts[1:]] - total[self.starts[:-1]]
+        # each sum by itself: differences of one running sum would depend on the other sets
+        of = np.repeat(np.arange(len(self)), np.diff(self.starts))
+        return np.bincount(of, self.values ** (2 * order), minlength=len(self))
 
     def among(self, kept):
         """Return the same sets without the units that are not kept (units,)."""

@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).parent.parent.parent
 FOLDERS = ("circuit", "taylor", "deletion", "microgpt", "benchmarks")
 ROOMS = ("learner", "directions", "storage", "trust", "gradients", "predictions", "sketch", "models",
-         "asking", "curvature", "methods", "studies", "influence", "unlearning", "cli")
+         "asking", "curvature", "methods", "studies", "influence", "unlearning", "report", "cli")
 """Of deletion/: each uses only those before it."""
 
 
