@@ -31,9 +31,6 @@ from ..trust.kinds import MAX_CHANCE, RANDOM
 LARGEST = 30_000_000
 """The largest page in bytes: browsers open it in a second or two."""
 
-WEIGHTS = (0.0, 1.0)
-"""Between which weights the page's controls go; its arithmetic takes any."""
-
 SCRIPTS = ("numbers.js", "estimators.js", "trust.js", "predictions.js", "charts.js", "page.js")
 """In the order in which they use one another."""
 
@@ -110,6 +107,9 @@ def checked_models(models):
         if not isinstance(model, Questions):
             raise LearnerError("a report shows measured sketches and gradient models, such as "
                                f"sketch.measure(f) or gradient_model(learner, f), not {model!r:.60}")
+        if model.downweight is not None and np.any(model.downweight):
+            raise LearnerError("a report shows sketches of the ordinary training, and one of these was "
+                               "made with a downweight")
     if not models:
         raise LearnerError("a report shows at least one measured sketch or gradient model")
     for model in models[1:]:
@@ -183,7 +183,8 @@ def contents(models, numbers, names, title, level, over_time):
     limits = {name: getattr(verdict, name) for name in LIMITS} | {
         name: getattr(error_model, name) for name in ("NEAR", "NEAR_ENOUGH", "CONFIDENCE")} | {
         "NORMAL": norm.ppf(0.5 + 0.5 * level)}
-    return {"title": checked_text(title, "a page's title"), "level": level, "weights": WEIGHTS,
+    weights = [0.0, min(model.most for model in models)]      # between which its controls go
+    return {"title": checked_text(title, "a page's title"), "level": level, "weights": weights,
             "limits": limits, "unused": UNUSED, "units": unit_names(models[0].learner),
             "used": numbers.of(models[0].learner.used, np.int32),
             "names": checked_names(names, sum(model.value.size for model in models)),

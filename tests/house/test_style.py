@@ -14,7 +14,8 @@ import pytest
 ROOT = Path(__file__).parent.parent.parent
 FOLDERS = ("circuit", "taylor", "deletion", "microgpt", "benchmarks", "tests")
 FILES = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))
-FACES = ("circuit", "taylor", "deletion", "deletion.influence", "deletion.unlearning", "microgpt")
+FACES = ("circuit", "taylor", "deletion", "deletion.influence", "deletion.report", "deletion.unlearning",
+         "microgpt")
 """Modules whose __all__ is the public interface."""
 
 LINES, COLUMNS, CLASS, FUNCTION = 400, 110, 200, 60
