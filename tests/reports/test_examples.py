@@ -1,11 +1,13 @@
 """The short examples that newcomers copy from: each runs, and its prediction stands beside the truth."""
 import ast
+import json
 import os
 import re
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 ROOT = Path(__file__).parent.parent.parent
@@ -22,9 +24,9 @@ def run(*command, **environment):
     return result.stdout
 
 
-def test_there_are_five():
+def test_there_are_five_and_a_notebook():
     assert {path.name for path in EXAMPLES.iterdir() if path.is_file()} == {
-        "logistic.py", "convolution.py", "recurrent.py", "names.py", "command_line.sh"}
+        "logistic.py", "convolution.py", "recurrent.py", "names.py", "command_line.sh", "wine.ipynb"}
 
 
 @pytest.mark.parametrize("path", [*SCRIPTS, EXAMPLES / "command_line.sh"], ids=lambda path: path.name)
@@ -71,3 +73,25 @@ def test_the_command_line_predicts_what_retraining_gives(tmp_path):
     assert len(rows) == 4 and trusted
     for truth, low, high, _ in trusted:
         assert float(low) <= float(truth) <= float(high)
+
+
+CHECKED = """
+import json
+numbers = prediction.value.tolist(), truth.tolist(), measured.value.tolist()
+print(json.dumps([prediction.kind, *numbers, prediction._repr_html_()]))
+"""
+
+
+def test_the_notebook_runs_and_predicts_what_retraining_gives(tmp_path):
+    """Its cells in order, as a notebook runs them: in the main module."""
+    pytest.importorskip("sklearn")
+    notebook = json.loads((EXAMPLES / "wine.ipynb").read_text(encoding="utf-8"))
+    cells = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    assert notebook["nbformat"] == 4
+    assert all(cell["outputs"] == [] and cell["execution_count"] is None for cell in cells)      # no results
+    script = tmp_path / "wine.py"
+    script.write_text("\n".join("".join(cell["source"]) for cell in cells) + CHECKED, encoding="utf-8")
+    kinds, value, truth, trained, table = json.loads(run(sys.executable, str(script)).splitlines()[-1])
+    assert kinds == ["random", "random", "class"] and table.count("<tr>") == 4
+    off, moved = np.abs(np.subtract(value, truth)), np.abs(np.subtract(truth, trained))
+    assert off.sum() < 0.5 * moved.sum()
