@@ -116,7 +116,10 @@ class Refusals:
         raise array_refused(self.kind)
 
     def argmax(self, *arguments, **more):
-        raise number("argmax and argmin", CHOICE)
+        raise number("argmax and argmin, sort and round", CHOICE)
+
+    def item(self, *arguments, **more):
+        raise number("item, tolist, any and all", MASK)
 
     def __lt__(self, other):
         raise comparison("<")
@@ -136,7 +139,8 @@ class Refusals:
     def __ne__(self, other):
         raise comparison("!=")
 
-    __index__, argmin = __int__, argmax
+    __index__, tolist, any, all = __int__, item, item, item
+    argmin = argsort = sort = round = argmax
     __hash__ = object.__hash__
 
     def _no_gate(self, *arguments):

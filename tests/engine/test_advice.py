@@ -58,6 +58,8 @@ from microgpt import names
     (lambda w: np.argmax(w), r"numpy\.argmax.*measure a loss"),
     (lambda w: np.sort(w), r"numpy\.sort.*jumps"),
     (lambda w: w.argmin(), "argmax and argmin.*measure a loss"),
+    (lambda w: w.round(2), "sort and round.*measure a loss"),
+    (lambda w: w[0].item(), "item, tolist, any and all.*no number"),
     (lambda w: special.softmax(w), r"^scipy\.special\.softmax of a wire .*: use circuit\.softmax$"),
     (lambda w: special.logsumexp(w), r"^scipy\.special\.logsumexp of a wire .*: use circuit\.logsumexp"),
     (lambda w: special.log_softmax(w), r"^scipy\.special\.log_softmax of a wire .*circuit\.log_softmax$"),
