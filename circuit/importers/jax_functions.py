@@ -1,0 +1,198 @@
+"""Functions of JAX, called on wires: what `from_jax` returns, and trees of parameters as flat dicts."""
+from math import prod
+
+import jax
+import numpy as np
+from jax.tree_util import keystr, tree_flatten_with_path, tree_unflatten
+
+from ..errors import CircuitError, ShapeError
+from ..evaluate import evaluate
+from ..ir import Input
+from ..reverse import gradient
+from ..recording import record
+from ..wire import Wire
+from . import jax_rules
+from .jaxprs import SCALES, double_precision, equations, of_jax, recorded, traced, where
+
+
+def is_number(x):
+    """Whether a leaf of a tree holds numbers; functions and names are left as they are."""
+    return isinstance(x, Wire) or isinstance(x, (int, float)) and not isinstance(x, bool) or (
+        hasattr(x, "shape") and hasattr(x, "dtype") and np.dtype(x.dtype).kind in "biuf")
+
+
+def array_of(x):
+    """A leaf as an array of float64, or of its own type of whole numbers."""
+    array = np.asarray(x)
+    return array.astype(float) if array.dtype.kind == "f" else array.astype(int) if array.dtype == bool else array
+
+
+class Tree:
+    """How numbers lie in a tree of dicts, lists, tuples and modules.
+
+    Attributes
+    ----------
+    names : list of str
+        The path of each leaf that holds numbers, such as 'layers/0/weight'.
+    arrays : list of np.ndarray
+        These leaves.
+    """
+
+    def __init__(self, tree):
+        paths, self.structure = tree_flatten_with_path(tree)
+        self.leaves = [leaf for _, leaf in paths]
+        self.places = [i for i, leaf in enumerate(self.leaves) if is_number(leaf)]
+        self.names = [keystr(paths[i][0], simple=True, separator="/") for i in self.places]
+        self.arrays = [array_of(self.leaves[i]) for i in self.places]
+
+    def of(self, tree):
+        """The leaves of a tree like this one, or of a flat dict with the names of its leaves."""
+        if isinstance(tree, dict) and len(self.names) == len(tree) and set(self.names) == set(tree):
+            return [tree[name] for name in self.names]
+        leaves, structure = jax.tree_util.tree_flatten(tree)
+        if structure != self.structure:
+            raise ShapeError(f"expected a tree {self.structure}, or a dict with the names {self.names}; got "
+                             f"{structure}"[:400])
+        return [leaves[i] for i in self.places]
+
+    def filled(self, arrays):
+        """The tree with other leaves."""
+        leaves = list(self.leaves)
+        for i, x in zip(self.places, arrays):
+            leaves[i] = x
+        return tree_unflatten(self.structure, leaves)
+
+
+class JaxFunction:
+    """A function of JAX that takes wires or arrays; `circuit.importers.from_jax` makes it.
+
+    Attributes
+    ----------
+    circuits : dict
+        The circuit for each tuple of shapes that it was called with.
+    """
+
+    def __init__(self, function, examples):
+        if not callable(function):
+            raise CircuitError(f"from_jax: expected a function of JAX arrays, got {function!r:.60}")
+        self.function, self.trees = function, [Tree(x) for x in examples]
+        self.circuits = {}
+        self.shapes = [[x.shape for x in tree.arrays] for tree in self.trees]
+        self.circuit
+
+    @property
+    def circuit(self):
+        """The circuit at the shapes of the examples; its inputs are the leaves of all arguments, in order."""
+        return self.at(tuple(x.shape for tree in self.trees for x in tree.arrays))
+
+    def __getstate__(self):
+        """Circuits travel to other processes; functions need not be known there."""
+        return {"circuits": self.circuits}
+
+    def __call__(self, *arguments):
+        if not hasattr(self, "trees"):
+            leaves = [x for argument in arguments for x in
+                      (argument.values() if isinstance(argument, dict) else [argument])]
+        else:
+            if len(arguments) != len(self.trees):
+                raise CircuitError(f"{len(arguments)} arguments for a function that was imported with "
+                                   f"{len(self.trees)} examples")
+            leaves = [x for tree, argument in zip(self.trees, arguments) for x in tree.of(argument)]
+        leaves = [x if isinstance(x, Wire) else np.asarray(x) for x in leaves]
+        return self.at(tuple(x.shape for x in leaves))(*leaves)
+
+    def at(self, shapes):
+        """The circuit at some shapes of the leaves."""
+        if shapes not in self.circuits:
+            if not hasattr(self, "function"):
+                raise CircuitError(f"the function was sent from another process, and is unknown at {shapes}")
+            self.circuits[shapes] = self.recorded(shapes)
+        return self.circuits[shapes]
+
+    def recorded(self, shapes):
+        """The circuit at some shapes; data with one more axis in front are taken one by one."""
+        function, values = self.shaped(shapes)
+        closed = traced(function, values)
+        inputs = [Input(name, x.shape, "real" if x.dtype.kind == "f" else "integer")
+                  for name, x in zip(self.input_names(), values)]
+        parameters = {i for i in range(len(self.trees[0].arrays)) if inputs[i].kind == "real"} \
+            if self.trees else set()
+        circuit = recorded(closed, inputs, values, parameters, jax_rules)
+        self.check_derivatives(closed, function, values, circuit, sorted(parameters))
+        return circuit
+
+    def input_names(self):
+        """A name for each leaf of all arguments."""
+        return [name or f"x{k}" for k, tree in enumerate(self.trees) for name in tree.names]
+
+    def shaped(self, shapes):
+        """(function of leaves, values of these shapes made of the examples)."""
+        arrays = [x for tree in self.trees for x in tree.arrays]
+        values = [np.resize(x, shape) if x.size else np.zeros(shape, x.dtype)
+                  for x, shape in zip(arrays, shapes)]
+        function, first = self.of_leaves, len(self.trees[0].arrays) if self.trees else 0
+        own = [x.shape for x in arrays]
+        if list(shapes) != own and shapes[:first] == tuple(own[:first]) and len(own) > first:
+            lead = {shape[:1] for shape in shapes[first:]}
+            if len(lead) == 1 and [shape[1:] for shape in shapes[first:]] == own[first:]:
+                function = jax.vmap(function, [None] * first + [0] * (len(own) - first))
+        return function, values
+
+    def of_leaves(self, *leaves):
+        """The function, of the leaves of all arguments; what it returns, as a list of arrays."""
+        leaves, arguments = list(leaves), []
+        for tree in self.trees:
+            arguments.append(tree.filled(leaves[:len(tree.places)]))
+            leaves = leaves[len(tree.places):]
+        return jax.tree_util.tree_leaves(self.function(*arguments))
+
+    def check_derivatives(self, closed, function, values, circuit, parameters):
+        """Refuse a function with a derivative that a user defined and that is not that of its definition."""
+        own = [e for e in equations(closed.jaxpr) if e.primitive.name.startswith("custom_") and not of_jax(e)]
+        if not own or not parameters:
+            return
+        rng, outputs = np.random.default_rng(1), [circuit.shapes[i] for i in circuit.outputs]
+        factors = [rng.normal(size=shape) for shape in outputs]
+
+        def total(*moving):
+            leaves = list(values)
+            for i, x in zip(parameters, moving):
+                leaves[i] = x
+            return sum((f * y).sum() for f, y in zip(factors, function(*leaves)))
+
+        ours = record(lambda *x: sum((f * y).sum() for f, y in zip(factors, tupled(circuit(*x)))),
+                      *circuit.inputs)
+        here = [x + SCALES[1] * (1.0 + np.abs(x)) * rng.normal(size=x.shape) if i in parameters else x
+                for i, x in enumerate(values)]
+        with double_precision():
+            theirs = jax.grad(total, range(len(parameters)))(*[here[i] for i in parameters])
+        for a, b in zip(theirs, evaluate(gradient(ours, parameters), here)[1:]):
+            if np.abs(a - b).max(initial=0.0) > 1e-6 * max(np.abs(b).max(initial=0.0), 1e-300):
+                raise CircuitError(f"the derivative defined for the function at {where(own[0])} is not that "
+                                   "of its values: training would follow no function. Remove custom_vjp or "
+                                   "custom_jvp")
+
+
+def tupled(x):
+    """One output or several, as a tuple."""
+    return x if isinstance(x, tuple) else (x,)
+
+
+def flat_parameters(tree):
+    """The leaves of a tree by name, as float64; a single array as it is."""
+    tree = Tree(tree)
+    real = [x.astype(float) for x in tree.arrays]
+    return real[0] if tree.names == [""] else dict(zip(tree.names, real))
+
+
+def tree_parameters(parameters, tree):
+    """The tree, with its leaves taken from a flat dict."""
+    tree = Tree(tree)
+    leaves = [parameters] if tree.names == [""] else tree.of(parameters)
+    with double_precision():
+        return tree.filled([jax.numpy.asarray(x) for x in leaves])
+
+
+def size_of(tree):
+    """How many numbers a tree holds."""
+    return sum(prod(x.shape) for x in Tree(tree).arrays)
