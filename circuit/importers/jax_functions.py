@@ -1,5 +1,5 @@
 """Functions of JAX, called on wires: what `from_jax` returns, and trees of parameters as flat dicts."""
-from math import prod
+from functools import cached_property
 
 import jax
 import numpy as np
@@ -17,8 +17,9 @@ from .jaxprs import SCALES, double_precision, equations, of_jax, recorded, trace
 
 def is_number(x):
     """Whether a leaf of a tree holds numbers; functions and names are left as they are."""
-    return isinstance(x, Wire) or isinstance(x, (int, float)) and not isinstance(x, bool) or (
-        hasattr(x, "shape") and hasattr(x, "dtype") and np.dtype(x.dtype).kind in "biuf")
+    if isinstance(x, (int, float)):
+        return not isinstance(x, bool)
+    return hasattr(x, "shape") and getattr(getattr(x, "dtype", None), "kind", "O") in "biuf"
 
 
 def array_of(x):
@@ -34,7 +35,7 @@ class Tree:
     ----------
     names : list of str
         The path of each leaf that holds numbers, such as 'layers/0/weight'.
-    arrays : list of np.ndarray
+    numbers : list
         These leaves.
     """
 
@@ -43,7 +44,12 @@ class Tree:
         self.leaves = [leaf for _, leaf in paths]
         self.places = [i for i, leaf in enumerate(self.leaves) if is_number(leaf)]
         self.names = [keystr(paths[i][0], simple=True, separator="/") for i in self.places]
-        self.arrays = [array_of(self.leaves[i]) for i in self.places]
+        self.numbers = [self.leaves[i] for i in self.places]
+
+    @cached_property
+    def arrays(self):
+        """The leaves that hold numbers, as arrays."""
+        return [array_of(x) for x in self.numbers]
 
     def of(self, tree):
         """The leaves of a tree like this one, or of a flat dict with the names of its leaves."""
@@ -191,8 +197,3 @@ def tree_parameters(parameters, tree):
     leaves = [parameters] if tree.names == [""] else tree.of(parameters)
     with double_precision():
         return tree.filled([jax.numpy.asarray(x) for x in leaves])
-
-
-def size_of(tree):
-    """How many numbers a tree holds."""
-    return sum(prod(x.shape) for x in Tree(tree).arrays)

@@ -90,6 +90,21 @@ def live(jaxpr, needed):
     return result[::-1]
 
 
+class Placed(CircuitError):
+    """An error that names the primitive and the line of the user's code."""
+
+
+class Unplaced(Exception):
+    """An error at an equation without a line of its own: that of the call around it is named."""
+
+    def __init__(self, name, error):
+        self.name, self.error = name, error
+
+    def placed(self, line):
+        """The error with a line, if there is one."""
+        return Placed(f"{self.name} at {line}: {self.error}") if line else self
+
+
 class Late:
     """Numbers that are known when a step is taken and that follow from no parameter: a step's count, what
     a schedule makes of it.
@@ -127,13 +142,15 @@ class Reader:
     free : callable or None
         free(equation) -> whether the outputs do not depend on the value of this equation, which may then be
         a constant; None while that is being found out.
+    numbers : sequence of Wire or None
+        Inputs for numbers that are known when a step is taken.
     late : list of Late
         Those that became inputs, in order.
     """
 
     def __init__(self, recorder, rules, parameters=(), free=None, numbers=()):
         self.recorder, self.rules, self.parameters, self.free = recorder, rules, set(parameters), free
-        self.numbers, self.late = list(numbers), []
+        self.numbers, self.late = numbers, []
         self.added = {}      # id of an equation -> numbers of the zeros that were added to its values
 
     def run(self, jaxpr, constants, arguments, needed=None):
@@ -162,12 +179,12 @@ class Reader:
                 result = self.rules.apply(self, equation, values)
             else:
                 result = equation.primitive.bind(*values, **equation.params)
+        except Unplaced as error:
+            raise error.placed(where(equation)) from None
         except InputError as error:
-            if getattr(error, "placed", False):
+            if isinstance(error, Placed):
                 raise
-            error = type(error)(f"{name} at {where(equation)}: {error}")
-            error.placed = True
-            raise error from None
+            raise Unplaced(name, error).placed(where(equation)) from None
         return result if equation.primitive.multiple_results else [result]
 
     def call(self, equation, values, needed):
@@ -202,7 +219,10 @@ class Reader:
         return value + zeros
 
     def number(self, late):
-        """A wire for a number that is known when a step is taken: an input of the circuit."""
+        """A wire for a number that is known when a step is taken: an input of the circuit. Without inputs,
+        while it is being found out what is known, any wire of its shape."""
+        if self.numbers is None:
+            return lifted(np.ones(late.shape), self.recorder)
         if int(np.prod(late.shape)) != 1:
             raise CircuitError(f"an array {late.shape} that changes with the step is combined with the "
                                "parameters; single numbers may change, such as a learning rate")
@@ -229,7 +249,10 @@ def recorded(closed, inputs, values, parameters, rules):
             outputs = reader.run(closed.jaxpr, closed.consts, arguments)
         return recorder.circuit([as_wire(x, recorder) for x in outputs]), reader.added
 
-    circuit, added = read(None)
+    try:
+        circuit, added = read(None)
+    except Unplaced as error:
+        raise error.placed("an unknown line") from None
     if added:
         known = {key: stays(circuit, values, parameters, numbers) for key, numbers in added.items()}
         circuit, _ = read(lambda equation: known[id(equation)])
