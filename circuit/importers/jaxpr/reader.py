@@ -1,7 +1,7 @@
 """Functions of JAX as circuits: a function is traced, and its jaxpr is recorded equation by equation.
 
-This is the one file that knows the types of a jaxpr, which come from jax.extend.core. What an equation becomes
-is said by the rules in jax_rules.py and jax_moves.py. Values are wires, whole numbers that follow from data
+This is the one file that knows the types of a jaxpr, which come from jax.extend.core. What an equation
+becomes is said in rules.py, moves.py and control.py. Values are wires, whole numbers that follow from data
 (`Whole`), numbers that are known when a step is taken (`Late`), or arrays, with which JAX itself calculates
 while the function is recorded.
 """
@@ -13,12 +13,14 @@ import numpy as np
 from jax.extend.core import ClosedJaxpr, Literal
 from jax.extend.source_info_util import summarize
 
-from ..errors import CircuitError, InputError
-from ..evaluate import evaluate
-from ..gates.arithmetic import constant
-from ..recording import Recorder
-from ..wire import Wire, lifted
-from .whole import Whole
+from ...errors import CircuitError, InputError
+from ...evaluate import evaluate
+from ...gates.arithmetic import constant
+from ...recording import Recorder
+from ...wire import Wire, lifted
+from .control import CONTROL
+from .rules import FUNCTIONS, apply
+from .values import Late, Whole
 
 SAME = 1e-9
 """Outputs that move by no more, in shares of the largest, do not depend on what was replaced."""
@@ -37,10 +39,11 @@ def double_precision():
     return jax.enable_x64(True)
 
 
-def traced(function, leaves):
+def traced(function, leaves, dtypes=None):
     """The closed jaxpr of a function of several arrays that returns several, for arrays like the leaves."""
+    dtypes = [x.dtype for x in leaves] if dtypes is None else dtypes
     with double_precision():
-        return jax.make_jaxpr(function)(*[jax.ShapeDtypeStruct(x.shape, x.dtype) for x in leaves])
+        return jax.make_jaxpr(function)(*[jax.ShapeDtypeStruct(x.shape, t) for x, t in zip(leaves, dtypes)])
 
 
 def where(equation):
@@ -105,29 +108,6 @@ class Unplaced(Exception):
         return Placed(f"{self.name} at {line}: {self.error}") if line else self
 
 
-class Late:
-    """Numbers that are known when a step is taken and that follow from no parameter: a step's count, what
-    a schedule makes of it.
-
-    Attributes
-    ----------
-    shape : tuple
-        Their shape.
-    function, values : callable, sequence
-        They are function(*values), where values may be late, too; without a function they are given.
-    """
-
-    def __init__(self, shape, function=None, values=()):
-        self.shape, self.function, self.values = shape, function, values
-
-    def value(self, known):
-        """The numbers.   known: {id: value}, those given and, from now on, those calculated"""
-        if id(self) not in known:
-            values = [x.value(known) if isinstance(x, Late) else x for x in self.values]
-            known[id(self)] = self.function(*values)
-        return known[id(self)]
-
-
 class Reader:
     """Reads a jaxpr and records it.
 
@@ -135,8 +115,6 @@ class Reader:
     ----------
     recorder : Recorder
         What records the gates.
-    rules : module
-        What primitives become.
     parameters : set of int
         Numbers of the inputs by which the circuit may be differentiated.
     free : callable or None
@@ -148,8 +126,8 @@ class Reader:
         Those that became inputs, in order.
     """
 
-    def __init__(self, recorder, rules, parameters=(), free=None, numbers=()):
-        self.recorder, self.rules, self.parameters, self.free = recorder, rules, set(parameters), free
+    def __init__(self, recorder, parameters=(), free=None, numbers=()):
+        self.recorder, self.parameters, self.free = recorder, set(parameters), free
         self.numbers, self.late = numbers, []
         self.added = {}      # id of an equation -> numbers of the zeros that were added to its values
 
@@ -159,7 +137,7 @@ class Reader:
         values = dict(zip(jaxpr.constvars, constants)) | dict(zip(jaxpr.invars, arguments))
 
         def read(x):
-            return np.asarray(x.val) if isinstance(x, Literal) else values[x]
+            return np.asarray(x.val, x.aval.dtype) if isinstance(x, Literal) else values[x]
 
         for equation, outputs in zip(jaxpr.eqns, live(jaxpr, needed)):
             if any(outputs):
@@ -173,10 +151,10 @@ class Reader:
         try:
             if name in INSIDE:
                 return self.call(equation, values, needed)
-            if name in self.rules.CONTROL:
-                return self.rules.CONTROL[name](self, equation, values, needed)
+            if name in CONTROL:
+                return CONTROL[name](self, equation, values, needed)
             if any(isinstance(x, (Wire, Whole, Late)) for x in values):
-                result = self.rules.apply(self, equation, values)
+                result = apply(self, equation, values)
             else:
                 result = equation.primitive.bind(*values, **equation.params)
         except Unplaced as error:
@@ -187,9 +165,14 @@ class Reader:
             raise Unplaced(name, error).placed(where(equation)) from None
         return result if equation.primitive.multiple_results else [result]
 
+    @staticmethod
+    def opened(called):
+        """(jaxpr, constants) of a jaxpr that an equation holds."""
+        return opened(called)
+
     def call(self, equation, values, needed):
         """The values of a function that is called: by its definition, whatever its derivative is."""
-        own = self.rules.FUNCTIONS.get(definition(equation)[0])
+        own = FUNCTIONS.get(definition(equation)[0])
         if own is not None and of_jax(equation) and any(isinstance(x, Wire) for x in values):
             return [own(*values)]
         return self.run(*called(equation), values, needed)
@@ -235,7 +218,7 @@ class Reader:
 
 # recording --------------------------------------------------------------------------------------------------
 
-def recorded(closed, inputs, values, parameters, rules):
+def recorded(closed, inputs, values, parameters):
     """The circuit of a closed jaxpr.
 
     `inputs` has an Input for each of its arguments, `values` arguments for which it has a value, to see what
@@ -243,8 +226,9 @@ def recorded(closed, inputs, values, parameters, rules):
     """
     def read(free):
         recorder = Recorder(inputs)
-        reader = Reader(recorder, rules, parameters, free)
-        arguments = [Whole(x) if x.kind == "integer" else x for x in recorder.wires]
+        reader = Reader(recorder, parameters, free)
+        arguments = [Whole.given(x, v.aval.dtype) if x.kind == "integer" else x
+                     for x, v in zip(recorder.wires, closed.jaxpr.invars)]
         with double_precision():
             outputs = reader.run(closed.jaxpr, closed.consts, arguments)
         return recorder.circuit([as_wire(x, recorder) for x in outputs]), reader.added

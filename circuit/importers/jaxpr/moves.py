@@ -10,13 +10,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..errors import CircuitError
-from ..functions import broadcast_to, concatenate, einsum, scatter
-from ..gates.linear import cut
-from ..shapes import reshape, transpose
-from ..wire import Wire
-from .tensors import expanded, picked
-from .whole import Whole, narrowed
+from ...errors import CircuitError
+from ...functions import broadcast_to, concatenate, einsum, scatter
+from ...gates.linear import cut
+from ...shapes import reshape, transpose
+from ...wire import Wire
+from ..tensors import expanded, picked
+from .values import Whole, narrowed
+
+MIXED = ("an index that follows from several whole numbers, or from real ones: calculate it beforehand and "
+         "give it as data")
+TWO = "two indices at a time that are whole numbers of the data: choose by one of them, then by the other"
 
 LARGEST_CHOICE = 2 ** 24
 """How many positions are looked at where a whole number chooses among them."""
@@ -131,8 +135,7 @@ def gathered(reader, equation, x, indices):
     """gather, by constants or by whole numbers of the data."""
     numbers = equation.params["dimension_numbers"]
     if isinstance(indices, Wire):
-        raise CircuitError("an index that follows from several whole numbers, or from real ones: calculate it "
-                           "beforehand and give it as data")
+        raise CircuitError(MIXED)
     if not isinstance(indices, (Whole, Columns)):
         x = x.real() if isinstance(x, Whole) else x
         return picked(x, within(positions(equation, x.shape, [jnp.asarray(indices)])))
@@ -141,10 +144,10 @@ def gathered(reader, equation, x, indices):
     columns = columns_of(indices)
     moving = [k for k, column in enumerate(columns) if isinstance(column, Whole)]
     if len(moving) > 1:
-        raise CircuitError("two indices at a time that are whole numbers of the data: choose by one of them, "
-                           "then by the other")
+        raise CircuitError(TWO)
     k = moving[0]
-    count = x.shape[numbers.start_index_map[k]] - equation.params["slice_sizes"][numbers.start_index_map[k]] + 1
+    axis = numbers.start_index_map[k]
+    count = x.shape[axis] - equation.params["slice_sizes"][axis] + 1
     constants = [None if i == k else narrowed(column) for i, column in enumerate(columns)]
     alike = not numbers.operand_batching_dims and all(c is None or c.size == 1 for c in constants)
     shape = (1,) * columns[k].ndim if alike else columns[k].shape
@@ -158,7 +161,9 @@ def gathered(reader, equation, x, indices):
 
     every = within(jax.vmap(at)(jnp.arange(count)))
     batch = [i for i in range(len(out)) if i not in numbers.offset_dims]
-    return by_rows(x, every, columns[k], batch, out) if alike else by_places(x, every, columns[k], batch, count)
+    if alike:
+        return by_rows(x, every, columns[k], batch, out)
+    return by_places(x, every, columns[k], batch, count)
 
 
 def columns_of(indices):
@@ -204,8 +209,7 @@ def placed_by(equation, x, source, starts, *more):
     """What is chosen of a source by starts, of which at most one is a whole number of the data."""
     source = real(source)
     if any(isinstance(s, Wire) for s in starts):
-        raise CircuitError("an index that follows from several whole numbers, or from real ones: calculate it "
-                           "beforehand and give it as data")
+        raise CircuitError(MIXED)
     moving = [k for k, s in enumerate(starts) if isinstance(s, Whole)]
 
     def at(n):
@@ -216,8 +220,7 @@ def placed_by(equation, x, source, starts, *more):
     if not moving:
         return picked(source, np.asarray(at(0)))
     if len(moving) > 1:
-        raise CircuitError("two indices at a time that are whole numbers of the data: choose by one of them, "
-                           "then by the other")
+        raise CircuitError(TWO)
     count = x.shape[moving[0]]
     if count * prod(equation.outvars[0].aval.shape) > LARGEST_CHOICE:
         raise CircuitError("a whole number of the data chooses among too many elements")

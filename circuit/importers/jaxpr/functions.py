@@ -5,27 +5,20 @@ import jax
 import numpy as np
 from jax.tree_util import keystr, tree_flatten_with_path, tree_unflatten
 
-from ..errors import CircuitError, ShapeError
-from ..evaluate import evaluate
-from ..ir import Input
-from ..reverse import gradient
-from ..recording import record
-from ..wire import Wire
-from . import jax_rules
-from .jaxprs import SCALES, double_precision, equations, of_jax, recorded, traced, where
+from ...errors import CircuitError, ShapeError
+from ...evaluate import evaluate
+from ...ir import Input
+from ...reverse import gradient
+from ...recording import record
+from ...wire import Wire
+from .reader import SCALES, double_precision, equations, of_jax, recorded, traced, where
 
 
 def is_number(x):
     """Whether a leaf of a tree holds numbers; functions and names are left as they are."""
     if isinstance(x, (int, float)):
-        return not isinstance(x, bool)
+        return True
     return hasattr(x, "shape") and getattr(getattr(x, "dtype", None), "kind", "O") in "biuf"
-
-
-def array_of(x):
-    """A leaf as an array of float64, or of its own type of whole numbers."""
-    array = np.asarray(x)
-    return array.astype(float) if array.dtype.kind == "f" else array.astype(int) if array.dtype == bool else array
 
 
 class Tree:
@@ -48,8 +41,15 @@ class Tree:
 
     @cached_property
     def arrays(self):
-        """The leaves that hold numbers, as arrays."""
-        return [array_of(x) for x in self.numbers]
+        """The leaves that hold numbers, as arrays of real or whole numbers."""
+        arrays = [np.asarray(x) for x in self.numbers]
+        return [x.astype(float if x.dtype.kind == "f" else int) for x in arrays]
+
+    @property
+    def types(self):
+        """With which types JAX sees them: real numbers in double precision."""
+        types = [np.asarray(x).dtype for x in self.numbers]
+        return [np.dtype(float) if t.kind == "f" else t for t in types]
 
     def of(self, tree):
         """The leaves of a tree like this one, or of a flat dict with the names of its leaves."""
@@ -104,7 +104,7 @@ class JaxFunction:
                 raise CircuitError(f"{len(arguments)} arguments for a function that was imported with "
                                    f"{len(self.trees)} examples")
             leaves = [x for tree, argument in zip(self.trees, arguments) for x in tree.of(argument)]
-        leaves = [x if isinstance(x, Wire) else np.asarray(x) for x in leaves]
+        leaves = [x if isinstance(x, Wire) else as_numbers(x) for x in leaves]
         return self.at(tuple(x.shape for x in leaves))(*leaves)
 
     def at(self, shapes):
@@ -118,12 +118,12 @@ class JaxFunction:
     def recorded(self, shapes):
         """The circuit at some shapes; data with one more axis in front are taken one by one."""
         function, values = self.shaped(shapes)
-        closed = traced(function, values)
+        closed = traced(function, values, [t for tree in self.trees for t in tree.types])
         inputs = [Input(name, x.shape, "real" if x.dtype.kind == "f" else "integer")
                   for name, x in zip(self.input_names(), values)]
         parameters = {i for i in range(len(self.trees[0].arrays)) if inputs[i].kind == "real"} \
             if self.trees else set()
-        circuit = recorded(closed, inputs, values, parameters, jax_rules)
+        circuit = recorded(closed, inputs, values, parameters)
         self.check_derivatives(closed, function, values, circuit, sorted(parameters))
         return circuit
 
@@ -177,6 +177,12 @@ class JaxFunction:
                 raise CircuitError(f"the derivative defined for the function at {where(own[0])} is not that "
                                    "of its values: training would follow no function. Remove custom_vjp or "
                                    "custom_jvp")
+
+
+def as_numbers(x):
+    """x as an array, truth values as 0 and 1."""
+    array = np.asarray(x)
+    return array.astype(int) if array.dtype == bool else array
 
 
 def tupled(x):

@@ -1,16 +1,19 @@
-"""Whole numbers of the data while they are calculated with: compared, shifted, turned into real numbers.
+"""Values that are no wires yet.
 
-A circuit moves whole numbers about and reads rows of tables by them, and has no arithmetic for them. So what a
-function makes of one is kept as a function, and becomes a table of its values where a real number is wanted.
+`Whole`: whole numbers of the data while they are calculated with, compared, turned into real numbers. A
+circuit moves whole numbers about and reads rows of tables by them, and has no arithmetic for them. So what a
+function makes of one is kept as a function, and becomes a table of its values where real numbers are needed.
+
+`Late`: what is known when a step is taken.
 """
 from math import prod
 
 import numpy as np
 
-from ..errors import CircuitError
-from ..functions import broadcast_to, einsum, gather
-from ..shapes import reshape, transpose
-from .tensors import picked
+from ...errors import CircuitError
+from ...functions import broadcast_to, einsum, gather
+from ...shapes import reshape, transpose
+from ..tensors import picked
 
 TABLE = 2 ** 16
 """How many numbers a table holds, at least: the largest whole number that can be told apart, where nothing
@@ -33,11 +36,20 @@ class Whole:
         The shape of the values.
     reach : int
         How many whole numbers, from 0, have to be told apart at least.
+    limit : int
+        How many there are in the type of the data.
     """
 
-    def __init__(self, wire, of=None, shape=None, reach=1):
+    def __init__(self, wire, of=None, shape=None, reach=1, limit=2 ** 31):
         self.wire, self.shape, self.reach = wire, wire.shape if shape is None else tuple(shape), reach
-        self.of = (lambda n: n) if of is None else of
+        self.of, self.limit = (lambda n: n) if of is None else of, limit
+
+    @classmethod
+    def given(cls, wire, dtype):
+        """Whole numbers, or truth values, as they are given."""
+        if dtype == bool:
+            return cls(wire, lambda n: n != 0, limit=2)
+        return cls(wire, limit=min(int(np.iinfo(dtype).max) + 1, 2 ** 31))
 
     @property
     def ndim(self):
@@ -58,7 +70,7 @@ class Whole:
             return move(self.real())
         wire, of, ndim = move(broadcast_to(self.wire, self.shape)), self.of, self.ndim
         return Whole(wire, lambda n: of(n.reshape((len(n),) + (1,) * ndim)).reshape(n.shape),
-                     reach=self.reach)
+                     reach=self.reach, limit=self.limit)
 
     def spread(self, shape, axes):
         """The values with their axes put at the places `axes` of a shape, repeated along the others."""
@@ -74,12 +86,12 @@ class Whole:
             y = of(n.reshape((len(n),) + (1,) * ndim))
             return y.reshape(at(y, 1))
 
-        return Whole(reshape(self.wire, at(self.wire, 0)), spread, shape, self.reach)
+        return Whole(reshape(self.wire, at(self.wire, 0)), spread, shape, self.reach, self.limit)
 
     def real(self):
         """The values as a wire of real numbers; truth values are 0 and 1."""
         width = prod(self.values(1).shape[1:])
-        rows = max(self.reach, TABLE // max(width, 1))
+        rows = min(max(self.reach, TABLE // max(width, 1)), self.limit)
         if rows * width > LARGEST_TABLE:
             raise CircuitError(f"whole numbers up to {self.reach - 1:,} are compared with {width:,} others: "
                                "choose elements by them, as in x[i] or take_along_axis, not by comparing")
@@ -108,9 +120,9 @@ class Whole:
             raise CircuitError("whole numbers that choose rows have to be the same function of the data at "
                                "every place: calculate them beforehand and give them as data")
         ids = reshape(broadcast_to(self.wire, self.shape), (-1,))
-        rows = max(count, self.reach)
+        rows = min(max(count, self.reach), self.limit)
         chosen = self.values(rows).reshape(rows)
-        if np.array_equal(chosen[:count], np.arange(count)):
+        if np.array_equal(chosen[:count], np.arange(min(count, rows))):
             return gather(table, ids)
         outside = np.flatnonzero((chosen < 0) | (chosen >= count))
         chosen = chosen[:outside[0] if len(outside) else rows]
@@ -133,9 +145,9 @@ def narrowed(x):
     return x
 
 
-def calculated(function, values, shape):
+def calculated(function, values, dtypes, shape):
     """What an elementwise function makes of whole numbers, at least one of them a Whole, or None if they
-    follow from different wires.   function: of arrays of one shape"""
+    follow from different wires.   function: of arrays of one shape and these types"""
     several = [x for x in values if isinstance(x, Whole)]
     first = several[0]
     if any(x.wire is not first.wire and not same_place(x.wire, first.wire) for x in several):
@@ -159,12 +171,12 @@ def calculated(function, values, shape):
                 rows.append(y.reshape(y.shape[:1] + (1,) * (ndim - own) + y.shape[1:]))
             else:
                 rows.append(part.reshape((1,) + (1,) * (ndim - own) + part.shape))
-        return np.asarray(function(*np.broadcast_arrays(*rows)))
+        return np.asarray(function(*[x.astype(t) for x, t in zip(np.broadcast_arrays(*rows), dtypes)]))
 
     wire = first.wire
     if wire.ndim < ndim:
         wire = reshape(wire, (1,) * (ndim - wire.ndim) + wire.shape)
-    return Whole(wire, of, shape, reach)
+    return Whole(wire, of, shape, reach, first.limit)
 
 
 def same_place(a, b):
@@ -182,3 +194,26 @@ def same_place(a, b):
                 and all(map(alike, x.inputs, y.inputs)))
 
     return alike(a.index, b.index)
+
+
+class Late:
+    """Numbers that are known when a step is taken and that follow from no parameter: a step's count, what
+    a schedule makes of it.
+
+    Attributes
+    ----------
+    shape : tuple
+        Their shape.
+    function, values : callable, sequence
+        They are function(*values), where values may be late, too; without a function they are given.
+    """
+
+    def __init__(self, shape, function=None, values=()):
+        self.shape, self.function, self.values = shape, function, values
+
+    def value(self, known):
+        """The numbers.   known: {id: value}, those given and, from now on, those calculated"""
+        if id(self) not in known:
+            values = [x.value(known) if isinstance(x, Late) else x for x in self.values]
+            known[id(self)] = self.function(*values)
+        return known[id(self)]

@@ -2,23 +2,23 @@
 import jax
 import numpy as np
 
-from ..errors import DomainError, LearnerError
-from ..functions import concatenate
-from ..ir import Input
-from ..recording import Recorder
-from ..wire import Wire
-from . import jax_rules
-from .jax_functions import Tree
-from .whole import Whole
-from .jaxprs import Late, Reader, Unplaced, as_wire, double_precision, traced
+from ...errors import DomainError, LearnerError
+from ...functions import concatenate
+from ...gates.gate import Domain
+from ...ir import Input
+from ...recording import Recorder
+from ...wire import Wire
+from .functions import Tree
+from .reader import Reader, Unplaced, as_wire, double_precision, traced
+from .values import Late, Whole
 
 
 class OptaxOptimizer:
     """An optimizer of optax as learners take it; `circuit.importers.from_optax` makes it.
 
-    The real numbers of optax's state lie in one flat vector, which is the state of the learner. Whole numbers,
-    such as the count of steps, are known beforehand, and so is what follows from them alone: these are the
-    constants of a step.
+    What gradients reach of optax's state lies in one flat vector, the state of the learner. The rest,
+    such as the count of steps, is known beforehand, and so is what follows from it alone, such as a learning
+    rate: these are the constants of a step.
 
     Attributes
     ----------
@@ -51,8 +51,8 @@ class OptaxOptimizer:
         return {key: self.__dict__[key] for key in ("name", "size", "initial", "known", "circuit")}
 
     def record(self, transformation, tree, arrays, order):
-        """Record an update: to see what gradients reach, to count which numbers change with the step, and with
-        these as inputs."""
+        """Record an update: to see what gradients reach, to count the numbers that change with the step, and
+        with these as inputs."""
         start, several = self.start, len(arrays)
 
         def update(*leaves):
@@ -74,8 +74,16 @@ class OptaxOptimizer:
             self.late -= reached
         reader = self.read(closed, arrays, order, 0)[0]
         reader, outputs = self.read(closed, arrays, order, len(reader.late))
-        self.numbers, self.next = reader.late, [outputs[several + i] for i in sorted(self.late)]
-        self.values = [[self.leaves[i] for i in sorted(self.late)]]
+        known = sorted(self.late)
+        given, following = [self.given[i] for i in known], [outputs[several + i] for i in known]
+
+        def advance(values):
+            """(the constants of a step, what is known at the next step)"""
+            by_id = {id(late): value for late, value in zip(given, values)}
+            return [[x.value(by_id) if isinstance(x, Late) else x for x in several]
+                    for several in (reader.late, following)]
+
+        self.advance, self.values = jax.jit(advance), [[self.leaves[i] for i in known]]
 
     def moving(self):
         """The numbers of the state's leaves that gradients reach."""
@@ -91,7 +99,7 @@ class OptaxOptimizer:
         recorder = Recorder([*inputs, *[Input(f"constant {i}", (), "real") for i in range(count or 0)]])
         theta, gradient, *rest = recorder.wires
         state, numbers = rest[:len(self.initial)], rest[len(self.initial):]
-        reader = Reader(recorder, jax_rules, numbers=None if count is None else numbers)
+        reader = Reader(recorder, numbers=None if count is None else numbers)
         pieces = iter(cut_up(state[0], [x.shape for x in real]) if state else ())
         self.given = [Late(x.shape) if i in self.late else next(pieces) for i, x in enumerate(self.leaves)]
         arguments = [*ordered(theta, arrays, order), *ordered(gradient, arrays, order), *self.given]
@@ -139,14 +147,13 @@ class OptaxOptimizer:
         tuple of float
         """
         while len(self.known) <= step:
-            if not hasattr(self, "next"):
+            if not hasattr(self, "advance"):
                 raise LearnerError(f"the optimizer was sent from another process with the constants of "
                                    f"{len(self.known)} steps, and is asked for those of step {step}")
-            given = [self.given[i] for i in sorted(self.late)]
-            known = {id(late): value for late, value in zip(given, self.values[-1])}
             with double_precision():
-                self.known.append(tuple(float(np.ravel(x.value(known))[0]) for x in self.numbers))
-                self.values.append([x.value(known) if isinstance(x, Late) else x for x in self.next])
+                numbers, values = self.advance(self.values[-1])
+            self.known.append(tuple(float(np.ravel(x)[0]) for x in numbers))
+            self.values.append(values)
         return self.known[step]
 
     def update(self, theta: Wire, gradient: Wire, state: tuple, constants: tuple) -> tuple:
@@ -179,12 +186,13 @@ class OptaxOptimizer:
                     wires.append(entry.gate.value(*values, **entry.parameters))
                 except DomainError:
                     wires.append(np.full(entry.shape, np.nan))
-            if entry.gate.name in ("power", "log") and not (entry.gate.name == "power" and float(
-                    entry.parameters["exponent"]).is_integer()) and np.any(values[0] <= 0.0):
-                raise LearnerError("the optimizer takes a root of zero, of gradients that have always been zero "
-                                   "or of parameters that are, and has no Taylor series there. Put a small "
-                                   "number inside of the root: eps_root=1e-6 in optax.adam, adamw, nadam, amsgrad or yogi; "
-                                   "eps_in_sqrt=True in optax.rmsprop")
+            conditions = entry.gate.conditions(True, **entry.parameters)
+            if conditions & Domain.POSITIVE == Domain.POSITIVE and np.any(values[0] <= 0.0):
+                raise LearnerError(
+                    "the optimizer takes a root of zero, of gradients that have always been zero or of "
+                    "parameters that are, and a root has no Taylor series there. Put a small number inside of "
+                    "it: eps_root=1e-6 in optax.adam, adamw, nadam, amsgrad or yogi, eps_in_sqrt=True "
+                    "in optax.rmsprop")
 
 
 def count_of(parameters):
@@ -193,7 +201,8 @@ def count_of(parameters):
 
 
 def places(parameters):
-    """For each leaf in JAX's order, its place in the learner's vector: a dict of arrays is in its own order."""
+    """For each leaf in JAX's order, its place in the learner's vector, where a dict of arrays is in its own
+    order."""
     names = Tree(parameters).names
     if isinstance(parameters, dict) and set(names) == set(map(str, parameters)):
         own = [str(name) for name in parameters]

@@ -7,20 +7,16 @@ import math
 
 import numpy as np
 
-from ..errors import CircuitError
-from ..functions import broadcast_to, maximum, minimum
-from ..gates.analytic import cos, erf, exp, log, sigmoid, sin, tanh
-from ..gates.linear import constant_part
-from ..gates.piecewise import abs_value, max_axis, relu, step
-from ..shapes import reshape, sum, transpose
-from ..wire import Wire, both_wires
-from .jax_moves import MOVES, Columns
-from .jaxprs import Late, opened
-from .tensors import (FAR, contracted, convolution, finite, padded, product_along, running_sum, windowed)
-from .whole import Whole, calculated
-
-LARGEST_LOOP = 50_000
-"""How many equations an unrolled loop may have in all: it is recorded in seconds, and compiled in minutes."""
+from ...errors import CircuitError
+from ...functions import broadcast_to, maximum, minimum
+from ...gates.analytic import cos, erf, exp, log, sigmoid, sin, tanh
+from ...gates.linear import constant_part
+from ...gates.piecewise import abs_value, max_axis, relu, step
+from ...shapes import reshape, sum, transpose
+from ...wire import Wire, both_wires
+from .moves import MOVES, Columns
+from ..tensors import (FAR, contracted, convolution, finite, padded, product_along, running_sum, windowed)
+from .values import Late, Whole, calculated
 
 
 def apply(reader, equation, values):
@@ -33,7 +29,7 @@ def apply(reader, equation, values):
     if name in ELEMENTWISE and any(isinstance(x, Whole) for x in values) and not any(
             isinstance(x, Wire) for x in values):
         result = calculated(lambda *arrays: equation.primitive.bind(*arrays, **equation.params), values,
-                            equation.outvars[0].aval.shape)
+                            [x.aval.dtype for x in equation.invars], equation.outvars[0].aval.shape)
         if result is not None:
             return result
     if name in JUMPS:
@@ -57,6 +53,11 @@ def plain(function):
 def number(x):
     """A constant as real numbers, truth values as 0 and 1."""
     return x if isinstance(x, Wire) else np.asarray(x, float)
+
+
+def masking(x):
+    """A constant that is added to scores, to mask them by -infinity."""
+    return x if isinstance(x, Wire) else finite(x)
 
 
 def single(x):
@@ -234,7 +235,7 @@ def largest_along(reader, equation, x):
 def max_over(x, axes):
     kept = [i for i in range(x.ndim) if i not in axes]
     x = transpose(x, (*kept, *axes))
-    return max_axis(reshape(x, [n for n in x.shape[:len(kept)]] + [math.prod(x.shape[len(kept):])]), axis=-1)
+    return max_axis(reshape(x, (*x.shape[:len(kept)], math.prod(x.shape[len(kept):]))), axis=-1)
 
 
 def smallest_along(reader, equation, x):
@@ -252,9 +253,9 @@ def without_gradient(reader, equation, x):
     if not reader.moves(x):
         return x
     if not reader.is_free(equation):
-        raise CircuitError("a gradient is stopped at a value that the result depends on: retraining moves the "
-                           "value, and its derivative is that of no function. Where the value is a constant, "
-                           "give it as data")
+        raise CircuitError("a gradient is stopped at a value that the result depends on: retraining moves "
+                           "the value, and its derivative is that of no function. Where the value is a "
+                           "constant, give it as data")
     return reader.open(equation, constant_part(x))
 
 
@@ -290,104 +291,21 @@ def pad(reader, equation, x, value):
     return padded(number(x), *zip(*equation.params["padding_config"]), float(finite(value)))
 
 
-# control flow -----------------------------------------------------------------------------------------------
-
-def of_size(jaxpr, turns):
-    """Refuse a loop that would become too long a circuit."""
-    if len(jaxpr.eqns) * turns > LARGEST_LOOP:
-        raise CircuitError(f"a loop of {turns:,} turns of {len(jaxpr.eqns)} equations: unrolled, it may have "
-                           f"{LARGEST_LOOP:,} in all. Use fewer turns, or let the steps of a learner be the "
-                           "loop")
-
-
-def scanned(reader, equation, values, needed):
-    """A scan, turn by turn."""
-    p = equation.params
-    jaxpr, constants = opened(p["jaxpr"])
-    of_size(jaxpr, p["length"])
-    fixed, carry = values[:p["num_consts"]], values[p["num_consts"]:p["num_consts"] + p["num_carry"]]
-    columns, rows = values[p["num_consts"] + p["num_carry"]:], []
-    for i in range(p["length"])[::-1 if p["reverse"] else 1]:
-        outputs = reader.run(jaxpr, constants, [*fixed, *carry, *[row(x, i) for x in columns]])
-        carry = outputs[:p["num_carry"]]
-        rows.append(outputs[p["num_carry"]:])
-    rows = rows[::-1] if p["reverse"] else rows
-    avals = [x.aval for x in equation.outvars[p["num_carry"]:]]
-    return [*carry, *[stacked(column, aval) for column, aval in zip(zip(*rows) if rows else avals, avals)]]
-
-
-def row(x, i):
-    if isinstance(x, Late):
-        return Late(x.shape[1:], lambda array: array[i], [x])
-    return x.moved(lambda y: y[i]) if isinstance(x, Whole) else x[i]
-
-
-def stacked(column, aval):
-    """The rows that a scan collects, as one tensor."""
-    if not aval.shape[0]:
-        return np.zeros(aval.shape, aval.dtype)
-    if not any(isinstance(x, (Wire, Whole, Late)) for x in column):
-        return np.stack(column)
-    if any(isinstance(x, Late) for x in column):
-        return Late(aval.shape, lambda *rows: np.stack(rows), column)
-    from ..functions import stack
-    return stack([x.real() if isinstance(x, Whole) else number(x) for x in column])
-
-
-def repeated(reader, equation, values, needed):
-    """A while loop whose condition follows from no wire."""
-    p = equation.params
-    (asked, asked_constants), (body, constants) = opened(p["cond_jaxpr"]), opened(p["body_jaxpr"])
-    of_condition, fixed = values[:p["cond_nconsts"]], values[p["cond_nconsts"]:][:p["body_nconsts"]]
-    carry, turns = values[p["cond_nconsts"] + p["body_nconsts"]:], 0
-    while True:
-        go_on, = reader.run(asked, asked_constants, [*of_condition, *carry])
-        if isinstance(go_on, (Wire, Whole, Late)):
-            raise CircuitError("the number of turns of a while loop depends on parameters or data: use a "
-                               "fixed number (fori_loop, scan)")
-        if not go_on:
-            return carry
-        turns += 1
-        of_size(body, turns)
-        carry = reader.run(body, constants, [*fixed, *carry])
-
-
-def branched(reader, equation, values, needed):
-    """A condition: the branch if it is known now, else all branches, of which one is selected."""
-    which, *arguments = values
-    branches = [opened(x) for x in equation.params["branches"]]
-    if not isinstance(which, (Wire, Whole, Late)):
-        return reader.run(*branches[int(np.clip(which, 0, len(branches) - 1))], arguments, needed)
-    outcomes = [reader.run(*branch, arguments, needed) for branch in branches]
-    return [chosen(reader, equation, which, cases, x.aval) if need else None
-            for need, cases, x in zip(needed, zip(*outcomes), equation.outvars)]
-
-
-def chosen(reader, equation, which, cases, aval):
-    """One of several values."""
-    if not any(isinstance(x, (Wire, Whole)) for x in (which, *cases)):
-        return Late(aval.shape, lambda k, *arrays: np.asarray(arrays[int(k)]), (which, *cases))
-    which, *cases = [reader.number(x) if isinstance(x, Late) else x for x in (which, *cases)]
-    return selected(reader, equation, which, *[x if isinstance(x, (Wire, Whole)) else np.asarray(x)
-                                               for x in cases])
-
-
 def unchanged(reader, equation, *values):
     return list(values) if equation.primitive.multiple_results else values[0]
 
-
-CONTROL = {"scan": scanned, "while": repeated, "cond": branched}
-"""Primitives that hold jaxprs: rule(reader, equation, values, needed) -> values."""
 
 FUNCTIONS = {"logaddexp": logaddexp}
 """Functions of JAX whose definition has kinks that they have not: their own circuits."""
 
 RULES = {
-    "add": plain(lambda a, b: a + b), "add_any": plain(lambda a, b: a + b), "sub": plain(lambda a, b: a - b),
+    "add": plain(lambda a, b: masking(a) + masking(b)), "add_any": plain(lambda a, b: a + b),
+    "sub": plain(lambda a, b: masking(a) - masking(b)),
     "mul": plain(lambda a, b: a * b), "neg": plain(lambda x: -x), "div": quotient,
     "integer_pow": whole_power, "pow": power, "square": plain(lambda x: x ** 2),
     "sqrt": plain(lambda x: x ** 0.5), "rsqrt": plain(lambda x: x ** -0.5),
-    "cbrt": plain(lambda x: x ** (1.0 / 3.0)), "exp": plain(exp), "exp2": plain(lambda x: exp(x * math.log(2))),
+    "cbrt": plain(lambda x: x ** (1.0 / 3.0)), "exp": plain(exp),
+    "exp2": plain(lambda x: exp(x * math.log(2))),
     "expm1": plain(lambda x: exp(x) - 1.0), "log": plain(log), "log1p": plain(log1p), "tanh": plain(tanh),
     "logistic": plain(sigmoid), "sin": plain(sin), "cos": plain(cos), "tan": plain(lambda x: sin(x) / cos(x)),
     "sinh": plain(lambda x: (exp(x) - exp(-x)) * 0.5), "cosh": plain(lambda x: (exp(x) + exp(-x)) * 0.5),
@@ -415,9 +333,9 @@ RULES = {
 """Rules by the names of primitives."""
 
 ELEMENTWISE = {
-    "add", "sub", "mul", "neg", "div", "rem", "integer_pow", "pow", "square", "sqrt", "exp", "log", "max", "min",
-    "clamp", "abs", "sign", "floor", "ceil", "round", "convert_element_type", "is_finite", "gt", "lt", "ge",
-    "le", "eq", "ne", "not", "and", "or", "xor", "select_n", "copy", "stop_gradient", "shift_left",
+    "add", "sub", "mul", "neg", "div", "rem", "integer_pow", "pow", "square", "sqrt", "exp", "log", "max",
+    "min", "clamp", "abs", "sign", "floor", "ceil", "round", "convert_element_type", "is_finite", "gt", "lt",
+    "ge", "le", "eq", "ne", "not", "and", "or", "xor", "select_n", "copy", "stop_gradient", "shift_left",
     "shift_right_logical", "shift_right_arithmetic", "sin", "cos", "tanh", "logistic"}
 """Functions of elements, which JAX itself calculates where they are made of one whole number."""
 
