@@ -55,7 +55,8 @@ def stacked(column, aval):
 def repeated(reader, equation, values, needed):
     """A while loop whose condition follows from no wire."""
     p = equation.params
-    (asked, asked_constants), (body, constants) = reader.opened(p["cond_jaxpr"]), reader.opened(p["body_jaxpr"])
+    asked, asked_constants = reader.opened(p["cond_jaxpr"])
+    body, constants = reader.opened(p["body_jaxpr"])
     of_condition, fixed = values[:p["cond_nconsts"]], values[p["cond_nconsts"]:][:p["body_nconsts"]]
     carry, turns = values[p["cond_nconsts"] + p["body_nconsts"]:], 0
     while True:

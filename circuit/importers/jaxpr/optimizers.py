@@ -190,7 +190,7 @@ class OptaxOptimizer:
             if conditions & Domain.POSITIVE == Domain.POSITIVE and np.any(values[0] <= 0.0):
                 raise LearnerError(
                     "the optimizer takes a root of zero, of gradients that have always been zero or of "
-                    "parameters that are, and a root has no Taylor series there. Put a small number inside of "
+                    "parameters that are, and has no Taylor series there. Put a small number inside of "
                     "it: eps_root=1e-6 in optax.adam, adamw, nadam, amsgrad or yogi, eps_in_sqrt=True "
                     "in optax.rmsprop")
 
