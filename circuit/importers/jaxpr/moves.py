@@ -85,9 +85,36 @@ def split(reader, equation, x):
     return parts
 
 
+def unstacked(reader, equation, x):
+    axis, shape = equation.params["axis"], equation.outvars[0].aval.shape
+    rows = [lambda y, i=i: reshape(y[(slice(None),) * axis + (i,)], shape) for i in range(x.shape[axis])]
+    return [x.moved(row) if isinstance(x, Whole) else row(x) for row in rows]
+
+
+def stacked(reader, equation, *pieces):
+    """stack: each piece gets the new axis, along which they are joined."""
+    axis = equation.params["axis"]
+    shape = [*pieces[0].shape[:axis], 1, *pieces[0].shape[axis:]]
+    return joined_along(axis, [x.moved(lambda y: reshape(y, shape)) if isinstance(x, Whole) else
+                               reshape(x, shape) for x in pieces])
+
+
+def tiled(equation):
+    """tile: as many copies along each axis."""
+    def move(x):
+        for axis, count in enumerate(equation.params["reps"]):
+            x = concatenate([x] * count, axis) if count != 1 else x
+        return x
+    return move
+
+
 def joined(reader, equation, *pieces):
-    """concatenate; whole numbers beside constants along the last axis are indices."""
-    axis = equation.params["dimension"]
+    """concatenate."""
+    return joined_along(equation.params["dimension"], pieces)
+
+
+def joined_along(axis, pieces):
+    """Pieces joined along an axis; whole numbers beside constants along the last one are indices."""
     if any(isinstance(x, Whole) for x in pieces) and not any(isinstance(x, Wire) for x in pieces):
         if axis == len(pieces[0].shape) - 1 and all(x.shape[-1] == 1 for x in pieces):
             return Columns(list(pieces))
@@ -267,6 +294,10 @@ def added(reader, equation, x, indices, new):
     return reshape(scatter(flat, at[kept], prod(x.shape)), x.shape) + x
 
 
+def subtracted(reader, equation, x, indices, new):
+    return -added(reader, equation, -real(x), indices, new)
+
+
 def targets(equation, shape, new, indices):
     """The position in a tensor of each element that is added; -1: it is left out.
 
@@ -279,7 +310,7 @@ def targets(equation, shape, new, indices):
         y = equation.primitive.bind(jnp.zeros(shape), jnp.asarray(indices), added, **equation.params)
         return (y * weights).sum()
 
-    return np.asarray(jax.grad(total)(jnp.zeros(new))).ravel().astype(np.int64) - 1
+    return np.abs(np.asarray(jax.grad(total)(jnp.zeros(new)))).ravel().astype(np.int64) - 1
 
 
 MOVES = {
@@ -287,6 +318,7 @@ MOVES = {
     "transpose": mover(lambda e: lambda x: transpose(x, e.params["permutation"])),
     "slice": mover(sliced), "rev": mover(reversed_along), "broadcast_in_dim": spread, "split": split,
     "concatenate": joined, "gather": gathered, "dynamic_slice": sliced_at,
-    "dynamic_update_slice": updated_at, "scatter": scattered, "scatter-add": added, "scatter_add": added,
+    "dynamic_update_slice": updated_at, "scatter": scattered, "scatter-add": added, "scatter-sub": subtracted,
+    "stack": stacked, "unstack": unstacked, "tile": mover(tiled),
 }
 """Rules that take whole numbers as they are."""

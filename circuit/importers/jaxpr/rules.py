@@ -4,11 +4,12 @@ Values are wires or arrays, by NumPy's broadcasting; truth values are wires of z
 elements and choose them by index are in jax_moves.py.
 """
 import math
+from itertools import accumulate
 
 import numpy as np
 
 from ...errors import CircuitError
-from ...functions import broadcast_to, maximum, minimum
+from ...functions import broadcast_to, concatenate, maximum, minimum
 from ...gates.analytic import cos, erf, exp, log, sigmoid, sin, tanh
 from ...gates.linear import constant_part
 from ...gates.piecewise import abs_value, max_axis, relu, step
@@ -285,6 +286,14 @@ def cumulative(reader, equation, x):
     return running_sum(x, equation.params["axis"], equation.params["reverse"])
 
 
+def cumulative_product(reader, equation, x):
+    """The products of the elements up to each place, one place after the other."""
+    axis, reverse = equation.params["axis"], equation.params["reverse"]
+    places = [x[(slice(None),) * axis + (slice(i, i + 1),)] for i in range(x.shape[axis])]
+    products = list(accumulate(places[::-1] if reverse else places, lambda a, b: a * b))
+    return concatenate(products[::-1] if reverse else products, axis)
+
+
 def pad(reader, equation, x, value):
     if isinstance(value, Wire):
         raise CircuitError("padding with a value that is not a constant")
@@ -324,7 +333,8 @@ RULES = {
     "reduce_min": smallest_along, "reduce_prod": lambda r, e, x: multiplied(x, e.params["axes"]),
     "reduce_and": lambda r, e, x: multiplied(x, e.params["axes"]),
     "reduce_or": lambda r, e, x: 1.0 - multiplied(1.0 - x, e.params["axes"]),
-    "cumsum": cumulative, "dot_general": product_of, "conv_general_dilated": convolved, "pad": pad,
+    "cumsum": cumulative,
+    "cumprod": cumulative_product, "dot_general": product_of, "conv_general_dilated": convolved, "pad": pad,
     "reduce_window_sum": lambda r, e, x: sum(in_windows(x, e.params, 0.0), -1),
     "reduce_window_max": lambda r, e, x: max_axis(in_windows(x, e.params, -FAR), axis=-1),
     "copy": unchanged, "copy_p": unchanged, "device_put": unchanged, "optimization_barrier": unchanged,
