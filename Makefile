@@ -1,13 +1,22 @@
 # make test: create the environment, install, run every test, in two processes with a thread of linear algebra each.
-# make demo: the same for the demonstration.
+# make test-extras: the tests that need JAX and its libraries, in an environment of their own.
+# make demo: the same as make test for the demonstration.
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: test demo clean
+EXTRAS = tests/importers
+
+.PHONY: test test-extras run-extras demo clean
 
 test: $(VENV)/installed-test
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+
+test-extras:
+	$(MAKE) VENV=$(VENV)-extras run-extras
+
+run-extras: $(VENV)/installed-test,extras
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile $(EXTRAS)
 
 demo: $(VENV)/installed-plot,fast
 	$(BIN)/python -m benchmarks.demo
@@ -19,4 +28,4 @@ $(VENV)/installed-%: setup.cfg pyproject.toml
 	touch '$@'
 
 clean:
-	rm -rf $(VENV) build *.egg-info
+	rm -rf $(VENV) $(VENV)-extras build *.egg-info

@@ -1,8 +1,13 @@
 """Functions of JAX as circuits: values, gradients and third-order coefficients are those of JAX."""
+import doctest
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from circuit import CircuitError, DomainError, evaluate, gradient, real, record
+from circuit import CircuitError, DomainError, InputError, evaluate, gradient, real, record
+from circuit import importers
 from circuit.importers import flat_parameters, from_jax, tree_parameters
 from taylor import Polynomial
 from taylor import evaluate as taylor_evaluate
@@ -130,8 +135,34 @@ def test_every_rule_has_a_row():
     rare = {"add_any", "copy_p", "device_put", "optimization_barrier", "reduce_precision", "name", "xor",
             "sharding_constraint", "pvary", "pjit", "closed_call", "core_call", "checkpoint", "expand_dims",
             "custom_vjp_call_jaxpr", "scatter_add", "asinh", "acosh", "atanh", "reduce_prod", "copy"}
+    if jax.__version_info__ < (0, 10):
+        rare |= {"stack", "unstack", "tile"}
     assert not {*RULES, *MOVES, *CONTROL, *INSIDE} - used - rare
     assert len({*RULES, *MOVES, *CONTROL}) > 75
+
+
+def test_one_file_knows_what_a_jaxpr_is_made_of():
+    from circuit.importers.jaxpr import reader
+    root = Path(reader.__file__).parents[3]
+    assert [path.name for path in sorted((root / "circuit").rglob("*.py"))
+            if "jax.extend" in path.read_text(encoding="utf-8")] == ["reader.py"]
+    assert not [path for path in (root / "circuit").rglob("*.py")
+                if "jax._src" in path.read_text(encoding="utf-8")]
+    settings = (root / "setup.cfg").read_text(encoding="utf-8")
+    bound = re.search(r"^jax =\n    jax >= ([\d.]+)$", settings, flags=re.MULTILINE).group(1)
+    assert bound == ".".join(map(str, reader.OLDEST))
+    with pytest.raises(InputError, match="JAX 0.7.2 is too old.*from 0.8 on"):
+        reader.check_version((0, 7, 2))
+
+
+@pytest.mark.parametrize("name", ["from_jax", "from_optax", "flat_parameters", "tree_parameters"])
+def test_examples_print_what_they_say(name, capsys):
+    if name == "from_optax":
+        pytest.importorskip("optax")
+    runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE)
+    for example in doctest.DocTestFinder(recurse=False).find(getattr(importers, name), name, globs={}):
+        runner.run(example, clear_globs=False)
+    assert runner.tries and not runner.failures, capsys.readouterr().out
 
 
 # what is refused --------------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """Modules of PyTorch as circuits: values and gradients are those of PyTorch, and retrained learners are what
 its own loops train to."""
+import doctest
 import math
 import pickle
 
@@ -195,6 +196,13 @@ def test_modules_travel_to_other_processes():
     assert np.array_equal(again(again.parameters, ROWS[:4]), model(model.parameters, ROWS[:4]))
     with pytest.raises(CircuitError, match="another process"):
         again(again.parameters, ROWS)
+
+
+def test_the_example_prints_what_it_says(capsys):
+    runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE)
+    example, = doctest.DocTestFinder(recurse=False).find(from_torch, "from_torch", globs={})
+    runner.run(example)
+    assert runner.tries and not runner.failures, capsys.readouterr().out
 
 
 # what is refused --------------------------------------------------------------------------------------------

@@ -22,6 +22,9 @@ from .control import CONTROL
 from .rules import FUNCTIONS, apply
 from .values import Late, Whole
 
+OLDEST = (0, 8)
+"""The oldest version of JAX whose jaxprs are read here."""
+
 SAME = 1e-9
 """Outputs that move by no more, in shares of the largest, do not depend on what was replaced."""
 
@@ -32,6 +35,16 @@ INSIDE = {"jit": "jaxpr", "pjit": "jaxpr", "closed_call": "call_jaxpr", "core_ca
           "remat2": "jaxpr", "checkpoint": "jaxpr", "custom_jvp_call": "call_jaxpr",
           "custom_vjp_call": "call_jaxpr", "custom_vjp_call_jaxpr": "fun_jaxpr"}
 """Calls of another jaxpr, and where it is."""
+
+
+def check_version(version):
+    """Raise InputError for a version of JAX that is too old."""
+    if tuple(version[:2]) < OLDEST:
+        raise InputError(f"JAX {'.'.join(map(str, version))} is too old: jaxprs are read from "
+                         f"{'.'.join(map(str, OLDEST))} on: pip install --upgrade jax")
+
+
+check_version(jax.__version_info__)
 
 
 def double_precision():
