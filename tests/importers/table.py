@@ -145,6 +145,7 @@ TABLE = {
     "one element": (lambda x, i: x[1, i] ** 2, X, jnp.array(2)),
     "clipped": (lambda x, i: jnp.take(x ** 2, i, axis=1, mode="clip"), X, IDS),
     "shifted": (lambda x, i: x[jnp.maximum(i - 1, 0)] ** 2, X, IDS),
+    "constants by ids": (lambda x, i: x ** 2 * jnp.array([1.0, 2.0, 3.0])[i][:, None], X, CLASSES),
     "one_hot": (lambda x, i: (x @ W) ** 2 * nn.one_hot(i, 4), X, CLASSES),
     "masked": (lambda x, i: jnp.where((i > 1)[:, None] | (i < 1)[:, None], x ** 2, 0.0), X, CLASSES),
     "length": (lambda x, n: (x ** 2 * (jnp.arange(3) < n)).sum() / n, X, jnp.array(2)),

@@ -252,6 +252,28 @@ def test_arguments_are_trees_or_flat_and_data_may_have_one_more_axis():
         ours({"w": W}, X[0], 2)
 
 
+def test_what_is_no_number_is_fixed_or_refused():
+    def named(x, which):
+        return getattr(jnp, which)(x)
+
+    ours = from_jax(named, X, "sin")
+    agree([ours(X, "sin")], [jnp.sin(X)], "sin")
+    with pytest.raises(CircuitError, match="'cos' in place of 'sin'"):
+        ours(X, "cos")
+    for data in (X * 1j, jax.random.key(0)):
+        with pytest.raises(CircuitError, match="an array of .*expected real or whole numbers"):
+            from_jax(lambda x, y: x, X, data)
+    with pytest.raises(CircuitError, match="expected examples"):
+        from_jax(lambda: X)
+
+
+def test_single_precision_is_made_double():
+    with jax.enable_x64(False):
+        w = jnp.asarray(np.asarray(W), jnp.float32)
+        ours, theirs = from_jax(lambda x: jnp.tanh(x @ w), X), np.tanh(np.asarray(X) @ np.asarray(w, float))
+        assert np.abs(ours(np.asarray(X)) - theirs).max() < 1e-14
+
+
 def test_functions_become_part_of_what_is_recorded():
     inner = from_jax(lambda x: jnp.sin(x), X)
     circuit = record(lambda x: (inner(x * 2.0) ** 2).sum(), real(2, 3))

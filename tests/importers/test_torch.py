@@ -46,6 +46,26 @@ class Attention(nn.Module):
         return self.out(self.drop(F.gelu(x + y)))
 
 
+class InPlace(nn.Module):
+    """relu_ where nothing else reads its operand; and a matrix that is not trained."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = nn.Linear(3, 4), nn.Linear(4, 2)
+        self.second.weight.requires_grad_(False)
+
+    def forward(self, x):
+        return self.second(F.relu(self.first(x), inplace=True)) + x.var(unbiased=False)
+
+
+class Aliased(InPlace):
+    """relu_ of what is read again."""
+
+    def forward(self, x):
+        y = self.first(x)
+        return F.relu(y.view(-1), inplace=True).sum() + y.sum()
+
+
 class Tied(nn.Module):
     """One matrix that embeds and unembeds."""
 
@@ -72,7 +92,7 @@ MODULES = {
     "convolutions": (convolutions, IMAGE), "unbatched": (lambda: nn.Conv2d(2, 3, 3, dilation=2), IMAGE[0]),
     "conv1d": (lambda: nn.Sequential(nn.Conv1d(2, 3, 3), nn.AvgPool1d(2), nn.ReLU()), IMAGE[:, :, 0]),
     "average": (lambda: nn.Sequential(nn.Conv2d(2, 3, 1), nn.AvgPool2d(3, 2, 1)), IMAGE),
-    "attention": (Attention, IDS), "tied": (Tied, IDS),
+    "in place": (InPlace, X), "attention": (Attention, IDS), "tied": (Tied, IDS),
     "encoder": (lambda: nn.TransformerEncoderLayer(8, 2, 16, batch_first=True, activation="gelu"),
                 torch.randn(2, 4, 8)),
     "pre-norm": (lambda: nn.TransformerEncoderLayer(8, 2, 16, norm_first=True, batch_first=True),
@@ -121,7 +141,8 @@ def test_values_and_gradients(name):
     circuit, inputs = ours.circuit, [*ours.parameters.values(), x.numpy()]
     total = record(lambda *wires: (factors.numpy() * circuit(*wires)).sum(), *circuit.inputs)
     slopes = evaluate(gradient(total, range(len(ours.parameters))), inputs)[1:]
-    for (which, parameter), slope in zip(module.named_parameters(), slopes):
+    trained = [(which, x) for which, x in module.named_parameters() if x.requires_grad]
+    for (which, parameter), slope in zip(trained, slopes):
         theirs = np.zeros(slope.shape) if parameter.grad is None else parameter.grad.numpy()
         assert np.abs(slope - theirs).max() <= TOLERANCE * max(1.0, np.abs(theirs).max()), which
 
@@ -219,6 +240,10 @@ def test_operations_that_are_refused(function, match):
 def test_other_things_that_are_refused():
     with pytest.raises(InputError, match="expected a torch.nn.Module"):
         from_torch(relu, X)
+    with pytest.raises(CircuitError, match="relu_ at .*no rule"):
+        from_torch(Aliased(), X)
+    with pytest.raises(CircuitError, match="torch.bool"):
+        from_torch(nn.Linear(3, 2), X > 0)
     with pytest.raises(CircuitError, match="padding_idx"):
         from_torch(nn.Embedding(7, 4, padding_idx=0), IDS)
     model = from_torch(nn.Linear(3, 2), X)

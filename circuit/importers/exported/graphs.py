@@ -25,7 +25,8 @@ class TorchModule:
     Attributes
     ----------
     parameters : dict of np.ndarray
-        The parameters as they are in the module, in float64, by name.
+        The parameters as they are in the module, in float64, by name; those that require no gradient are
+        constants.
     circuits : dict
         The circuit for each tuple of shapes of the inputs.
     """
@@ -34,7 +35,8 @@ class TorchModule:
         if not isinstance(module, torch.nn.Module):
             raise CircuitError(f"from_torch: expected a torch.nn.Module, got {module!r:.60}")
         self.module = copy.deepcopy(module).eval().to(torch.float64)
-        self.parameters = {name: x.detach().numpy().copy() for name, x in self.module.named_parameters()}
+        self.parameters = {name: x.detach().numpy().copy() for name, x in self.module.named_parameters()
+                           if x.requires_grad}
         self.examples = [tensor_of(x) for x in examples]
         self.circuits = {}
         self.check()
@@ -81,6 +83,8 @@ class TorchModule:
 def tensor_of(x):
     """An example as a tensor of float64 or of whole numbers."""
     x = torch.as_tensor(x)
+    if x.dtype == torch.bool or x.is_complex():
+        raise CircuitError(f"an example of {x.dtype}: expected real or whole numbers")
     return x.to(torch.float64) if x.is_floating_point() else x.to(torch.int64)
 
 
@@ -106,7 +110,7 @@ def recorded(module, parameters, examples):
         if node.op == "placeholder":
             spec = specs[node.name]
             if spec.kind == InputKind.PARAMETER:
-                values[node] = by_name[shared[spec.target]]
+                values[node] = by_name.get(shared[spec.target], kept[spec.target])
             else:
                 values[node] = next(given) if spec.kind == InputKind.USER_INPUT else kept[spec.target]
         elif node.op == "call_function":
@@ -123,6 +127,8 @@ def result(node, arguments, options):
     if node.target is operator.getitem or not wired:
         return node.target(*arguments, **options)
     name = node.target._schema.name.partition("::")[2]
+    if name.endswith("_") and is_alone(node):
+        name = name.removesuffix("_")
     rule = MOVES.get(name) or RULES.get(name)
     try:
         if rule is None:
@@ -131,6 +137,16 @@ def result(node, arguments, options):
         return rule(*map(plain, arguments), **{key: plain(x) for key, x in options.items()})
     except InputError as error:
         raise CircuitError(f"{name} at {line_of(node)}: {error}") from None
+    except TypeError as error:
+        raise CircuitError(f"{name} at {line_of(node)}: has no rule for these arguments ({error})") from None
+
+
+def is_alone(node):
+    """Whether nothing else reads what an operation works on: then it may as well change it in place."""
+    source = node.args[0]
+    return (list(source.users) == [node] and source.op == "call_function"
+            and source.target is not operator.getitem
+            and source.target._schema.name.partition("::")[2] not in MOVES)
 
 
 def flat(x):

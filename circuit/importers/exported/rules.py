@@ -267,6 +267,7 @@ def average(x, dim=None, keepdim=False, *, dtype=None):
 
 
 def variance(x, dim=None, unbiased=True, keepdim=False, *, correction=None):
+    dim, unbiased = (None, dim) if isinstance(dim, bool) else (dim, unbiased)
     axes = axes_of(x, dim)
     count, y = math.prod(x.shape[a] for a in axes), x - kept(mean(x, axes), x, dim, True)
     free = (1 if unbiased else 0) if correction is None else correction

@@ -16,9 +16,14 @@ from .reader import SCALES, double_precision, equations, of_jax, recorded, trace
 
 def is_number(x):
     """Whether a leaf of a tree holds numbers; functions and names are left as they are."""
-    if isinstance(x, (int, float)):
+    if isinstance(x, (int, float, Wire)):
         return True
-    return hasattr(x, "shape") and getattr(getattr(x, "dtype", None), "kind", "O") in "biuf"
+    if not (hasattr(x, "shape") and hasattr(x, "dtype")):
+        return False
+    if getattr(x.dtype, "kind", "O") not in "biuf":
+        raise CircuitError(f"an array of {x.dtype} among the arguments: expected real or whole numbers; what "
+                           "is the same for all examples, such as a random key, belongs into the function")
+    return True
 
 
 class Tree:
@@ -53,12 +58,16 @@ class Tree:
 
     def of(self, tree):
         """The leaves of a tree like this one, or of a flat dict with the names of its leaves."""
-        if isinstance(tree, dict) and len(self.names) == len(tree) and set(self.names) == set(tree):
+        if isinstance(tree, dict) and set(self.names) == set(tree):
             return [tree[name] for name in self.names]
         leaves, structure = jax.tree_util.tree_flatten(tree)
         if structure != self.structure:
             raise ShapeError(f"expected a tree {self.structure}, or a dict with the names {self.names}; got "
                              f"{structure}"[:400])
+        for i, leaf in enumerate(self.leaves):
+            if i not in self.places and leaves[i] is not leaf and leaves[i] != leaf:
+                raise CircuitError(f"{leaves[i]!r:.60} in place of {leaf!r:.60}: what is no number stays as "
+                                   "it is in the example")
         return [leaves[i] for i in self.places]
 
     def filled(self, arrays):
@@ -81,31 +90,44 @@ class JaxFunction:
     def __init__(self, function, examples):
         if not callable(function):
             raise CircuitError(f"from_jax: expected a function of JAX arrays, got {function!r:.60}")
+        if not examples:
+            raise CircuitError("from_jax: expected examples of the arguments, at least of the parameters")
         self.function, self.trees = function, [Tree(x) for x in examples]
-        self.circuits = {}
-        self.shapes = [[x.shape for x in tree.arrays] for tree in self.trees]
-        self.circuit
+        self.names, self.circuits = [tree.names for tree in self.trees], {}
+        self.at(self.own_shapes())
 
     @property
     def circuit(self):
         """The circuit at the shapes of the examples; its inputs are the leaves of all arguments, in order."""
-        return self.at(tuple(x.shape for tree in self.trees for x in tree.arrays))
+        return next(iter(self.circuits.values()))
+
+    def own_shapes(self):
+        """The shapes of the examples' leaves."""
+        return tuple(x.shape for tree in self.trees for x in tree.arrays)
 
     def __getstate__(self):
         """Circuits travel to other processes; functions need not be known there."""
-        return {"circuits": self.circuits}
+        return {"names": self.names, "circuits": self.circuits}
 
     def __call__(self, *arguments):
-        if not hasattr(self, "trees"):
-            leaves = [x for argument in arguments for x in
-                      (argument.values() if isinstance(argument, dict) else [argument])]
-        else:
-            if len(arguments) != len(self.trees):
-                raise CircuitError(f"{len(arguments)} arguments for a function that was imported with "
-                                   f"{len(self.trees)} examples")
-            leaves = [x for tree, argument in zip(self.trees, arguments) for x in tree.of(argument)]
-        leaves = [x if isinstance(x, Wire) else as_numbers(x) for x in leaves]
+        if len(arguments) != len(self.names):
+            raise CircuitError(f"{len(arguments)} arguments for a function that was imported with "
+                               f"{len(self.names)} examples")
+        leaves = [x if isinstance(x, Wire) else as_numbers(x)
+                  for i, argument in enumerate(arguments) for x in self.leaves_of(i, argument)]
         return self.at(tuple(x.shape for x in leaves))(*leaves)
+
+    def leaves_of(self, i, argument):
+        """The leaves of an argument; sent from another process, of a flat dict or a single array."""
+        if hasattr(self, "trees"):
+            return self.trees[i].of(argument)
+        names = self.names[i]
+        if isinstance(argument, dict) and set(argument) == set(names):
+            return [argument[name] for name in names]
+        if names != [""]:
+            raise CircuitError(f"the function was sent from another process, and takes a dict with the names "
+                               f"{names}")
+        return [argument]
 
     def at(self, shapes):
         """The circuit at some shapes of the leaves."""
@@ -121,8 +143,7 @@ class JaxFunction:
         closed = traced(function, values, [t for tree in self.trees for t in tree.types])
         inputs = [Input(name, x.shape, "real" if x.dtype.kind == "f" else "integer")
                   for name, x in zip(self.input_names(), values)]
-        parameters = {i for i in range(len(self.trees[0].arrays)) if inputs[i].kind == "real"} \
-            if self.trees else set()
+        parameters = {i for i in range(len(self.trees[0].arrays)) if inputs[i].kind == "real"}
         circuit = recorded(closed, inputs, values, parameters)
         self.check_derivatives(closed, function, values, circuit, sorted(parameters))
         return circuit
@@ -136,7 +157,7 @@ class JaxFunction:
         arrays = [x for tree in self.trees for x in tree.arrays]
         values = [np.resize(x, shape) if x.size else np.zeros(shape, x.dtype)
                   for x, shape in zip(arrays, shapes)]
-        function, first = self.of_leaves, len(self.trees[0].arrays) if self.trees else 0
+        function, first = self.of_leaves, len(self.trees[0].arrays)
         own = [x.shape for x in arrays]
         if list(shapes) != own and shapes[:first] == tuple(own[:first]) and len(own) > first:
             lead = {shape[:1] for shape in shapes[first:]}

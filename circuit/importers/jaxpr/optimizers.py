@@ -58,7 +58,8 @@ class OptaxOptimizer:
         def update(*leaves):
             theta, gradient = tree.filled(leaves[:several]), tree.filled(leaves[several:2 * several])
             changes, state = transformation.update(gradient, start.filled(leaves[2 * several:]), theta)
-            new = jax.tree_util.tree_map(lambda p, u: p + u, theta, changes)
+            new = jax.tree_util.tree_map(lambda p, u: p if u is None else p + u, theta, changes,
+                                         is_leaf=lambda x: x is None)
             after = Tree(state)
             if after.names != start.names:
                 raise LearnerError(f"from_optax: an update changes the form of the state from {start.names} "

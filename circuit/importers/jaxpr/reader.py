@@ -252,6 +252,9 @@ def recorded(closed, inputs, values, parameters):
         raise error.placed("an unknown line") from None
     if added:
         known = {key: stays(circuit, values, parameters, numbers) for key, numbers in added.items()}
+        together = [i for key, numbers in added.items() if known[key] for i in numbers]
+        if not stays(circuit, values, parameters, together):
+            known = dict.fromkeys(known, False)
         circuit, _ = read(lambda equation: known[id(equation)])
     return circuit.pruned()
 
