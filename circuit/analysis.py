@@ -55,20 +55,24 @@ def _written(entry, inputs, ids):
 
 # jumps and branches -------------------------------------------------------------------------------------
 
-def only_jump(circuit):
-    """Which elements of the circuit's first output the inputs reach only through gates that jump.
+def only_jump(circuit, inputs=None):
+    """Which elements of the circuit's first output some inputs reach only through gates that jump.
 
     Parameters
     ----------
     circuit : Circuit
         The circuit.
+    inputs : collection of int, optional
+        Numbers of the inputs; by default all.
 
     Returns
     -------
     np.ndarray
-        Booleans of the output's shape. Where True, the derivative by every input is zero or does not exist.
+        Booleans of the output's shape. Where True, the derivative by each of these inputs is zero or does not
+        exist.
     """
-    everything = [np.ones(x.shape) for x in circuit.inputs]
+    everything = [np.ones(x.shape) if inputs is None or i in inputs else None
+                  for i, x in enumerate(circuit.inputs)]
     jumping = [gate.name for gate in GATES.values() if gate.jumps]
     return reached(circuit, everything)[0] & ~reached(circuit, everything, jumping)[0]
 

@@ -1,5 +1,5 @@
-"""Sums, shapes and basic indexing: the few functions that wires also offer as methods, and the checks of
-their axes and lengths. Axes may be counted from either end."""
+"""Sums and shapes: the few functions that wires also offer as methods, and the checks of their axes and
+lengths. Axes may be counted from either end."""
 import math
 from typing import TYPE_CHECKING, Sequence, Union
 
@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .checks import is_whole
-from .errors import CircuitError, ShapeError
+from .errors import ShapeError
 from .gates.gate import plain_array
-from .gates.linear import cut, permute, reshape_to, sum_axes
+from .gates.linear import permute, reshape_to, sum_axes
 
 if TYPE_CHECKING:
     from .wire import Wire
@@ -190,52 +190,3 @@ def transpose(x: TensorLike, axes: Union[Sequence[int], None] = None) -> Tensor:
     x = tensor(x)
     axes = range(x.ndim)[::-1] if axes is None else several(axes)
     return permute(x, axes=tuple(one_axis(a, x.ndim) for a in axes))
-
-
-def sliced(x, index):
-    """Basic indexing: whole numbers, slices with positive step, ... and None."""
-    index = tuple(_checked_index(i) for i in (index if isinstance(index, tuple) else (index,)))
-    if index.count(Ellipsis) > 1:
-        raise ShapeError("an index has at most one ...")
-    given = len([i for i in index if i is not None and i is not Ellipsis])
-    if given > x.ndim:
-        raise ShapeError(f"{given} indices for shape {x.shape}")
-    if Ellipsis not in index:
-        index += (Ellipsis,)
-    dots = index.index(Ellipsis)
-    index = index[:dots] + (slice(None),) * (x.ndim - given) + index[dots + 1:]
-    triples, shape, axis = [], [], 0
-    for i in index:
-        if i is None:
-            shape.append(1)
-            continue
-        n = x.shape[axis]
-        axis += 1
-        if isinstance(i, slice):
-            start, stop, stride = i.indices(n)
-            if stride < 0:
-                raise ShapeError("slices with a negative step are not supported")
-            triples.append((start, max(start, stop), stride))
-            shape.append(len(range(*triples[-1])))
-        else:
-            if not -n <= i < n:
-                raise ShapeError(f"index {i} of an axis of length {n}")
-            triples.append((i % n, i % n + 1, 1))
-    if tuple(triples) != tuple((0, n, 1) for n in x.shape):
-        x = cut(x, index=tuple(triples))
-    return x if x.shape == tuple(shape) else reshape_to(x, source=x.shape, shape=tuple(shape))
-
-
-def _checked_index(i):
-    """One part of a basic index."""
-    if hasattr(i, "recorder") or isinstance(i, (np.ndarray, list, tuple, range)):
-        raise CircuitError("rows chosen by an array or wire are read with gather(table, ids)")
-    if i is None or i is Ellipsis:
-        return i
-    if isinstance(i, slice):
-        i = slice(*(end if end is None else whole(end, "the end of a slice")
-                    for end in (i.start, i.stop, i.step)))
-        if i.step == 0:
-            raise ShapeError("a slice with step 0")
-        return i
-    return whole(i, "an index")

@@ -3,21 +3,21 @@
 A wire stands for the tensor that an input or a gate will hold. It knows its shape and whether it is real or
 integer. Arithmetic on wires follows NumPy's broadcasting and is written as gates: numbers become scale and
 shift gates, arrays become constants, and operands of different shape pass through reshape and broadcast
-first.
+first. NumPy's functions of wires are those of numpy_functions/.
 """
 from dataclasses import dataclass
 from math import prod
 from numbers import Real
-from typing import TYPE_CHECKING, Sequence, Union
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from . import advice, shapes
+from . import advice, indexing
 from .errors import CircuitError, ShapeError
 from .gates.arithmetic import add, constant, multiply, power, scale, shift
-from .gates.bilinear import einsum_pair
 from .gates.gate import plain_array
 from .gates.linear import broadcast_to, reshape_to
+from .numpy_functions.methods import Methods
 
 if TYPE_CHECKING:
     from .recording import Recorder
@@ -27,11 +27,11 @@ LARGEST_EXPONENT = 2 ** 53
 
 
 @dataclass(frozen=True, eq=False)
-class Wire(advice.Refusals):
+class Wire(Methods, advice.Refusals):
     """A tensor in a circuit that is being recorded.
 
-    Wires have + - * / @, ** with a constant exponent, basic indexing and the methods below; other operands
-    may be wires, numbers or arrays. Everything else is a function of `circuit`.
+    Wires have + - * / @, ** with a constant exponent, indexing, and the methods of NumPy's arrays; other
+    operands may be wires, numbers or arrays. NumPy's own functions take wires and record gates.
 
     Attributes
     ----------
@@ -109,7 +109,7 @@ class Wire(advice.Refusals):
     def __pow__(self, exponent):
         if not isinstance(exponent, Real) or not np.isfinite(exponent):
             raise CircuitError(f"the exponent of a power: expected a constant number, got {exponent!r}; for "
-                               "x**y write exp(y * log(x))")
+                               "x**y write np.exp(y * np.log(x))")
         if abs(exponent) > LARGEST_EXPONENT:
             raise CircuitError(f"the exponent {exponent!r:.60} is too large: beyond 2^53 it is not known "
                                "whether an exponent is whole")
@@ -117,89 +117,34 @@ class Wire(advice.Refusals):
         return self if exponent == 1 else power(self, exponent=exponent)
 
     def __matmul__(self, other):
-        return matmul(self, other)
+        return np.matmul(self, other)
 
     def __rmatmul__(self, other):
-        return matmul(other, self)
+        return np.matmul(other, self)
 
     def __getitem__(self, index):
-        return shapes.sliced(self, index)
+        return indexing.indexed(self, index)
+
+    @property
+    def at(self) -> indexing.At:
+        """Elements to be set or added to, in a new wire: x.at[i].set(y), x.at[i].add(y)."""
+        return indexing.At(self)
 
     def __iter__(self):
         return (self[i] for i in range(len(self)))
 
-    @property
-    def T(self) -> "Wire":
-        """The wire with its axes in reverse order."""
-        return shapes.transpose(self)
-
-    def sum(self, axis: Union[int, Sequence[int], None] = None) -> "Wire":
-        """Sum over all axes, one, or several.
-
-        Parameters
-        ----------
-        axis : int, sequence of int or None
-            The axes; None for all.
-
-        Returns
-        -------
-        Wire
-            The sums.
-        """
-        return shapes.sum(self, axis)
-
-    def mean(self, axis: Union[int, Sequence[int], None] = None) -> "Wire":
-        """Average over all axes, one, or several.
-
-        Parameters
-        ----------
-        axis : int, sequence of int or None
-            The axes; None for all.
-
-        Returns
-        -------
-        Wire
-            The means.
-        """
-        return shapes.mean(self, axis)
-
-    def reshape(self, *shape: Union[int, Sequence[int]]) -> "Wire":
-        """Arrange the same elements in another shape.
-
-        Parameters
-        ----------
-        *shape : int, or one sequence of int
-            The lengths of the new axes; one may be -1.
-
-        Returns
-        -------
-        Wire
-            The elements in row-major order.
-        """
-        return shapes.reshape(self, shape[0] if len(shape) == 1 else shape)
-
     def __array_ufunc__(self, ufunc, method, *operands, **more):
-        """NumPy calls this for array + wire, which is recorded, and for numpy.exp(wire), which is refused."""
-        reflected = REFLECTED.get(ufunc) if method == "__call__" and not more else None
-        if reflected is None or isinstance(operands[0], Wire):
-            raise advice.refused(ufunc)
-        return reflected(self, operands[0])
+        """NumPy calls this for its functions of elements, as in numpy.exp(wire), and for array + wire."""
+        from .numpy_functions import calls      # here, because what it imports needs wires
+        return calls.ufunc(ufunc, method, operands, more)
 
     def __array_function__(self, function, types, arguments, more):
-        """NumPy calls this for its functions: shape, ndim and size are known, others are refused."""
-        known = {np.shape: self.shape, np.ndim: self.ndim, np.size: self.size}
-        if function not in known or len(arguments) != 1:
-            raise advice.refused(function)
-        return known[function]
+        """NumPy calls this for its other functions, as in numpy.sum(wire)."""
+        from .numpy_functions import calls
+        return calls.called(function, advice.full_name(function), arguments, more)
 
     def __repr__(self):
         return f"<wire %{self.index} {self.kind} {self.shape}>"
-
-
-REFLECTED = {np.add: Wire.__radd__, np.subtract: Wire.__rsub__, np.multiply: Wire.__rmul__,
-             np.true_divide: Wire.__rtruediv__, np.matmul: Wire.__rmatmul__, np.power: Wire.__rpow__,
-             np.floor_divide: Wire.__rfloordiv__, np.remainder: Wire.__rmod__}
-"""What a wire does as the right operand of an array."""
 
 
 def operand(x):
@@ -270,18 +215,3 @@ def widened(x, shape):
     if ones != x.shape:
         x = reshape_to(x, source=x.shape, shape=ones)
     return x if ones == shape else broadcast_to(x, shape=shape)
-
-
-def matmul(a, b):
-    """The matrix product of NumPy's @, for operands of one or more axes without batch broadcasting."""
-    a, b = both_wires(a, b)
-    if not (a.ndim and b.ndim):
-        raise ShapeError("@ needs operands with at least one axis; use * for scalars")
-    if a.ndim > 2 and b.ndim > 2:
-        raise ShapeError("@ of two batches is not supported: use einsum, which names the axes to sum over")
-    rows, columns = "efghij"[7 - a.ndim:], "lmnopq"[:b.ndim - 1]
-    if b.ndim > 2:        # a (.., k) @ b (batch.., k, n) -> batch.., a's rows, n, as in NumPy
-        output = columns[:-1] + rows + columns[-1:]
-    else:
-        output = rows + columns
-    return einsum_pair(a, b, spec=f"{rows}k,{columns[:-1]}k{columns[-1:]}->{output}")

@@ -14,8 +14,10 @@ if sys.argv[:1] == ["-m"] and sys.path[:1] == [os.getcwd()]:
 
 from circuit.errors import DoesNotApply, InputError, LearnerError, StoreError
 
+from .learner.data import dropout
 from .learner.learner import Learner
-from .learner.optimizers import SGD, Adam, LinearDecay, Momentum
+from .learner.optimizers import (SGD, Accumulated, Adam, AdamW, Clipped, CosineDecay, LinearDecay, Lion,
+                                 Momentum, Nesterov, OneCycle, RMSprop, StepDecay, WarmUp, WeightDecay)
 from .learner.retrain import retrain
 from .directions.cotangents import Cotangents, cotangents
 from .directions.directions import Directions, given, haar, mixture, pairs, sphere
@@ -35,10 +37,11 @@ from .methods.base import Answer, Method
 from .methods.reference import Asked, LeaveOneOuts, NoChange, Retraining, Sketched, SketchedModel
 
 __all__ = [
-    "Adam", "Answer", "ask", "Asked", "Bank", "Cotangents", "cotangents", "Directions", "DoesNotApply",
-    "given", "gradient_model", "GradientModel", "haar", "InputError", "Learner", "LearnerError",
-    "LeaveOneOuts", "LinearDecay", "load", "Measured", "merge", "Method", "mixture", "ModelLoss",
-    "Momentum", "NoChange", "Objective", "pairs", "precompute", "Prediction", "PulledMeasured",
-    "PulledSketch", "retrain", "Retraining", "SGD", "Sketch", "Sketched", "SketchedModel", "sphere",
-    "stability", "Stability", "StoreError", "Strategy",
+    "Accumulated", "Adam", "AdamW", "Answer", "ask", "Asked", "Bank", "Clipped", "CosineDecay",
+    "Cotangents", "cotangents", "Directions", "DoesNotApply", "dropout", "given", "gradient_model",
+    "GradientModel", "haar", "InputError", "Learner", "LearnerError", "LeaveOneOuts", "LinearDecay",
+    "Lion", "load", "Measured", "merge", "Method", "mixture", "ModelLoss", "Momentum", "Nesterov",
+    "NoChange", "Objective", "OneCycle", "pairs", "precompute", "Prediction", "PulledMeasured",
+    "PulledSketch", "retrain", "Retraining", "RMSprop", "SGD", "Sketch", "Sketched", "SketchedModel",
+    "sphere", "stability", "Stability", "StepDecay", "StoreError", "Strategy", "WarmUp", "WeightDecay",
 ]

@@ -230,16 +230,37 @@ def exp(form, y, x):
 
 
 @rule
-def log(form, y, x):
-    """y = log x, from x y' = x':  x_0 y_r = x_r - (1/r) sum_{j=1..r-1} j y_j x_{r-j}."""
-    y.constant = math.log(x.constant)
-    inverse = 1.0 / x.constant
+def expm1(form, y, x):
+    """y = e^x - 1; slope y + 1, which is e^x."""
+    exp(form, y, x)
+    y.constant = math.expm1(x.constant)
+
+
+@rule
+def log_orders(form, y, x, start):
+    """The coefficients of y = log(x + c), where x_0 + c = start, from (x + c) y' = x':
+    start y_r = x_r - (1/r) sum_{j=1..r-1} j y_j x_{r-j}."""
+    inverse = 1.0 / start
     for r in range(1, form.degree + 1):
         total = zero(form)
         for j in range(1, stop(form, r)):
             if j < r:
                 total = total + j * (y[j] * x[r - j])
         y[r] = inverse * (x[r] - (1.0 / r) * total)
+
+
+@rule
+def log(form, y, x):
+    """y = log x."""
+    y.constant = math.log(x.constant)
+    log_orders(form, y, x, x.constant)
+
+
+@rule
+def log1p(form, y, x):
+    """y = log(1 + x)."""
+    y.constant = math.log1p(x.constant)
+    log_orders(form, y, x, 1.0 + x.constant)
 
 
 @rule
@@ -298,8 +319,10 @@ def tanh(form, y, x):
 def sigmoid(form, y, x):
     """y = 1 / (1 + e^-x); slope s = y - y y."""
     s = local(form)
-    y.constant = 0.5 * (1.0 + math.tanh(0.5 * x.constant))
-    s.constant = y.constant * (1.0 - y.constant)
+    above = positive(x.constant)
+    e = exponential((1.0 - 2.0 * above) * x.constant)      # e^-|x|
+    y.constant = (above + (1.0 - above) * e) / (1.0 + e)
+    s.constant = e / ((1.0 + e) * (1.0 + e))
     for r in range(1, form.degree + 1):
         y[r] = chain(form, x, s, r)
         s[r] = y[r] - convolve(form, zero(form), y, y, r)
@@ -323,6 +346,18 @@ def cos(form, y, x):
     for r in range(1, form.degree + 1):
         y[r] = zero(form) - chain(form, x, s, r)
         s[r] = chain(form, x, y, r)
+
+
+@rule
+def arctan(form, y, x):
+    """y = arctan x; slope 1 / (1 + x^2)."""
+    s, w = local(form), local(form)
+    multiply(form, w, x, x)
+    w.constant = 1.0 + w.constant
+    inverse(form, s, w)
+    y.constant = math.atan(x.constant)
+    for r in range(1, form.degree + 1):
+        y[r] = chain(form, x, s, r)
 
 
 @rule

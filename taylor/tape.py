@@ -39,7 +39,7 @@ SCATTERED = -1
 OPERATIONS = (
     "strip", "lift", "combine", "combine_constant", "multiply", "multiply_constant", "scale", "shift",
     "power", "power_whole", "inverse", "inverse_root", "inverse_root_cubed",
-    "exp", "log", "tanh", "sigmoid", "sin", "cos", "erf", "gelu",
+    "exp", "expm1", "log", "log1p", "tanh", "sigmoid", "sin", "cos", "arctan", "erf", "gelu",
     "relu", "abs", "step",
     "einsum", "einsum_constant", "einsum_values", "sum", "max", "one_hot_max", "gather", "scatter")
 """All operations; an instruction names its own by its place in this tuple."""
@@ -59,8 +59,8 @@ ELEMENTWISE = OPERATIONS[1:EINSUM]
 CONSTANT_A, CONSTANT_B = ("lift",), ("combine_constant", "multiply_constant", "einsum_constant")
 """Operations whose operand a, or b, is a constant: one number for all lanes."""
 
-HIDING = ("power", "power_whole", "inverse", "inverse_root", "inverse_root_cubed", "exp", "log", "tanh",
-          "sigmoid", "erf", "gelu", "step", "max", "one_hot_max")
+HIDING = ("power", "power_whole", "inverse", "inverse_root", "inverse_root_cubed", "exp", "expm1", "log",
+          "log1p", "tanh", "sigmoid", "arctan", "erf", "gelu", "step", "max", "one_hot_max")
 """Operations that may turn an infinity or NaN into an ordinary number, as 1 / x does. What they read is
 checked; all others pass it on, and it is found in the state."""
 

@@ -86,6 +86,13 @@ def cos(x):
     return compose(lambda k, x0: np.cos(x0 + k * math.pi / 2), x)
 
 
+def arctan(x):
+    """arctan^(k)(x) = (k-1)! Im[(-1)^(k-1) / (x - i)^k], as 1 / (1 + x^2) = Im 1 / (x - i)."""
+    def derivative(k, x0):
+        return np.arctan(x0) if k == 0 else (-1) ** (k - 1) * math.factorial(k - 1) * ((x0 - 1j) ** -k).imag
+    return compose(derivative, x)
+
+
 def erf(x):
     """erf^(k)(x) = (2/sqrt(pi)) (-1)^(k-1) H_{k-1}(x) e^(-x^2), with the physicists' Hermite polynomials."""
     def derivative(k, x0):
@@ -145,14 +152,16 @@ def concatenate(*tensors, axis):
 RULES = {
     "constant": fixed, "add": add, "multiply": multiply, "power": power,
     "scale": lambda x, by: by * x, "shift": lambda x, by: x + constant(by, x),
-    "exp": exp, "log": log, "tanh": tanh, "sigmoid": sigmoid, "sin": sin, "cos": cos, "erf": erf,
-    "gelu": gelu, "einsum": einsum,
+    "exp": exp, "log": log, "tanh": tanh, "sigmoid": sigmoid, "sin": sin, "cos": cos,
+    "expm1": lambda x: exp(x) - constant(1.0, x), "log1p": lambda x: log(x + constant(1.0, x)),
+    "arctan": arctan, "erf": erf, "gelu": gelu, "einsum": einsum,
     "sum": by_order(lambda c, axes: c.sum(axis=axes)),
     "broadcast": by_order(lambda c, shape: np.broadcast_to(c, shape)),
     "reshape": by_order(lambda c, source, shape: c.reshape(shape)),
     "transpose": by_order(lambda c, axes: c.transpose([a % c.ndim for a in axes])),
     "slice": by_order(lambda c, index: c[tuple(slice(*triple) for triple in index)]),
     "place": place, "concatenate": concatenate,
+    "take": lambda x, source, positions: x.reshape(len(x), -1)[:, positions],
     "gather": lambda x, ids, rank: x[:, ids],
     "scatter": scatter,
     "constant_part": frozen,

@@ -14,15 +14,27 @@ from scipy import special
 from .arithmetic import power, principal, scale, shift
 from ..errors import DomainError
 from .cost import chain, linear, product
-from .gate import Domain, elementwise
+from .gate import Domain, elementwise, real_part
 
 
 def _sigmoid(x):
-    return 0.5 * (1.0 + np.tanh(0.5 * x))
+    above = real_part(x) > 0
+    e = np.exp(np.where(above, -x, x))      # never large
+    return np.where(above, 1.0, e) / (1.0 + e)
 
 
 def _log(x):
     return np.log(principal(x, log.outside))
+
+
+def _log1p(x):
+    principal(1.0 + x, log1p.outside)
+    return np.log1p(x)
+
+
+def _arctan(x):
+    principal(1.0 + x * x, "an arc tangent is calculated where 1 + x^2 has a positive real part")
+    return np.arctan(x)
 
 
 def _in_range(y):
@@ -55,6 +67,17 @@ log = elementwise(
     taylor="log", cost=lambda p, moving: chain(p) - 2, domain=Domain.POSITIVE,
     outside="a logarithm needs a positive number", flops=20.0)
 
+expm1 = elementwise(
+    "expm1", np.expm1, lambda g, y, x: (g * exp(x),),
+    """e^x - 1, exact near 0 too; y' = (y + 1) x'. Taylor: slope s = y + 1.""",
+    taylor="expm1", cost=lambda p, moving: chain(p), flops=20.0)
+
+log1p = elementwise(
+    "log1p", _log1p, lambda g, y, x: (g * power(shift(x, by=1.0), exponent=-1),),
+    """log(1 + x), exact near 0 too; (1 + x) y' = x'. Analytic for x_0 > -1.
+    Taylor: (1 + x_0) y_r = x_r - (1/r) sum_{j=1..r-1} j y_j x_{r-j}.""",
+    taylor="log1p", cost=lambda p, moving: chain(p) - 2, flops=20.0)
+
 tanh = elementwise(
     "tanh", np.tanh, lambda g, y, x: (g * shift(scale(y * y, by=-1.0), by=1.0),),
     """Hyperbolic tangent; y' = (1 - y^2) x'. Taylor: slope s = 1 - y y.""",
@@ -74,6 +97,11 @@ cos = elementwise(
     "cos", np.cos, lambda g, y, x: (scale(g * sin(x), by=-1.0),),
     """Cosine; y' = -s x', s' = y x'. Taylor: slope -s, carried along.""",
     taylor="cos", cost=lambda p, moving: 2 * chain(p), flops=20.0)
+
+arctan = elementwise(
+    "arctan", _arctan, lambda g, y, x: (g * power(shift(x * x, by=1.0), exponent=-1),),
+    """Arc tangent; (1 + x^2) y' = x'. Taylor: slope s = 1 / (1 + x x).""",
+    taylor="arctan", cost=lambda p, moving: product(p) + 2 * chain(p), flops=20.0)
 
 erf = elementwise(
     "erf", lambda x: _in_range(special.erf(x)),

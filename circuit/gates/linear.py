@@ -1,5 +1,5 @@
-"""Linear gates: sum and broadcast, the structural gates, which only move elements, and gather with its
-adjoint.
+"""Linear gates: sum and broadcast, the structural gates and take, which only move elements, and gather with
+its adjoint.
 
 Axes are negative (counted from the end), so that a leading batch axis passes through. The public functions,
 which accept any axis, are in functions.py; here parameters are already in normal form.
@@ -151,6 +151,30 @@ place = Gate(
 join = Gate(
     "concatenate", None, _concatenate_shape, _concatenate_value, _concatenate_vjp,
     """Join tensors along an axis. Linear.""",
+    marks=BY_VALUE, taylor=MOVES, cost=free, kinds="moves", flops=0.0)
+
+
+# elements chosen by numbers that are known while recording --------------------------------------------------
+
+def _take_shape(actual, source, positions):
+    if actual != source or positions.size and not 0 <= positions.min() <= positions.max() < prod(source):
+        raise ShapeError(f"shape {actual} ({prod(actual)} elements) has no elements at all these positions")
+    return positions.shape
+
+
+def _take_vjp(g, y, x, source, positions):
+    g = reshape_to(g, source=g.shape, shape=(positions.size,))
+    g = scatter_rows(g, positions.reshape(-1), count=prod(source), rank=1)
+    return (reshape_to(g, source=g.shape, shape=source),)
+
+
+def _take_value(x, source, positions):
+    return np.reshape(x, _lead(x, len(source)) + (prod(source),))[..., positions]
+
+
+take = Gate(
+    "take", 1, _take_shape, _take_value, _take_vjp,
+    """Elements at given positions in row-major order, each any number of times. Linear; adjoint: scatter.""",
     marks=BY_VALUE, taylor=MOVES, cost=free, kinds="moves", flops=0.0)
 
 

@@ -53,7 +53,7 @@ class ModelLoss:
 
         Parameters
         ----------
-        parameters : array or dict of arrays
+        parameters : array, or dict, list or tuple of such
             The parameters, in the form the learner was given.
         arrays : tuple
             The arrays of one example, or of a batch.

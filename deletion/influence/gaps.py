@@ -27,6 +27,7 @@ from circuit.progress import working
 from circuit.errors import LearnerError
 from circuit.checks import checked_learner, iterable, real_number
 from ..methods.base import change_at, remaining
+from ..learner.layout import leaves
 from ..learner.retrain import retrain
 from .pbrf import PBRF, Response, minima
 from ..curvature.solvers import solve
@@ -163,6 +164,5 @@ def begun_at(learner, damping=0.0):
 
 def proximal(regularizer, start, half, parameters):
     """A regulariser plus half |parameters - start|^2; it is added to the mean of losses, not to their sum."""
-    tensors = parameters.values() if isinstance(parameters, dict) else [parameters]
-    proximity = sum(((x - s) ** 2).sum() for x, s in zip(tensors, start)) * half
+    proximity = sum(((x - s) ** 2).sum() for x, s in zip(leaves(parameters), start)) * half
     return proximity if regularizer is None else proximity + regularizer(parameters)

@@ -1,61 +1,15 @@
-"""What users give: parameters, examples, and the schedule that says which examples each step uses.
+"""What users give: examples, and the schedule that says which examples each step uses.
 
 Everything is checked and copied, so that a learner does not change when the user's arrays do.
 """
-from math import prod
+from typing import Sequence, Union
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from circuit.checks import data_array, iterable
+from circuit.checks import data_array, iterable, real_number
 from circuit.errors import LearnerError
-
-
-class Layout:
-    """How named tensors lie in one flat vector, row by row and one behind the other.
-
-    Parameters
-    ----------
-    parameters : array_like or dict of array_like
-        The initial parameters. `split` returns the tensors of a vector in the same form.
-
-    Attributes
-    ----------
-    shapes : dict
-        The shape of each tensor, by name.
-    size : int
-        The number of parameters.
-    initial : np.ndarray, (size,)
-        The initial parameters.
-    """
-
-    def __init__(self, parameters):
-        self.single = not isinstance(parameters, dict)
-        tensors = {"": parameters} if self.single else parameters
-        self.shapes, pieces = {}, []
-        for name, value in tensors.items():
-            value = data_array(value, "the parameters" if self.single else f"parameter {name!r}")
-            self.shapes[name] = value.shape
-            pieces.append(value.astype(float).ravel())
-        self.size = sum(piece.size for piece in pieces)
-        if not self.size:
-            raise LearnerError("a learner needs at least one parameter")
-        self.initial = np.concatenate(pieces)
-
-    def pieces(self, vector):
-        """Yield the tensors of a vector in order; a leading batch axis of an array passes through."""
-        at, lead = 0, vector.shape[:-1]
-        for shape in self.shapes.values():
-            size = prod(shape)
-            yield vector[..., at:at + size].reshape(lead + shape)
-            at += size
-
-    def split(self, vector):
-        """Return the parameters in the form they were given in: an array or wire, or a dict of them."""
-        return self.form(list(self.pieces(vector)))
-
-    def form(self, pieces):
-        """Return tensors, in the order of `pieces`, in the form the parameters were given in."""
-        return pieces[0] if self.single else dict(zip(self.shapes, pieces))
+from circuit.shapes import lengths
 
 
 def checked_examples(examples, labels):
@@ -114,3 +68,52 @@ def batch(examples, chosen):
     if len(counts) > 1 or any(len({x.shape for x in column}) > 1 for column in columns):
         raise LearnerError(f"examples {chosen.tolist()} have different shapes and cannot be one batch")
     return tuple(np.stack(column) for column in columns)
+
+
+def dropout(examples: Sequence, schedule: ArrayLike, rate: float, *shapes: Union[int, Sequence[int]],
+            seed: int = 0) -> tuple:
+    """Draw masks for dropout: every visit of an example becomes an example with masks of its own.
+
+    A loss that draws random numbers is refused, so the masks are data. They are 0 with probability `rate` and
+    1 / (1 - rate) elsewhere; the loss takes them behind the arrays of an example and multiplies by them.
+    Measurements multiply by nothing.
+
+    Parameters
+    ----------
+    examples : sequence
+        The examples, each an array or a tuple of arrays.
+    schedule : array_like of int, (steps,) or (steps, batch)
+        Which examples each step uses.
+    rate : float
+        The share that is dropped, from 0 to below 1.
+    *shapes : int or sequence of int
+        The shape of each mask, for one example.
+    seed : int
+        What the masks are drawn from.
+
+    Returns
+    -------
+    (examples, schedule, units) : (list of tuple, np.ndarray, list of int)
+        For Learner(parameters, examples, loss, optimizer, schedule, units=units): the units are the numbers
+        of the examples that were given, so that deleting one deletes all its visits.
+
+    Raises
+    ------
+    LearnerError
+        For examples, a schedule or a rate that make no sense.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from deletion import dropout
+    >>> examples, schedule, units = dropout([1.0, 2.0], [0, 1, 0], 0.5, 4)
+    >>> units, schedule.tolist(), len(examples), examples[2][0].item(), examples[2][1].shape
+    ([0, 1, 0], [0, 1, 2], 3, 1.0, (4,))
+    """
+    examples = checked_examples(examples, None)
+    schedule, rng = checked_schedule(schedule, examples), np.random.default_rng(seed)
+    rate, shapes = real_number(rate, "the share that is dropped", low=0.0, below=1.0), [*map(lengths, shapes)]
+    units = schedule.ravel().tolist()
+    visits = [(*examples[i], *((rng.random(shape) >= rate) / (1.0 - rate) for shape in shapes))
+              for i in units]
+    return visits, np.arange(len(units)).reshape(schedule.shape), units

@@ -23,8 +23,8 @@ class Learner(Training):
 
     Parameters
     ----------
-    parameters : array_like or dict of array_like
-        The initial parameters.
+    parameters : array_like, or dict, list or tuple of such
+        The initial parameters, nested as you like; the loss is given them in the same form.
     examples : sequence
         The examples, each an array or a tuple of arrays of real or whole numbers.
     loss : callable

@@ -24,6 +24,7 @@ from circuit.errors import LearnerError
 from taylor import Step
 
 from .data import batch
+from .optimizers.signs import refuse_signs
 from .replay import advance
 
 LOSS = "the loss"
@@ -130,7 +131,9 @@ def recorded_update(learner, constants):
         return (updated[0], *updated[1])
 
     numbers = [real() for _ in range(constants)]
-    return recorded(update, "the optimizer's update", theta, theta, *states, *numbers)
+    circuit = recorded(update, "the optimizer's update", theta, theta, *states, *numbers)
+    refuse_signs(circuit, count)
+    return circuit
 
 
 def recorded_objective(learner, kind):

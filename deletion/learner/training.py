@@ -17,8 +17,9 @@ from circuit.errors import LearnerError
 from circuit.progress import Progress
 from taylor import TRAININGS, Recurrence
 
-from .data import Layout, checked_examples, checked_schedule, name_of
-from .optimizers import checked_optimizer
+from .data import checked_examples, checked_schedule, name_of
+from .layout import Layout
+from .optimizers.optimizer import checked_optimizer
 from .recording import check_loss, checked_penalty, recorded_measurement, recorded_steps
 from .replay import PlainTraining, replay, train_alone, train_block
 
@@ -148,12 +149,12 @@ class Training:
         theta.flags.writeable = False
         return theta
 
-    def parameters(self) -> np.ndarray | dict:
+    def parameters(self) -> Any:
         """Return the parameters as trained, in the form they were given in.
 
         Returns
         -------
-        np.ndarray or dict of np.ndarray
+        np.ndarray, or dict, list or tuple of such
         """
         return self.layout.split(self.trained)
 

@@ -328,7 +328,8 @@ def _overload_function(function):
             return calculate
 
 
-for _function in (math.log, math.tanh, math.sin, math.cos, math.erf, math.erfc):
+for _function in (math.log, math.log1p, math.expm1, math.tanh, math.sin, math.cos, math.atan, math.erf,
+                  math.erfc):
     _overload_function(_function)
 
 

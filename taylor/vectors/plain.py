@@ -14,8 +14,9 @@ from ..form import Form
 from ..tape import CONSTANT_A, CONSTANT_B
 
 exponential = np.exp
-math = types.SimpleNamespace(log=np.log, tanh=np.tanh, sin=np.sin, cos=np.cos, sqrt=np.sqrt,
-                             erf=special.erf, erfc=special.erfc, pi=np.pi)
+math = types.SimpleNamespace(log=np.log, log1p=np.log1p, expm1=np.expm1, tanh=np.tanh, sin=np.sin,
+                             cos=np.cos, atan=np.arctan, sqrt=np.sqrt, erf=special.erf, erfc=special.erfc,
+                             pi=np.pi)
 
 
 def rule(function):

@@ -35,7 +35,7 @@ CASES = {
     **{name: (name, {}, (True,), name, 1, ()) for name, gate in GATES.items()
        if gate.taylor == name and hasattr(rules, name) and not gate.jumps and name not in ("scale", "shift")},
 }
-FREE = {"constant", "shift", "broadcast", "reshape", "transpose", "slice", "place", "concatenate",
+FREE = {"constant", "shift", "broadcast", "reshape", "transpose", "slice", "take", "place", "concatenate",
         "constant_part", "step", "one_hot_max"}
 """Gates whose rules make no operation with coefficients."""
 

@@ -1,4 +1,4 @@
-"""What every learner and every optimizer must do: one table of each, and the same checks for every row.
+"""What every learner, optimizer and schedule must do: a table of each, and the same checks for every row.
 
 The recipes of deletion/README.md are held to the same checks, in test_recipes.py.
 """
@@ -13,8 +13,10 @@ from learners import converged, data, least_squares, logistic, network, squared_
 
 import deletion
 from circuit import concatenate
-from deletion import SGD, Adam, Learner, LinearDecay, Momentum, given, precompute, retrain
+from deletion import (SGD, Accumulated, Adam, AdamW, Clipped, CosineDecay, Learner, LinearDecay, Momentum,
+                      Nesterov, OneCycle, RMSprop, StepDecay, WarmUp, WeightDecay, given, precompute, retrain)
 from deletion.influence import metagradient
+from deletion.learner.optimizers import schedules
 
 LEARNERS = {"logistic": (lambda: logistic(steps=10), 4.0), "network": (lambda: network(steps=10), 1.5),
             "adam": (tiny, 0.5), "ridge": (lambda: least_squares(steps=50), 4.0),
@@ -45,9 +47,64 @@ def plain_adam(theta, gradient, memory, step, steps):
     return theta - rate * m / np.sqrt(v / (1.0 - 0.99 ** (step + 1)) + 0.5), (m, v)
 
 
+def plain_nesterov(theta, gradient, memory, step, steps):
+    velocity = 0.8 * memory[0] + gradient
+    return theta - 0.05 * (gradient + 0.8 * velocity), (velocity,)
+
+
+def plain_rmsprop(theta, gradient, memory, step, steps):
+    v = 0.8 * memory[0] + 0.2 * gradient ** 2
+    return theta - 0.05 * gradient / np.sqrt(v + 0.5), (v,)
+
+
+def plain_adamw(theta, gradient, memory, step, steps):
+    after, memory = plain_adam(theta, gradient, memory, step, steps)
+    return after - 0.05 * (1.0 - step / steps) * 0.7 * theta, memory
+
+
+def plain_decay(theta, gradient, memory, step, steps):
+    after, memory = plain_momentum(theta, gradient, memory, step, steps)
+    return after - 0.05 * 0.7 * theta, memory
+
+
+def plain_clipped(theta, gradient, memory, step, steps):
+    return theta - 0.3 * gradient / np.sqrt(1.0 + np.linalg.norm(gradient) ** 2 / 0.5 ** 2), memory
+
+
+def plain_accumulated(theta, gradient, memory, step, steps):
+    """Three gradients make a step; 20 make 6, and the last two are not used."""
+    total, velocity = memory[0] + gradient, memory[1]
+    if step % 3 < 2:
+        return theta, (total, velocity)
+    velocity = 0.8 * velocity + total / 3.0
+    return theta - 0.3 * (1.0 - (step // 3) / 6.0) * velocity, (0.0 * total, velocity)
+
+
 OPTIMIZERS = {"SGD": Row(SGD(LinearDecay(0.2)), (), plain_sgd),
               "Momentum": Row(Momentum(0.05, 0.8), (0.0,), plain_momentum),
-              "Adam": Row(Adam(LinearDecay(0.05), 0.85, 0.99, 0.5), (0.0, 0.0), plain_adam)}
+              "Nesterov": Row(Nesterov(0.05, 0.8), (0.0,), plain_nesterov),
+              "RMSprop": Row(RMSprop(0.05, 0.8, 0.5), (0.0,), plain_rmsprop),
+              "Adam": Row(Adam(LinearDecay(0.05), 0.85, 0.99, 0.5), (0.0, 0.0), plain_adam),
+              "AdamW": Row(AdamW(LinearDecay(0.05), 0.85, 0.99, 0.5, decay=0.7), (0.0, 0.0), plain_adamw),
+              "WeightDecay": Row(WeightDecay(Momentum(0.05, 0.8), 0.7), (0.0,), plain_decay),
+              "Clipped": Row(Clipped(SGD(0.3), 0.5), (), plain_clipped),
+              "Accumulated": Row(Accumulated(Momentum(LinearDecay(0.3), 0.8), 3), (0.0, 0.0),
+                                 plain_accumulated)}
+
+QUARTER = np.pi / 2.0
+
+SCHEDULES = {
+    "LinearDecay": (LinearDecay(0.2), np.linspace(0.2, 0.0, 21)[:20]),
+    "CosineDecay": (CosineDecay(0.3, 0.1), 0.03 + 0.27 * np.cos(QUARTER * np.arange(20) / 20) ** 2),
+    "StepDecay": (StepDecay(0.2, 6, 0.5), np.repeat([0.2, 0.1, 0.05, 0.025], 6)[:20]),
+    "OneCycle": (OneCycle(0.3, 0.4, 0.1, 0.01),
+                 np.concatenate([0.03 + 0.27 * np.sin(QUARTER * np.arange(7) / 7) ** 2,
+                                 0.003 + 0.297 * np.cos(QUARTER * np.arange(13) / 12) ** 2])),
+    "WarmUp": (WarmUp(LinearDecay(0.2), 5),
+               np.concatenate([0.04 * np.arange(1, 6), np.linspace(0.2, 0.0, 16)[:15]])),
+    "a list": (np.geomspace(0.2, 0.01, 20), np.geomspace(0.2, 0.01, 20)),
+    "any function": (lambda step, steps: 0.2 / (1 + step), 0.2 / np.arange(1, 21))}
+"""Learning rates, and the numbers that they are in 20 steps."""
 
 
 def trained_by(optimizer):
@@ -144,6 +201,24 @@ def test_learners_by_every_optimizer(name, check):
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_optimizers_are_their_formulas(name):
     check_training_is_the_plain_update(OPTIMIZERS[name])
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_schedules_are_their_numbers(name):
+    rate, numbers = SCHEDULES[name]
+
+    def plain(theta, gradient, memory, step, steps):
+        return theta - numbers[step] * gradient, memory
+    check_training_is_the_plain_update(Row(SGD(rate), (), plain))
+
+
+def test_the_table_holds_every_schedule():
+    classes = [name for name, x in vars(schedules).items()
+               if inspect.isclass(x) and x.__module__ == schedules.__name__]
+    assert set(classes) == set(SCHEDULES) - {"a list", "any function"}
+    for schedule in map(SCHEDULES.get, classes):
+        again = pickle.loads(pickle.dumps(schedule[0]))
+        assert again == schedule[0] and again(3, 20) == schedule[0](3, 20)
 
 
 def test_the_table_holds_every_optimizer():

@@ -1,27 +1,24 @@
-"""Functions of neural networks: softmax, norms and losses, each a few gates. Axes may be counted from either
-end."""
+"""Softmax and what is made of it, without overflow. Axes may be counted from either end."""
 import numpy as np
 
-from .errors import ShapeError
-from .functions import einsum, gather, max
-from .gates.analytic import exp, log
-from .gates.linear import constant_part
-from .gates.piecewise import relu
-from .shapes import Tensor, TensorLike, mean, one_axis, reshape, sum, tensor
+from ..errors import ShapeError
+from ..functions import einsum, gather, max
+from ..gates.analytic import exp, log
+from ..gates.linear import constant_part
+from ..shapes import Tensor, TensorLike, one_axis, reshape, sum, tensor
 
 
-def _kept(x, axis):
-    """The shape that reducing one axis leaves, with that axis kept as length 1."""
-    shape = list(x.shape)
-    shape[axis] = 1
-    return tuple(shape)
+def kept(x, axes):
+    """The shape that reducing some axes leaves, with these axes kept as length 1."""
+    return tuple(1 if axis in axes else n for axis, n in zip(range(-x.ndim, 0), x.shape))
 
 
 def _shifted(x, axis):
-    """x minus the constant part of its maximum: the same softmax, and no overflow."""
+    """(x minus the constant part of its maximum, which overflows nowhere; that part; the axis)."""
     x = tensor(x)
     axis = one_axis(axis, x.ndim)
-    return x - reshape(max(constant_part(x), axis), _kept(x, axis)), axis
+    top = max(constant_part(x), axis)
+    return x - reshape(top, kept(x, (axis,))), top, axis
 
 
 def softmax(x: TensorLike, axis: int = -1) -> Tensor:
@@ -45,9 +42,9 @@ def softmax(x: TensorLike, axis: int = -1) -> Tensor:
     >>> circuit.softmax([0.0, np.log(3.0)]).round(6)
     array([0.25, 0.75])
     """
-    shifted, axis = _shifted(x, axis)
+    shifted, _, axis = _shifted(x, axis)
     e = exp(shifted)
-    return e * reshape(sum(e, axis), _kept(e, axis)) ** -1
+    return e * reshape(sum(e, axis), kept(e, (axis,))) ** -1
 
 
 def log_softmax(x: TensorLike, axis: int = -1) -> Tensor:
@@ -71,59 +68,33 @@ def log_softmax(x: TensorLike, axis: int = -1) -> Tensor:
     >>> np.exp(circuit.log_softmax([0.0, np.log(3.0)])).round(6)
     array([0.25, 0.75])
     """
-    shifted, axis = _shifted(x, axis)
-    return shifted - reshape(log(sum(exp(shifted), axis)), _kept(shifted, axis))
+    shifted, _, axis = _shifted(x, axis)
+    return shifted - reshape(log(sum(exp(shifted), axis)), kept(shifted, (axis,)))
 
 
-def softplus(x: TensorLike) -> Tensor:
-    """Calculate log(1 + e^x), without overflow: the loss of logistic regression.
-
-    Parameters
-    ----------
-    x : Wire or array_like
-        The tensor.
-
-    Returns
-    -------
-    Wire or np.ndarray
-        Positive numbers.
-
-    Examples
-    --------
-    >>> import numpy as np, circuit
-    >>> circuit.softplus([0.0, 10.0]).round(4)
-    array([ 0.6931, 10.    ])
-    """
-    top = constant_part(relu(constant_part(x)))
-    return top + log(exp(-top) + exp(x - top))
-
-
-def rms_norm(x: TensorLike, eps: float = 1e-5, axis: int = -1) -> Tensor:
-    """Calculate x / sqrt(mean(x^2) + eps) along an axis.
+def logsumexp(x: TensorLike, axis: int = -1) -> Tensor:
+    """Calculate log sum e^x along an axis, without overflow.
 
     Parameters
     ----------
     x : Wire or array_like
         The tensor.
-    eps : float
-        What keeps the root away from zero.
     axis : int
         The axis.
 
     Returns
     -------
     Wire or np.ndarray
-        The tensor, with a mean square of about 1 along the axis.
+        The tensor without that axis.
 
     Examples
     --------
-    >>> import numpy as np, circuit
-    >>> circuit.rms_norm([3.0, 4.0], eps=0.0).round(4)
-    array([0.8485, 1.1314])
+    >>> import circuit
+    >>> circuit.logsumexp([[1000.0, 1000.0]]).round(4)
+    array([1000.6931])
     """
-    x = tensor(x)
-    axis = one_axis(axis, x.ndim)
-    return x * reshape((mean(x * x, axis) + eps) ** -0.5, _kept(x, axis))
+    shifted, top, axis = _shifted(x, axis)
+    return log(sum(exp(shifted), axis)) + top
 
 
 def cross_entropy(logits: TensorLike, targets: TensorLike) -> Tensor:
