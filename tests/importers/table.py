@@ -77,6 +77,7 @@ TABLE = {
     "exponentials": (lambda x: jnp.exp(x) + jnp.expm1(x) + jnp.log1p(x * x), X),
     "logarithms": (lambda x: jnp.log(x) + jnp.log2(x) + jnp.log10(x), POSITIVE),
     "trigonometry": (lambda x: jnp.sin(x) + jnp.cos(x) * jnp.tan(x / 3), X),
+    "inverse trigonometry": (lambda x: jnp.arctan(x) + jnp.arcsin(x / 9) * jnp.arccos(x / 7), X),
     "hyperbolic": (lambda x: jnp.sinh(x) + jnp.cosh(x) + jnp.tanh(x) + jnp.arcsinh(x), X),
     "inverse hyperbolic": (lambda x: jnp.arctanh(x / 9.0) + jnp.arccosh(jnp.exp(x) + 1.1), X),
     "error functions": (lambda x: lax.erf(x) + lax.erfc(x) * x, X),

@@ -13,7 +13,7 @@ from ...ir import Input
 from ...recording import Recorder
 from ...wire import Wire, lifted
 from .moves import MOVES
-from .rules import RULES
+from .rules import JUMPS, RULES
 
 CLOSE = 1e-8
 """How far, in shares of the largest output, a circuit may be from its module where both are compared."""
@@ -132,8 +132,8 @@ def result(node, arguments, options):
     rule = MOVES.get(name) or RULES.get(name)
     try:
         if rule is None:
-            raise CircuitError("this operation of PyTorch has no rule: write what it does with others, or "
-                               "calculate it from the data beforehand")
+            raise CircuitError(JUMPS.get(name, "this operation of PyTorch has no rule: write what it does "
+                                         "with others, or calculate it from the data beforehand"))
         return rule(*map(plain, arguments), **{key: plain(x) for key, x in options.items()})
     except InputError as error:
         raise CircuitError(f"{name} at {line_of(node)}: {error}") from None

@@ -5,9 +5,12 @@ import numpy as np
 
 from ...errors import CircuitError
 from ...functions import broadcast_to, einsum, gather, maximum, minimum
-from ...gates.analytic import cos, erf, exp, gelu as exact_gelu, log, sigmoid, sin, tanh
+from ...gates.analytic import (arctan, cos, erf, exp, expm1, gelu as exact_gelu, log, log1p, sigmoid, sin,
+                               tanh)
 from ...gates.piecewise import abs_value, max_axis, relu, step
-from ...networks import log_softmax, softmax, softplus
+from ...networks.activations import leaky_relu, silu, softplus
+from ...networks.norms import layer_norm as normalized
+from ...networks.softmax import log_softmax, logsumexp, softmax
 from ...shapes import mean, reshape, sum, transpose
 from ...wire import Wire
 from ..tensors import FAR, contracted, convolution, finite, product_along, running_sum, windowed
@@ -105,20 +108,14 @@ def embedding(weight, ids, padding_idx=-1, scale_grad_by_freq=False, sparse=Fals
     return reshape(gather(weight, reshape(ids, (-1,))), (*ids.shape, *weight.shape[1:]))
 
 
-def normalized(x, axes, eps):
-    """x with mean 0 and variance 1 along axes."""
-    kept = [1 if i in axes else n for i, n in enumerate(x.shape)]
-    x = x - reshape(mean(x, axes), kept)
-    return x * reshape((mean(x * x, axes) + eps) ** -0.5, kept)
-
-
 def scaled(x, weight, bias):
     x = x if weight is None else x * real(weight)
     return x if bias is None else x + real(bias)
 
 
 def layer_norm(x, normalized_shape, weight=None, bias=None, eps=1e-5, cudnn_enable=True):
-    return scaled(normalized(x, tuple(range(x.ndim - len(normalized_shape), x.ndim)), eps), weight, bias)
+    axes = tuple(range(x.ndim - len(normalized_shape), x.ndim))
+    return scaled(normalized(x, eps, axes), weight, bias)
 
 
 def rms_norm(x, normalized_shape, weight=None, eps=None):
@@ -135,7 +132,7 @@ def by_channel(x, ndim):
 
 def group_norm(x, num_groups, weight=None, bias=None, eps=1e-5, cudnn_enabled=True):
     y = reshape(x, (x.shape[0], num_groups, -1))
-    return scaled(reshape(normalized(y, (2,), eps), x.shape), by_channel(weight, x.ndim),
+    return scaled(reshape(normalized(y, eps, 2), x.shape), by_channel(weight, x.ndim),
                   by_channel(bias, x.ndim))
 
 
@@ -213,10 +210,6 @@ def gelu(x, *, approximate="none"):
     return x * 0.5 * (tanh((x + x ** 3 * 0.044715) * math.sqrt(2.0 / math.pi)) + 1.0)
 
 
-def leaky_relu(x, negative_slope=0.01):
-    return relu(x) - relu(-x) * negative_slope
-
-
 def elu(x, alpha=1, scale=1, input_scale=1):
     return (relu(x) + (exp(-relu(-x) * input_scale) - 1.0) * alpha) * scale
 
@@ -285,7 +278,7 @@ def log_total(x, dim, keepdim=False):
     axes = axes_of(x, dim)
     rest = [i for i in range(x.ndim) if i not in axes]
     y = reshape(transpose(x, (*rest, *axes)), (*[x.shape[i] for i in rest], -1))
-    return kept(y[..., 0] - log_softmax(y)[..., 0], x, dim, keepdim)
+    return kept(logsumexp(y), x, dim, keepdim)
 
 
 def index_of_rows(x, indices):
@@ -301,11 +294,12 @@ RULES = {
     "neg": lambda x: -x, "pow": power, "square": lambda x: x ** 2,
     "reciprocal": lambda x: x ** -1, "sqrt": lambda x: x ** 0.5,
     "rsqrt": lambda x: x ** -0.5, "exp": exp, "exp2": lambda x: exp(x * math.log(2)),
-    "expm1": lambda x: exp(x) - 1.0, "log": log, "log1p": lambda x: log(x + 1.0),
+    "expm1": expm1, "log": log, "log1p": log1p, "atan": arctan,
     "sin": sin, "cos": cos, "erf": erf, "abs": abs_value,
-    "tanh": tanh, "sigmoid": sigmoid, "silu": lambda x: x * sigmoid(x),
+    "tanh": tanh, "sigmoid": sigmoid, "silu": silu,
     "mish": lambda x: x * tanh(softplus(x)), "log_sigmoid": lambda x: -softplus(-x),
-    "softplus": smooth_relu, "gelu": gelu, "relu": relu, "leaky_relu": leaky_relu, "elu": elu,
+    "softplus": smooth_relu, "gelu": gelu, "relu": relu,
+    "leaky_relu": lambda x, negative_slope=0.01: leaky_relu(x, negative_slope), "elu": elu,
     "relu6": lambda x: minimum(relu(x), 6.0), "hardtanh": lambda x, a=-1, b=1: clamp(x, a, b),
     "clamp": clamp, "clamp_min": clamp, "maximum": lambda a, b: maximum(real(a), real(b)),
     "minimum": lambda a, b: minimum(real(a), real(b)), "where": where, "masked_fill": masked_fill,
@@ -323,4 +317,11 @@ RULES = {
     "cumsum": lambda x, dim, dtype=None: running_sum(x, dim % x.ndim), "index": index_of_rows,
     "index_select": lambda x, dim, index: index_of_rows(x, [index]) if dim == 0 else refuse(True, "dim"),
 }
-"""Operations by PyTorch's names. What jumps (argmax, sort, round, sign) has none."""
+"""Operations by PyTorch's names."""
+
+JUMPS = {name: "it jumps, or chooses, and no Taylor series predicts it; a loss, logit or margin has one"
+         for name in ("argmax", "argmin", "sort", "topk", "median", "argsort")} | {
+    name: "it jumps and is flat in between: no Taylor series predicts it"
+    for name in ("round", "floor", "ceil", "trunc", "sign")} | {
+    "detach": "a gradient is stopped: retraining moves the value, and its derivative is that of no function"}
+"""Operations that are refused, and why. Of constants they are calculated."""

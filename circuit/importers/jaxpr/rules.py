@@ -10,7 +10,7 @@ import numpy as np
 
 from ...errors import CircuitError
 from ...functions import broadcast_to, concatenate, maximum, minimum
-from ...gates.analytic import cos, erf, exp, log, sigmoid, sin, tanh
+from ...gates.analytic import arctan, cos, erf, exp, expm1, log, log1p, sigmoid, sin, tanh
 from ...gates.linear import constant_part
 from ...gates.piecewise import abs_value, max_axis, relu, step
 from ...shapes import reshape, sum, transpose
@@ -136,8 +136,8 @@ def logaddexp(a, b):
     return log(exp(a - top) + exp(b - top)) + top
 
 
-def log1p(x):
-    return log(x + 1.0)
+def arcsin(x):
+    return arctan(x * (1.0 - x * x) ** -0.5)
 
 
 # truth values -----------------------------------------------------------------------------------------------
@@ -315,12 +315,13 @@ RULES = {
     "sqrt": plain(lambda x: x ** 0.5), "rsqrt": plain(lambda x: x ** -0.5),
     "cbrt": plain(lambda x: x ** (1.0 / 3.0)), "exp": plain(exp),
     "exp2": plain(lambda x: exp(x * math.log(2))),
-    "expm1": plain(lambda x: exp(x) - 1.0), "log": plain(log), "log1p": plain(log1p), "tanh": plain(tanh),
+    "expm1": plain(expm1), "log": plain(log), "log1p": plain(log1p), "tanh": plain(tanh),
+    "atan": plain(arctan), "asin": plain(arcsin), "acos": plain(lambda x: 0.5 * math.pi - arcsin(x)),
     "logistic": plain(sigmoid), "sin": plain(sin), "cos": plain(cos), "tan": plain(lambda x: sin(x) / cos(x)),
     "sinh": plain(lambda x: (exp(x) - exp(-x)) * 0.5), "cosh": plain(lambda x: (exp(x) + exp(-x)) * 0.5),
     "asinh": plain(lambda x: log(x + (x * x + 1.0) ** 0.5)),
     "acosh": plain(lambda x: log(x + (x * x - 1.0) ** 0.5)),
-    "atanh": plain(lambda x: (log(1.0 + x) - log(1.0 - x)) * 0.5),
+    "atanh": plain(lambda x: (log1p(x) - log1p(-x)) * 0.5),
     "erf": plain(erf), "erfc": plain(lambda x: 1.0 - erf(x)), "abs": plain(abs_value),
     "max": largest, "min": smallest, "clamp": clamped, "convert_element_type": converted,
     "is_finite": finite_everywhere, "stop_gradient": without_gradient,
