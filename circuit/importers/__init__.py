@@ -87,7 +87,7 @@ def from_optax(transformation: Any, parameters: Any) -> "OptaxOptimizer":
     transformation : optax.GradientTransformation
         Such as optax.sgd(0.1, momentum=0.9) or optax.adam(1e-3, eps_root=1e-6).
     parameters : array_like or tree
-        The parameters that the learner is given, or the tree that `flat_parameters` made them of.
+        The parameters that the learner is given, or the tree of which `flat_parameters` made them.
 
     Returns
     -------
@@ -150,6 +150,8 @@ def from_torch(module: Any, *examples: Any) -> "TorchModule":
 def flat_parameters(tree: Any) -> "dict | np.ndarray":
     """Turn a tree of parameters of JAX into the parameters of a learner.
 
+    Dicts, lists and tuples are parameters of a learner as they are; modules, as of Equinox, are not.
+
     Parameters
     ----------
     tree : array_like or tree
@@ -164,7 +166,7 @@ def flat_parameters(tree: Any) -> "dict | np.ndarray":
     --------
     >>> from circuit.importers import flat_parameters
     >>> flat_parameters({"dense": {"bias": [1.0], "kernel": 2.0}})
-    {'dense/bias/0': array(1.), 'dense/kernel': array(2.)}
+    {'dense.bias.0': array(1.), 'dense.kernel': array(2.)}
     """
     return needed("jaxpr.functions", "jax", "flat_parameters").flat_parameters(tree)
 
@@ -187,7 +189,7 @@ def tree_parameters(parameters: "dict | np.ndarray", tree: Any) -> Any:
     Examples
     --------
     >>> from circuit.importers import tree_parameters
-    >>> tree_parameters({"a": 3.0, "b/0": 4.0}, {"a": 0.0, "b": [0.0]})["b"][0].item()
+    >>> tree_parameters({"a": 3.0, "b.0": 4.0}, {"a": 0.0, "b": [0.0]})["b"][0].item()
     4.0
     """
     return needed("jaxpr.functions", "jax", "tree_parameters").tree_parameters(parameters, tree)

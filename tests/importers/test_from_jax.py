@@ -228,9 +228,11 @@ def test_kinks_are_kinks():
 # trees, shapes, wires ---------------------------------------------------------------------------------------
 
 def test_trees_become_flat_and_back():
-    tree = {"dense": {"bias": jnp.zeros(2), "kernel": X}, "more": [(jnp.ones(3),)]}
+    tree = {"dense": {"kernel": X, "bias": jnp.zeros(2)}, "also": [(jnp.ones(3),)]}
     flat = flat_parameters(tree)
-    assert list(flat) == ["dense/bias", "dense/kernel", "more/0/0"]
+    assert list(flat) == ["dense.kernel", "dense.bias", "also.0.0"]      # a learner's order, not JAX's
+    with pytest.raises(CircuitError, match="one name"):
+        flat_parameters({"a": {"b": 1.0}, "a.b": 2.0})
     back = tree_parameters({name: 2.0 * x for name, x in flat.items()}, tree)
     assert jax.tree_util.tree_structure(back) == jax.tree_util.tree_structure(tree)
     assert np.array_equal(back["dense"]["kernel"], 2.0 * X)

@@ -30,6 +30,7 @@ def double(tree):
 
 def by_hand(loss, parameters, data, optimizer, schedule, deleted, weight=0.0):
     """The flat parameters after training by JAX and optax, with another weight of some examples."""
+    names = list(flat_parameters(parameters))      # JAX sorts dicts
     data = [jnp.asarray(x) for x in data]
     weights, state = jnp.ones(COUNT).at[jnp.array(deleted)].set(weight), optimizer.init(parameters)
 
@@ -45,7 +46,7 @@ def by_hand(loss, parameters, data, optimizer, schedule, deleted, weight=0.0):
     for chosen in schedule.reshape(len(schedule), -1):
         parameters, state = step(parameters, state, chosen)
     flat = flat_parameters(parameters)
-    return np.concatenate([x.ravel() for x in (flat.values() if isinstance(flat, dict) else [flat])])
+    return np.concatenate([flat[name].ravel() for name in names])
 
 
 def learner(loss, parameters, data, optimizer, schedule=SCHEDULE):
@@ -130,6 +131,29 @@ def test_perceptrons(model, optimizer):
 def test_a_transformer(optimizer):
     parameters, loss, ids = transformer()
     check(loss, parameters, (ids,), OPTIMIZERS[optimizer]())
+
+
+def trained_apart(parameters):
+    """An optimizer that treats matrices and vectors differently."""
+    parts = jax.tree_util.tree_map(lambda x: "fast" if x.ndim > 1 else "slow", parameters)
+    return optax.multi_transform({"fast": optax.adam(1e-2, eps_root=1e-6), "slow": optax.sgd(0.1)}, parts)
+
+
+@pytest.mark.parametrize("apart", [False, True])
+def test_nested_parameters_are_those_of_a_learner(apart):
+    """A tree as it is. JAX sorts the keys of dicts whenever it maps them, and a learner does not."""
+    first, loss = dense()
+    mixed = {"out": np.asarray(first["out"]), "in": [np.asarray(x) for x in first["in"]]}
+    parameters = jax.tree_util.tree_map(np.asarray, mixed) if apart else mixed
+    assert list(mixed) != sorted(mixed) and (list(parameters) == sorted(mixed)) == apart
+    optimizer = trained_apart(parameters) if apart else optax.adam(1e-2, eps_root=1e-6)
+    model = Learner(parameters, list(zip(ROWS, TARGETS)), from_jax(loss, parameters, ROWS[0], TARGETS[0]),
+                    from_optax(optimizer, parameters), SCHEDULE)
+    truth = by_hand(loss, parameters, (ROWS, TARGETS), optimizer, SCHEDULE, [3])
+    assert np.abs(retrain(model, [[3]], progress=False)[0] - truth).max() <= TOLERANCE * np.abs(truth).max()
+    assert isinstance(model.parameters()["in"], list)
+    with pytest.raises(LearnerError, match="by their place in the tree.*jax.tree.map"):
+        from_optax(trained_apart(mixed), mixed)
 
 
 def test_one_example_a_step():

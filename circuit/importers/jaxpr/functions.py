@@ -26,23 +26,45 @@ def is_number(x):
     return True
 
 
+def dotted(path):
+    """The keys and places that lead to a leaf."""
+    return keystr(path, simple=True, separator=".")
+
+
+def names_in_order(x, name=""):
+    """Yield the names of all leaves, where dicts keep their order, which JAX sorts."""
+    if isinstance(x, (dict, list, tuple)):
+        places = getattr(x, "_fields", range(len(x)))
+        for key, child in x.items() if isinstance(x, dict) else zip(places, x):
+            yield from names_in_order(child, f"{name}.{key}" if name else str(key))
+        return
+    for path, _ in tree_flatten_with_path(x)[0]:
+        yield ".".join(part for part in (name, dotted(path)) if part)
+
+
 class Tree:
     """How numbers lie in a tree of dicts, lists, tuples and modules.
 
     Attributes
     ----------
     names : list of str
-        The path of each leaf that holds numbers, such as 'layers/0/weight'.
+        The path of each leaf that holds numbers, such as 'layers.0.weight', in JAX's order.
     numbers : list
         These leaves.
+    order : list of int
+        Their places among these leaves in the order of a learner, which leaves dicts as they are.
     """
 
     def __init__(self, tree):
         paths, self.structure = tree_flatten_with_path(tree)
         self.leaves = [leaf for _, leaf in paths]
         self.places = [i for i, leaf in enumerate(self.leaves) if is_number(leaf)]
-        self.names = [keystr(paths[i][0], simple=True, separator="/") for i in self.places]
+        self.names = [dotted(paths[i][0]) for i in self.places]
         self.numbers = [self.leaves[i] for i in self.places]
+        if len(set(self.names)) < len(self.names):
+            raise CircuitError(f"two leaves have one name: does a key hold a dot? {self.names}"[:300])
+        own = [name for name in names_in_order(tree) if name in set(self.names)]
+        self.order = [own.index(name) for name in self.names]
 
     @cached_property
     def arrays(self):
@@ -215,7 +237,8 @@ def flat_parameters(tree):
     """The leaves of a tree by name, as float64; a single array as it is."""
     tree = Tree(tree)
     real = [x.astype(float) for x in tree.arrays]
-    return real[0] if tree.names == [""] else dict(zip(tree.names, real))
+    own = np.argsort(tree.order)
+    return real[0] if tree.names == [""] else {tree.names[i]: real[i] for i in own}
 
 
 def tree_parameters(parameters, tree):

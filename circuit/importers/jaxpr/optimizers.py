@@ -33,7 +33,8 @@ class OptaxOptimizer:
             raise LearnerError("from_optax: expected an optimizer such as optax.adam(1e-3, eps_root=1e-6), "
                                f"got {transformation!r:.60}")
         self.name = f"from_optax of {count_of(parameters)} parameters"
-        tree, order = Tree(parameters), places(parameters)
+        tree = Tree(parameters)
+        order = tree.order
         arrays = [x.astype(float) for x in tree.arrays]
         self.size = int(sum(x.size for x in arrays))
         with double_precision():
@@ -42,6 +43,8 @@ class OptaxOptimizer:
         self.known = []
         self.record(transformation, tree, arrays, order)
         self.check_roots(arrays)
+        if order != sorted(order):
+            self.check_order(arrays)
 
     def __repr__(self):
         return f"<{self.name}>"
@@ -173,6 +176,20 @@ class OptaxOptimizer:
         new = self.circuit(theta, gradient, *state, *constants)
         return (new[0], new[1:]) if isinstance(new, tuple) else (new, ())
 
+    def check_order(self, arrays):
+        """Raise LearnerError if an update depends on how parameters lie in the vector, where a learner may
+        have them in the order of the dicts or, as JAX sorts dicts whenever it maps them, of their keys."""
+        rng = np.random.default_rng(0)
+        theta, gradient = np.concatenate([x.ravel() for x in arrays]), rng.normal(size=self.size)
+        other = rng.permutation(self.size)
+        one, two = (self.update(theta[at], gradient[at], self.initial, self.constants(0, 1))[0]
+                    for at in (np.arange(self.size), other))
+        if np.abs(one[other] - two).max() > 1e-9 * np.abs(one).max():
+            raise LearnerError(
+                "the optimizer treats parameters differently by their place in the tree, and the dicts of the "
+                "tree are not in the order of their keys, in which JAX puts them: give "
+                "jax.tree.map(numpy.asarray, parameters) to the learner and to from_optax")
+
     def check_roots(self, arrays):
         """Raise LearnerError if a root is taken of zero where a gradient has always been zero: there is no
         Taylor series, and every parameter that the first examples do not use is there."""
@@ -199,16 +216,6 @@ class OptaxOptimizer:
 def count_of(parameters):
     """How many numbers there are in a tree."""
     return int(sum(x.size for x in Tree(parameters).arrays))
-
-
-def places(parameters):
-    """For each leaf in JAX's order, its place in the learner's vector, where a dict of arrays is in its own
-    order."""
-    names = Tree(parameters).names
-    if isinstance(parameters, dict) and set(names) == set(map(str, parameters)):
-        own = [str(name) for name in parameters]
-        return [own.index(name) for name in names]
-    return list(range(len(names)))
 
 
 def cut_up(vector, shapes):
