@@ -186,8 +186,8 @@ class OptaxOptimizer:
                     for at in (np.arange(self.size), other))
         if np.abs(one[other] - two).max() > 1e-9 * np.abs(one).max():
             raise LearnerError(
-                "the optimizer treats parameters differently by their place in the tree, and the dicts of the "
-                "tree are not in the order of their keys, in which JAX puts them: give "
+                "the optimizer treats parameters differently by their place in the tree, whose dicts are not "
+                "in the order of their keys, in which JAX puts them: give "
                 "jax.tree.map(numpy.asarray, parameters) to the learner and to from_optax")
 
     def check_roots(self, arrays):
