@@ -1,12 +1,12 @@
 # make test: create the environment, install, run every test, in two processes with a thread of linear algebra each.
-# make test-extras: the tests that need more (a browser: Debian's chromium and chromium-driver), in an environment of
-# their own.
+# make test-extras: the tests that need more (JAX and its libraries, pandas, a browser: Debian's chromium and
+# chromium-driver), in an environment of their own.
 # make demo: the same as make test for the demonstration.
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-EXTRAS = tests/report
+EXTRAS = tests/extras tests/importers tests/report
 
 .PHONY: test test-extras run-extras demo clean
 

@@ -53,7 +53,8 @@ def test_a_public_face_may_show_what_stands_in_another_room():
 def test_rooms_are_those_there_are_and_hold_few_files():
     assert {path.parent.name for path in (ROOT / "deletion").glob("*/__init__.py")} == set(ROOMS)
     for folder, most in (("circuit", 16), ("circuit/networks", 9), ("circuit/numpy_functions", 9),
-                         ("taylor", 16), ("taylor/lowering", 9), ("taylor/vectors", 9),
+                         ("circuit/importers", 9), ("circuit/importers/jaxpr", 9),
+                         ("circuit/importers/exported", 9), ("taylor", 16), ("taylor/lowering", 9), ("taylor/vectors", 9),
                          ("deletion/learner/optimizers", 9),
                          *((f"deletion/{room}", 9) for room in ROOMS)):
         files = list((ROOT / folder).glob("*.py"))
@@ -64,9 +65,11 @@ def test_every_package_is_installed():
     packages = set(re.findall(r"[a-z_.]+", re.search(r"packages =\n((?: .*\n)+)",
                                                      (ROOT / "setup.cfg").read_text()).group(1)))
     # benchmarks are run from a checkout
-    assert packages == {*FOLDERS, "circuit.gates", "circuit.networks", "circuit.numpy_functions",
-                        "taylor.lowering", "taylor.vectors", "deletion.learner.optimizers",
-                        *(f"deletion.{room}" for room in ROOMS)} - {"benchmarks"}
+    importers = "importers", "importers.jaxpr", "importers.exported"
+    below = {"circuit": ("gates", "networks", "numpy_functions", *importers),
+             "taylor": ("lowering", "vectors"), "deletion": (*ROOMS, "learner.optimizers")}
+    assert packages == {*FOLDERS, *(f"{folder}.{name}" for folder, names in below.items()
+                                    for name in names)} - {"benchmarks"}
 
 
 def uses():
