@@ -110,8 +110,7 @@ class Refusals:
         raise number("float(), or a function of math", "use np.exp for math.exp, and so on")
 
     def __int__(self):
-        raise number("int(), range() or an index", "shapes are known: x.shape[0], len(x); for array[i] with a "
-                     "wire i write circuit.embedding(array, i)")
+        raise number("int(), range() or an index", "shapes are known: x.shape[0], len(x)")
 
     def __array__(self, *arguments, **more):
         raise array_refused(self.kind)
