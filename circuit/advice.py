@@ -81,7 +81,7 @@ def array_refused(kind):
         if module.startswith("scipy.") and name in INSTEAD:
             return CircuitError(f"scipy.special.{name} of a wire cannot be recorded: {INSTEAD[name]}")
         frame = frame.f_back
-    rows = "; for rows of an array, table[ids], write circuit.gather(table, ids)" * (kind == "integer")
+    rows = "; for array[ids] with a wire of ids write circuit.embedding(array, ids)" * (kind == "integer")
     return number("numpy.array, or a function that makes an array of what it is given",
                   "use NumPy's own functions, which take wires: for np.array([x, y]) write np.stack([x, y])"
                   + rows)

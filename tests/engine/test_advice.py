@@ -130,7 +130,7 @@ def test_whole_numbers_are_moved_and_choose(rng):
                      lambda x, i: np.take_along_axis(x, i[:1, :], axis=0)):
         assert np.array_equal(record(function, real(2, 3), integer(2, 3))(x, ids), function(x, ids))
     for function in (lambda i: np.ones(3)[i], lambda i: np.take(np.ones(3), i)):
-        with pytest.raises(CircuitError, match=r"write circuit\.gather\(table, ids\)"):
+        with pytest.raises(CircuitError, match=r"write circuit\.embedding\(array, ids\)"):
             record(function, integer(2))
     with pytest.raises(DomainError, match="row 2 of a table with rows 0..1"):
         record(lambda i: np.where(i, 1.0, 0.0), integer(2))(np.array([0, 2]))
