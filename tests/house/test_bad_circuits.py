@@ -50,7 +50,6 @@ def one(function, x):
     (lambda w: w["a"], "whole number, got 'a'"),
     (lambda w: w[::0], "step 0"),
     (lambda w: w[..., ...], "one ..."),
-    (lambda w: w[range(2)], "gather"),
     (lambda w: w[1.0:], "whole number, got 1.0"),
     (lambda w: C.gather(w, [True, False, True]), "got bool"),
     (lambda w: np.sinh(w), "numpy.sinh of a wire cannot be recorded"),
