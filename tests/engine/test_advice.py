@@ -132,6 +132,8 @@ def test_whole_numbers_are_moved_and_choose(rng):
     for function in (lambda i: np.ones(3)[i], lambda i: np.take(np.ones(3), i)):
         with pytest.raises(CircuitError, match=r"write circuit\.embedding\(array, ids\)"):
             record(function, integer(2))
+    with pytest.raises(CircuitError, match=r"write circuit\.embedding\(array, ids\)"):
+        record(lambda i: np.eye(3)[i], integer())
     with pytest.raises(DomainError, match="row 2 of a table with rows 0..1"):
         record(lambda i: np.where(i, 1.0, 0.0), integer(2))(np.array([0, 2]))
 
