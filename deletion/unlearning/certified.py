@@ -148,11 +148,10 @@ class Certified:
     Examples
     --------
     >>> import numpy as np
-    >>> from circuit import softplus
     >>> from deletion import SGD, Learner
     >>> from deletion.unlearning import Privacy, certify
-    >>> learner = Learner(np.zeros(1), [(1.0,), (0.5,), (-0.5,)], lambda w, z: softplus(-(w * z)), SGD(0.5),
-    ...                   [[0, 1, 2]], regularizer=lambda w: (w * w).sum() / 2)
+    >>> learner = Learner(np.zeros(1), [(1.0,), (0.5,), (-0.5,)], lambda w, z: np.logaddexp(0, -(w * z)),
+    ...                   SGD(0.5), [[0, 1, 2]], regularizer=lambda w: (w * w).sum() / 2)
     >>> model = certify(learner, Privacy(1.0, 1e-5), scale=1.0, seed=0)
     >>> after = model.remove([2])
     >>> after.downweight, bool(after.residual() <= after.spent <= after.budget)
@@ -262,11 +261,10 @@ def certify(learner: Learner, privacy: Privacy, scale: float, seed: int,
     Examples
     --------
     >>> import numpy as np
-    >>> from circuit import softplus
     >>> from deletion import SGD, Learner
     >>> from deletion.unlearning import Privacy, certify
-    >>> learner = Learner(np.zeros(1), [(1.0,), (0.5,), (-0.5,)], lambda w, z: softplus(-(w * z)), SGD(0.5),
-    ...                   [[0, 1, 2]], regularizer=lambda w: (w * w).sum() / 2)
+    >>> learner = Learner(np.zeros(1), [(1.0,), (0.5,), (-0.5,)], lambda w, z: np.logaddexp(0, -(w * z)),
+    ...                   SGD(0.5), [[0, 1, 2]], regularizer=lambda w: (w * w).sum() / 2)
     >>> model = certify(learner, Privacy(1.0, 1e-5), scale=1.0, seed=0)
     >>> round(model.budget, 4), bool(model.spent < 1e-12)
     (0.2048, True)
@@ -310,11 +308,10 @@ class CertifiedRemoval(Method):
     Examples
     --------
     >>> import numpy as np
-    >>> from circuit import softplus
     >>> from deletion import SGD, Learner
     >>> from deletion.unlearning import CertifiedRemoval
-    >>> learner = Learner(np.zeros(1), [(1.0,), (0.5,), (-0.5,)], lambda w, z: softplus(-(w * z)), SGD(0.5),
-    ...                   [[0, 1, 2]] * 60, regularizer=lambda w: (w * w).sum() / 2)
+    >>> learner = Learner(np.zeros(1), [(1.0,), (0.5,), (-0.5,)], lambda w, z: np.logaddexp(0, -(w * z)),
+    ...                   SGD(0.5), [[0, 1, 2]] * 60, regularizer=lambda w: (w * w).sum() / 2)
     >>> answer = CertifiedRemoval().answer(learner, [[2]], lambda w: w[0], progress=False)
     >>> answer.change.round(4), bool(answer.diagnostics["spent"][0] <= answer.diagnostics["budget"])
     (array([0.0783]), True)

@@ -138,11 +138,10 @@ def logistic_bounds(learner: Learner) -> Constants:
     Examples
     --------
     >>> import numpy as np
-    >>> from circuit import softplus
     >>> from deletion import SGD, Learner
     >>> from deletion.unlearning import logistic_bounds
     >>> learner = Learner(np.zeros(2), [(np.array([0.6, 0.8]),), (np.array([0.0, -1.0]),)],
-    ...                   lambda w, z: softplus(-(z @ w)), SGD(0.5), [[0, 1]],
+    ...                   lambda w, z: np.logaddexp(0, -(z @ w)), SGD(0.5), [[0, 1]],
     ...                   regularizer=lambda w: 0.1 * (w * w).sum() / 2)
     >>> print(logistic_bounds(learner))      # doctest: +NORMALIZE_WHITESPACE
     constants given: bounds of logistic regression: smoothness 0.35, gradient 1, convexity 0.1,
