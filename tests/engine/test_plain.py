@@ -7,8 +7,8 @@ from pathlib import Path
 HERE = Path(__file__).parent
 FILES = ("test_gates.py", "test_taylor.py", "test_kernels.py", "test_records.py")
 TESTS = " or ".join([
-    "slow_twin", "kink", "every_kind", "outside_the_domain", "(read_before and 5)", "names_the_step", "side_by_side", "names_it",
-    "(small and not blocks and not constant_parts)", "(constant_parts and 6-8)"])
+    "slow_twin", "kink", "every_kind", "outside_the_domain", "(read_before and 5)", "names_the_step",
+    "side_by_side", "names_it", "(small and not blocks and not constant_parts)", "(constant_parts and 6-8)"])
 """Those with few elements."""
 
 
