@@ -181,6 +181,7 @@ def test_a_primitive_without_a_rule_names_the_line():
     (lambda x: jnp.linalg.inv(x @ x.T), "lu at .*test_from_jax"),
     (lambda x: x[jnp.argmax(x[:, 0])], "argmax.*loss, logit or margin"),
     (jnp.round, "round.*flat"), (jnp.sign, "sign.*eps_root"), (lambda x: jnp.sort(x), "sort.*chooses"),
+    (lambda x: x % 1.0, "rem.*flat in between"),
     (lambda x: x.astype(int) * 1.0, "rounded to whole"),
     (lambda x: x * lax.stop_gradient(x), "stop_gradient at .*result depends on"),
     (lambda x: lax.while_loop(lambda c: c.sum() < 9, lambda c: c * 2 + 1, x), "number of turns"),
@@ -274,6 +275,14 @@ def test_single_precision_is_made_double():
         w = jnp.asarray(np.asarray(W), jnp.float32)
         ours, theirs = from_jax(lambda x: jnp.tanh(x @ w), X), np.tanh(np.asarray(X) @ np.asarray(w, float))
         assert np.abs(ours(np.asarray(X)) - theirs).max() < 1e-14
+
+
+def test_what_insists_on_single_precision_is_refused():
+    def loop(x):
+        return lax.scan(lambda c, r: (c * r.sum(), c), jnp.ones((), jnp.float32), x)[0]
+
+    with pytest.raises(CircuitError, match="in double precision .*param_dtype=float64.*\n*.*float32"):
+        from_jax(loop, X)
 
 
 def test_functions_become_part_of_what_is_recorded():

@@ -4,7 +4,9 @@ Values are wires or arrays, by NumPy's broadcasting; truth values are wires of z
 elements and choose them by index are in jax_moves.py.
 """
 import math
+from functools import reduce
 from itertools import accumulate
+from operator import add
 
 import numpy as np
 
@@ -86,13 +88,16 @@ def power(reader, equation, x, y):
     """x^y: a constant exponent is a gate; otherwise x is positive."""
     exponent = single(y)
     if exponent is not None and isinstance(x, Wire):
-        return x ** exponent if exponent else x * 0.0 + 1.0
+        return raised(x, exponent)
+    if isinstance(x, Wire) and not isinstance(y, Wire) and np.all(y == np.round(y)):
+        wholes = np.unique(y).tolist()      # each at its own places, where x may be negative
+        return reduce(add, [raised(x, n) * (y == n).astype(float) for n in wholes])
     x = log(x) if isinstance(x, Wire) else np.log(np.asarray(x, float))
     return exp(number(y) * x)
 
 
-def whole_power(reader, equation, x):
-    exponent = equation.params["y"]
+def raised(x, exponent):
+    """x to the power of a number; x^0 is 1 everywhere."""
     return x ** exponent if exponent else x * 0.0 + 1.0
 
 
@@ -311,7 +316,7 @@ RULES = {
     "add": plain(lambda a, b: masking(a) + masking(b)), "add_any": plain(lambda a, b: a + b),
     "sub": plain(lambda a, b: masking(a) - masking(b)),
     "mul": plain(lambda a, b: a * b), "neg": plain(lambda x: -x), "div": quotient,
-    "integer_pow": whole_power, "pow": power, "square": plain(lambda x: x ** 2),
+    "integer_pow": lambda r, e, x: raised(x, e.params["y"]), "pow": power, "square": plain(lambda x: x ** 2),
     "sqrt": plain(lambda x: x ** 0.5), "rsqrt": plain(lambda x: x ** -0.5),
     "cbrt": plain(lambda x: x ** (1.0 / 3.0)), "exp": plain(exp),
     "exp2": plain(lambda x: exp(x * math.log(2))),
@@ -353,7 +358,7 @@ ELEMENTWISE = {
 CHOICE = "it jumps, or chooses, and no Taylor series predicts it; a loss, logit or margin has one"
 JUMPS = {name: CHOICE for name in ("argmax", "argmin", "sort", "top_k", "approx_top_k")} | {
     name: "it jumps and is flat in between: a training that depends on it has no Taylor series"
-    for name in ("round", "floor", "ceil", "nextafter")} | {
+    for name in ("round", "floor", "ceil", "rem", "nextafter")} | {
     "sign": "the sign of a gradient or parameter jumps, as in Lion and signSGD: use an optimizer that is "
             "analytic, such as Adam with eps_root"}
 """Primitives that are refused, and why. Of data alone they are calculated."""
