@@ -197,6 +197,11 @@ def test_whole_numbers_that_are_refused():
         from_jax(lambda x, i, j: x[i, j], X, jnp.array([0]), jnp.array([1]))
     with pytest.raises(CircuitError, match="several whole numbers"):
         from_jax(lambda x, i, j: x[i + j], X, jnp.array([0]), jnp.array([1]))
+    small = jnp.array([3], jnp.uint8)
+    with pytest.raises(CircuitError, match="arithmetic of uint8"):
+        from_jax(lambda x, i, j: x * (i - j), X, small, small)
+    ours = from_jax(lambda x, i, j: x * (i.astype(int) - j.astype(int)), X, small, small)
+    assert np.array_equal(ours(X, np.array([1]), np.array([3])), -2.0 * X)
     rows = from_jax(lambda x, i: x[i], X, jnp.array([0]))
     for i in (-1, 2):
         with pytest.raises(DomainError, match=f"row {i} of a table"):

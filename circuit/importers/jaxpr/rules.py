@@ -1,7 +1,7 @@
 """What the primitives of JAX become: one rule each, rule(reader, equation, *values) -> value.
 
 Values are wires or arrays, by NumPy's broadcasting; truth values are wires of zeros and ones. Rules that move
-elements and choose them by index are in jax_moves.py.
+elements and choose them by index are in moves.py.
 """
 import math
 from functools import reduce
@@ -26,8 +26,7 @@ def apply(reader, equation, values):
     """The value of an equation with wires, whole numbers or late numbers among its operands."""
     name = equation.primitive.name
     if not any(isinstance(x, (Wire, Whole)) for x in values):
-        return Late(equation.outvars[0].aval.shape,
-                    lambda *arrays: equation.primitive.bind(*arrays, **equation.params), values)
+        return later(equation, values)
     values = [reader.number(x) if isinstance(x, Late) else x for x in values]
     if name in ELEMENTWISE and any(isinstance(x, Whole) for x in values) and not any(
             isinstance(x, Wire) for x in values):
@@ -44,8 +43,22 @@ def apply(reader, equation, values):
                            "it from the data beforehand")
     if any(isinstance(x, Columns) for x in values):
         raise CircuitError("indices are calculated with: do so beforehand, and give them as data")
+    dtype = equation.outvars[0].aval.dtype
+    if name in WRAPPING and dtype.kind in "iu" and (dtype.kind == "u" or dtype.itemsize < 4):
+        raise CircuitError(f"arithmetic of {dtype}, which begins again at its end: write x.astype(int) first")
     values = [x.real() if isinstance(x, Whole) else x for x in values]
     return RULES[name](reader, equation, *[x if isinstance(x, Wire) else np.asarray(x) for x in values])
+
+
+def later(equation, values):
+    """The value of an equation, or its values, that is known when a step is taken."""
+    def calculate(*arrays):
+        return equation.primitive.bind(*arrays, **equation.params)
+
+    if not equation.primitive.multiple_results:
+        return Late(equation.outvars[0].aval.shape, calculate, values)
+    return [Late(x.aval.shape, lambda *arrays, i=i: calculate(*arrays)[i], values)
+            for i, x in enumerate(equation.outvars)]
 
 
 def plain(function):
@@ -354,6 +367,9 @@ ELEMENTWISE = {
     "ge", "le", "eq", "ne", "not", "and", "or", "xor", "select_n", "copy", "stop_gradient", "shift_left",
     "shift_right_logical", "shift_right_arithmetic", "sin", "cos", "tanh", "logistic"}
 """Functions of elements, which JAX itself calculates where they are made of one whole number."""
+
+WRAPPING = {"add", "sub", "mul", "neg", "integer_pow", "reduce_sum", "cumsum", "dot_general"}
+"""Arithmetic whose results a small type of whole numbers may not hold."""
 
 CHOICE = "it jumps, or chooses, and no Taylor series predicts it; a loss, logit or margin has one"
 JUMPS = {name: CHOICE for name in ("argmax", "argmin", "sort", "top_k", "approx_top_k")} | {
