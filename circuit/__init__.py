@@ -3,7 +3,8 @@
 Record an ordinary function over wires, print it, differentiate it (the gradient is a circuit again), evaluate
 it on NumPy arrays. Reading order: gates/ (gate, arithmetic, analytic, bilinear, linear, piecewise); wire and
 recording; ir (the circuit); reverse (gradients); evaluate; functions, indexing and networks/ (what users
-call); analysis (what depends on what); advice (what to write instead). errors, checks, progress (lines on
+call); numpy_functions/ (NumPy's own functions); analysis (what depends on what); advice (what to write
+instead). errors, checks, progress (lines on
 stderr during long calls) and blas (threads of linear algebra) are here because every other folder uses them.
 """
 from .gates.analytic import arctan, cos, erf, exp, expm1, gelu, log, log1p, sigmoid, sin, tanh

@@ -81,7 +81,7 @@ def array_refused(kind):
         if module.startswith("scipy.") and name in INSTEAD:
             return CircuitError(f"scipy.special.{name} of a wire cannot be recorded: {INSTEAD[name]}")
         frame = frame.f_back
-    rows = "; for rows of an array, table[ids], write circuit.gather(table, ids)" * (kind == "integer")
+    rows = "; for array[ids] with a wire of ids write circuit.embedding(array, ids)" * (kind == "integer")
     return number("numpy.array, or a function that makes an array of what it is given",
                   "use NumPy's own functions, which take wires: for np.array([x, y]) write np.stack([x, y])"
                   + rows)
@@ -116,7 +116,10 @@ class Refusals:
         raise array_refused(self.kind)
 
     def argmax(self, *arguments, **more):
-        raise number("argmax and argmin", CHOICE)
+        raise number("argmax and argmin, sort and round", CHOICE)
+
+    def item(self, *arguments, **more):
+        raise number("item, tolist, any and all", MASK)
 
     def __lt__(self, other):
         raise comparison("<")
@@ -136,7 +139,8 @@ class Refusals:
     def __ne__(self, other):
         raise comparison("!=")
 
-    __index__, argmin = __int__, argmax
+    __index__, tolist, any, all = __int__, item, item, item
+    argmin = argsort = sort = round = argmax
     __hash__ = object.__hash__
 
     def _no_gate(self, *arguments):

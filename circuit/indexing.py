@@ -2,7 +2,7 @@
 
 Whole numbers and slices cut a regular part out. What is known while recording (arrays of whole numbers,
 masks, slices backwards) takes elements by their positions, which NumPy finds by indexing an array of
-positions in the same way. An integer wire gathers rows, or, beside other arrays, picks by products with zeros
+positions in the same way. An integer wire gathers rows; beside another array it picks by products with zeros
 and a one.
 """
 from dataclasses import dataclass
@@ -20,18 +20,12 @@ from .shapes import Tensor, TensorLike, reshape, tensor, transpose, whole
 if TYPE_CHECKING:
     from .wire import Wire
 
-BY_TWO_WIRES = ("an index holds at most one wire of whole numbers: for x[i, j] write x[i][np.arange(n), j], "
-                "where n is the length of i")
-
 
 def indexed(x, index):
     """x[index] for a wire x, by NumPy's rules."""
     parts = checked_parts(index)
-    wires = [i for i in parts if is_wire(i)]
-    if len(wires) > 1:
-        raise CircuitError(BY_TWO_WIRES)
-    if wires:
-        return by_wire(x, written_out(parts, x.shape))
+    if any(map(is_wire, parts)):
+        return by_wires(x, written_out(parts, x.shape))
     if any(isinstance(i, np.ndarray) or isinstance(i, slice) and (i.step or 1) < 0 for i in parts):
         return taken(x, positions(x.shape, parts))
     return sliced(x, written_out(parts, x.shape))
@@ -123,52 +117,63 @@ def taken(x, at):
     return take(x, source=x.shape, positions=at)
 
 
-def rows(x, ids, axis):
-    """x[:, ..., ids] with whole numbers along one axis, counted from the front: wires or arrays both."""
-    others = [i for i in range(x.ndim) if i != axis]
-    if axis:
-        x = transpose(x, [axis, *others])
-    if is_wire(ids) and not is_wire(x):
-        x = x.astype(float)
-    chosen = gather_rows(x, reshape(ids, (prod(ids.shape),)), rank=x.ndim)
-    chosen = reshape(chosen, ids.shape + x.shape[1:])
-    if not axis:
-        return chosen
-    first, rest = range(ids.ndim), range(ids.ndim, chosen.ndim)
-    return transpose(chosen, [*rest[:axis], *first, *rest[axis:]])
+def rows(x, ids):
+    """x[ids] for whole numbers of any shape, wires or arrays both."""
+    chosen = gather_rows(as_real(x), reshape(ids, (prod(ids.shape),)), rank=x.ndim)
+    return reshape(chosen, ids.shape + x.shape[1:])
 
 
-def by_wire(x, parts):
-    """Indexing by a written-out index that holds one integer wire."""
-    at = next(at for at, i in enumerate(parts) if is_wire(i))
-    if any(isinstance(i, np.ndarray) and i.dtype == bool for i in parts):
+def by_wires(x, parts):
+    """Indexing by a written-out index that holds integer wires.
+
+    What is known, or else the first wire, chooses rows; any further wire picks one of n candidates by
+    products with zeros and a one.
+    """
+    arrays = [k for k, i in enumerate(parts) if i is not None and not isinstance(i, slice)]
+    shape = broadcast_shape([parts[k] for k in arrays])
+    known = [k for k in arrays if not is_wire(parts[k])]
+    wires = [k for k in arrays if is_wire(parts[k])]
+    rest = [k for k in range(len(parts)) if k not in arrays]
+    x = indexed(x, tuple(slice(None) if k in arrays else i for k, i in enumerate(parts)))
+    x = transposed(x, known + wires + rest)
+    if known:
+        x = taken(x, positions(x.shape, [np.broadcast_to(parts[k], shape).reshape(-1) for k in known]))
+    else:
+        x = rows(x, flat(parts[wires.pop(0)], shape))
+    for k in wires:
+        count, n, *after = x.shape
+        chosen = gather_rows(np.eye(n), flat(parts[k], shape), rank=2)
+        x = einsum_pair(reshape(x, (count, n, prod(after))), chosen, spec="bnq,bn->bq")
+        x = reshape(x, (count, *after))
+    x = reshape(x, shape + x.shape[1:])
+    # NumPy puts the axes of arrays that stand side by side in their place, and of others first
+    before = arrays[0] if arrays[-1] - arrays[0] == len(arrays) - 1 else 0
+    first, rest = range(len(shape)), range(len(shape), x.ndim)
+    return transposed(x, [*rest[:before], *first, *rest[before:]])
+
+
+def broadcast_shape(arrays):
+    """The shape that the arrays of an index have together."""
+    if any(isinstance(i, np.ndarray) and i.dtype == bool for i in arrays):
         raise CircuitError("a mask beside a wire in one index: give np.flatnonzero(mask)")
-    if all(i is None or isinstance(i, slice) for i in parts[:at] + parts[at + 1:]):
-        others = parts[:at] + [slice(None)] + parts[at + 1:]
-        return rows(indexed(x, tuple(others)), parts[at], at)
-    return picked(x, parts, at)
-
-
-def picked(x, parts, at):
-    """Indexing by an integer wire beside whole numbers: for each of these all n candidates of the wire are
-    taken, and multiplied with n - 1 zeros and a one."""
-    ids, n = parts[at], x.shape[sum(i is not None for i in parts[:at])]
-    advanced = [k for k, i in enumerate(parts) if i is not None and not isinstance(i, slice)]
+    shapes = [np.shape(i) for i in arrays]
     try:
-        shape = np.broadcast_shapes(*(np.shape(parts[k]) for k in advanced))
+        return np.broadcast_shapes(*shapes)
     except ValueError:
         raise ShapeError("the arrays of an index do not broadcast together: "
-                         f"{', '.join(str(np.shape(parts[k])) for k in advanced)}") from None
-    candidates = [np.broadcast_to(i, shape) if k in advanced and k != at else i for k, i in enumerate(parts)]
-    candidates[at] = np.arange(n).reshape((n,) + (1,) * len(shape))
-    x = taken(x, positions(x.shape, candidates))
-    # NumPy puts the axes of arrays that stand side by side in their place, of others first
-    before = advanced[0] if advanced == list(range(advanced[0], advanced[-1] + 1)) else 0
-    before, after = x.shape[:before], x.shape[before + 1 + len(shape):]
-    x = reshape(x, (prod(before), n, prod(shape), prod(after)))
-    ids = taken(ids, np.broadcast_to(positions(ids.shape, ()), shape).reshape(-1))
-    chosen = einsum_pair(x, gather_rows(np.eye(n), ids, rank=2), spec="pnbq,bn->pbq")
-    return reshape(chosen, before + shape + after)
+                         f"{', '.join(map(str, shapes))}") from None
+
+
+def transposed(x, axes):
+    """x with its axes in this order."""
+    return x if axes == list(range(x.ndim)) else transpose(x, axes)
+
+
+def flat(ids, shape):
+    """A wire of whole numbers, broadcast to a shape, as a vector."""
+    if ids.shape != shape:
+        ids = taken(ids, np.broadcast_to(positions(ids.shape, ()), shape))
+    return reshape(ids, (prod(shape),))
 
 
 # updates ----------------------------------------------------------------------------------------------------
@@ -289,6 +294,10 @@ def broadcast(at, shape):
 
 def of_one_kind(tensors):
     """Tensors, whole numbers among real ones as real numbers."""
-    if all(is_wire(x) and x.kind == "integer" or not is_wire(x) and x.dtype.kind in "iu" for x in tensors):
-        return tensors
-    return [x.astype(float) if not is_wire(x) and x.dtype.kind in "iu" else x for x in tensors]
+    whole_numbers = all(x.kind == "integer" if is_wire(x) else x.dtype.kind in "iu" for x in tensors)
+    return tensors if whole_numbers else [as_real(x) for x in tensors]
+
+
+def as_real(x):
+    """An array of whole numbers as floats; anything else as it is."""
+    return x.astype(float) if not is_wire(x) and x.dtype.kind in "iu" else x

@@ -1,5 +1,4 @@
-"""Taylor arithmetic on single polynomials: what each gate does to the coefficients of u_0 + u_1 t + ... + u_p
-t^p.
+"""Taylor arithmetic on single polynomials: what gates do to the coefficients of u_0 + u_1 t + ... + u_p t^p.
 
 These are coefficients, never derivatives. u.constant is u_0: real, and the same for every direction; in plain
 calculations side by side it is one number per lane, and there are no coefficients. u[r], r = 1..p, holds the
@@ -21,7 +20,6 @@ else:
     from .vectors.elements import local
     from .vectors.lanes import exponential, fused, positive, rule, zero
 
-
 UNROLLED = 8
 """Degrees up to which loops over orders are written out by the compiler."""
 
@@ -38,25 +36,22 @@ def stop(form, r):
 @rule
 def lift(form, y, x):
     """y = x_0: a constant as a polynomial."""
+    clear(form, y)
     y.constant = x.constant
-    for r in range(1, form.degree + 1):
-        y[r] = zero(form)
 
 
 @rule
 def clear(form, y):
     """y = 0."""
+    clear_lanes(form, y)
     y.constant = 0.0
-    for r in range(1, form.degree + 1):
-        y[r] = zero(form)
 
 
 @rule
 def copy(form, y, x):
     """y = x."""
+    copy_lanes(form, y, x)
     y.constant = x.constant
-    for r in range(1, form.degree + 1):
-        y[r] = x[r]
 
 
 @rule
@@ -131,8 +126,7 @@ def convolve(form, total, a, b, r):
 
 @rule
 def convolve_four(y, a, b, r):
-    """y_{r+i} += sum_{j=0..r+i} a_j b_{r+i-j} for i = 0..3, r >= 1: four orders share every coefficient they
-    load."""
+    """y_{r+i} += sum_{j=0..r+i} a_j b_{r+i-j}, i = 0..3, r >= 1: four orders share coefficients they load."""
     y0 = y[r] + a.constant * b[r] + b.constant * a[r]
     y1 = y[r + 1] + a.constant * b[r + 1] + b.constant * a[r + 1] + a[r] * b[1]
     y2 = y[r + 2] + a.constant * b[r + 2] + b.constant * a[r + 2] + a[r] * b[2] + a[r + 1] * b[1]
@@ -169,11 +163,10 @@ def multiply(form, y, a, b):
     if form.degree > UNROLLED:
         clear(form, y)
         multiply_add_lanes(form, y, a, b)
-        y.constant = a.constant * b.constant
     else:
-        y.constant = a.constant * b.constant
         for r in range(1, form.degree + 1):
             y[r] = convolve(form, zero(form), a, b, r)
+    y.constant = a.constant * b.constant
 
 
 @rule
@@ -237,10 +230,10 @@ def expm1(form, y, x):
 
 
 @rule
-def log_orders(form, y, x, start):
-    """The coefficients of y = log(x + c), where x_0 + c = start, from (x + c) y' = x':
-    start y_r = x_r - (1/r) sum_{j=1..r-1} j y_j x_{r-j}."""
-    inverse = 1.0 / start
+def log(form, y, x):
+    """y = log x, from x y' = x':  x_0 y_r = x_r - (1/r) sum_{j=1..r-1} j y_j x_{r-j}."""
+    y.constant = math.log(x.constant)
+    inverse = 1.0 / x.constant
     for r in range(1, form.degree + 1):
         total = zero(form)
         for j in range(1, stop(form, r)):
@@ -250,23 +243,18 @@ def log_orders(form, y, x, start):
 
 
 @rule
-def log(form, y, x):
-    """y = log x."""
-    y.constant = math.log(x.constant)
-    log_orders(form, y, x, x.constant)
-
-
-@rule
 def log1p(form, y, x):
     """y = log(1 + x)."""
+    w = local(form)
+    copy(form, w, x)
+    w.constant = 1.0 + x.constant
+    log(form, y, w)
     y.constant = math.log1p(x.constant)
-    log_orders(form, y, x, 1.0 + x.constant)
 
 
 @rule
 def power_orders(form, y, x, exponent):
-    """The coefficients of y = x^a, from x y' = a x' y:
-    r x_0 y_r = sum_{j=1..r} (a j - (r - j)) x_j y_{r-j}."""
+    """Of y = x^a, from x y' = a x' y: the orders r x_0 y_r = sum_{j=1..r} (a j - (r - j)) x_j y_{r-j}."""
     inverse = 1.0 / x.constant
     for r in range(1, form.degree + 1):
         total = exponent * r * y.constant * x[r]

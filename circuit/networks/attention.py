@@ -41,7 +41,7 @@ def embedding(table: TensorLike, ids: TensorLike) -> Tensor:
     array([[[3., 4.],
             [1., 2.]]])
     """
-    return rows(tensor(table), tensor(ids), 0)
+    return rows(tensor(table), tensor(ids))
 
 
 def attention(queries: TensorLike, keys: TensorLike, values: TensorLike, causal: bool = False,

@@ -133,7 +133,7 @@ def take_along_axis(x, indices, axis=-1):
     if not isinstance(indices, Wire):
         return taken(x, checked(np.take_along_axis, positions(x.shape, ()), indices, axis))
     order = [a for a in range(-x.ndim, 0) if a != axis] + [axis]
-    ones = rows(np.eye(x.shape[axis]), transpose(indices, order), 0)
+    ones = rows(np.eye(x.shape[axis]), transpose(indices, order))
     return transpose(einsum("...kn,...n->...k", ones, transpose(x, order)), list(np.argsort(order)))
 
 

@@ -1,11 +1,16 @@
 """What a wire does when NumPy hands it a call of one of NumPy's functions."""
 import inspect
+from functools import lru_cache
 
 import numpy as np
 
 from .. import advice
 from ..errors import CircuitError
 from .table import ACCUMULATED, REDUCED, TABLE
+
+
+signature_of = lru_cache(maxsize=None)(inspect.signature)
+"""The arguments of a function of the table; kept, as a model calls the same functions again and again."""
 
 
 def ufunc(function, method, operands, more):
@@ -37,9 +42,9 @@ def applied(function, name, arguments, more):
         raise CircuitError(f"{name} with out=, or an operation such as a += x, writes a wire into an array: "
                            "write a = a + x, and so on")
     try:
-        inspect.signature(function).bind(*arguments, **more)
+        signature_of(function).bind(*arguments, **more)
     except TypeError as error:
-        raise CircuitError(f"{name} of a wire: {error}; it takes {inspect.signature(function)}") from None
+        raise CircuitError(f"{name} of a wire: {error}; it takes {signature_of(function)}") from None
     return function(*arguments, **more)
 
 

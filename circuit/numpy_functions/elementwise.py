@@ -75,7 +75,7 @@ def zeros_and_ones(condition):
     if not isinstance(condition, Wire):
         return np.where(condition, 1.0, 0.0)
     if condition.kind == "integer":
-        return rows(np.array([0.0, 1.0]), condition, 0)
+        return rows(np.array([0.0, 1.0]), condition)
     return step(condition) + step(-condition)
 
 

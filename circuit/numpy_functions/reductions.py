@@ -102,6 +102,8 @@ def diff(x, n=1, axis=-1):
 def norm(x, ord=None, axis=None, keepdims=False):
     """Norms of vectors, and the Frobenius norm of matrices."""
     axes = negative_axes(axis, x.ndim)
+    if axis is not None and len(axes) > 2:
+        raise ShapeError(f"numpy.linalg.norm: expected one axis or two, got {axis}")
     if ord is None or len(axes) == 2 and isinstance(ord, str) and ord == "fro" or len(axes) == 1 and ord == 2:
         return sum(x * x, axis, keepdims=keepdims) ** 0.5
     if len(axes) != 1 or isinstance(ord, str) or not ord > 0:

@@ -58,6 +58,8 @@ from microgpt import names
     (lambda w: np.argmax(w), r"numpy\.argmax.*measure a loss"),
     (lambda w: np.sort(w), r"numpy\.sort.*jumps"),
     (lambda w: w.argmin(), "argmax and argmin.*measure a loss"),
+    (lambda w: w.round(2), "sort and round.*measure a loss"),
+    (lambda w: w[0].item(), "item, tolist, any and all.*no number"),
     (lambda w: special.softmax(w), r"^scipy\.special\.softmax of a wire .*: use circuit\.softmax$"),
     (lambda w: special.logsumexp(w), r"^scipy\.special\.logsumexp of a wire .*: use circuit\.logsumexp"),
     (lambda w: special.log_softmax(w), r"^scipy\.special\.log_softmax of a wire .*circuit\.log_softmax$"),
@@ -128,8 +130,10 @@ def test_whole_numbers_are_moved_and_choose(rng):
                      lambda x, i: np.take_along_axis(x, i[:1, :], axis=0)):
         assert np.array_equal(record(function, real(2, 3), integer(2, 3))(x, ids), function(x, ids))
     for function in (lambda i: np.ones(3)[i], lambda i: np.take(np.ones(3), i)):
-        with pytest.raises(CircuitError, match=r"write circuit\.gather\(table, ids\)"):
+        with pytest.raises(CircuitError, match=r"write circuit\.embedding\(array, ids\)"):
             record(function, integer(2))
+    with pytest.raises(CircuitError, match=r"write circuit\.embedding\(array, ids\)"):
+        record(lambda i: np.eye(3)[i], integer())
     with pytest.raises(DomainError, match="row 2 of a table with rows 0..1"):
         record(lambda i: np.where(i, 1.0, 0.0), integer(2))(np.array([0, 2]))
 

@@ -12,11 +12,12 @@ from checks import chain, contour, subject_of
 from numpy_table import EDGES, METHODS, OF_UFUNCS, TABLE
 
 import circuit as C
-from circuit import real, record
+from circuit import ShapeError, real, record
 from circuit.numpy_functions import table
 from circuit.numpy_functions.methods import Methods
 from taylor import Polynomial
 
+ROOT = Path(C.__file__).parent.parent
 DEGREE, SPAN, POINTS = 3, 0.1, 64
 ROWS = pytest.mark.parametrize("row", TABLE + OF_UFUNCS, ids=lambda row: row.name)
 
@@ -107,11 +108,42 @@ def test_the_rows_cover_the_table_exactly():
 
 def test_the_page_names_every_function():
     """The lists of circuit/README.md, without and with the functions that older versions of NumPy lack."""
-    page = (Path(C.__file__).parent / "README.md").read_text(encoding="utf-8")
+    page = (ROOT / "circuit" / "README.md").read_text(encoding="utf-8")
     lists = page[page.index("* of elements:"):page.index("Wires have the methods")]
     named = set(re.findall(r"`(?:linalg\.)?(\w+)`", lists)) - {"reduce"}
     recorded = {function.__name__ for function in table.TABLE}
     assert recorded <= named and named - recorded <= set(table.SINCE_NUMPY_2)
+
+
+def test_only_wires_import_the_room():
+    files = [path for folder in ("circuit", "taylor", "deletion", "microgpt")
+             for path in (ROOT / folder).rglob("*.py") if path.parent.name != "numpy_functions"]
+    assert [path.name for path in files if re.search(r"import.*numpy_functions|numpy_functions.* import",
+                                                     path.read_text(encoding="utf-8"))] == ["wire.py"]
+
+
+def test_nothing_is_reduced_as_by_numpy():
+    for function in (np.sum, np.prod, np.ravel, lambda x: np.sum(x, axis=0), lambda x: np.prod(x, axis=0),
+                     lambda x: np.cumsum(x, axis=0), lambda x: np.concatenate([x, np.ones((1, 3))]),
+                     lambda x: x @ np.ones((3, 2)), lambda x: np.array_split(x, 2)[0]):
+        assert np.array_equal(record(function, real(0, 3))(np.ones((0, 3))), function(np.ones((0, 3))))
+    for function in (np.max, np.min, np.mean, np.std, np.amax):
+        with pytest.raises(ShapeError, match="no maximum|mean of nothing|variance of 0"):
+            record(function, real(0, 3))
+
+
+def test_products_of_random_letters_are_those_of_numpy(rng):
+    """einsum: operands, repeated and lone letters, axes of length 1, outputs in any order."""
+    for _ in range(60):
+        sizes = dict(zip("abcd", rng.integers(1, 4, 4)))
+        parts = ["".join(rng.choice(list("abcd"), rng.integers(0, 4))) for _ in range(rng.integers(1, 4))]
+        used = sorted(set("".join(parts)))
+        spec = f"{','.join(parts)}->{''.join(rng.permutation(used)[:rng.integers(0, len(used) + 1)])}"
+        x = [rng.normal(size=[sizes[c] if part.count(c) > 1 or rng.random() < 0.8 else 1 for c in part])
+             for part in parts]
+        expected = np.einsum(spec, *x)
+        circuit = record(lambda *x: np.einsum(spec, *x), *[real(*y.shape) for y in x])
+        np.testing.assert_allclose(circuit(*x), expected, rtol=1e-12, atol=1e-13)
 
 
 def test_every_argument_is_tested(rng):

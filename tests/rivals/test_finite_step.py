@@ -105,7 +105,7 @@ class Clipped:
 
 class Signed(Clipped):
     def update(self, theta, gradient, state, constants):
-        return theta - C.step(gradient) * 0.1, ()
+        return theta - (C.step(gradient) + gradient) * 0.1, ()
 
 
 @pytest.mark.parametrize("optimizer", [Clipped(), Signed()])

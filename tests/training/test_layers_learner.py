@@ -123,7 +123,7 @@ def test_metagradients_are_differences_of_retraining(learner):
 
 
 def test_what_each_degree_leaves_shrinks_as_the_next_power(learner):
-    """Degree r along a deletion leaves an error of order r + 1: half the weight taken, 2^(r + 1) times less."""
+    """Degree r along a deletion leaves an error of order r + 1: of half the weight, 2^(r + 1) times less."""
     deleted, shares = SCHEDULE[1, :1], (0.04, 0.02)
     sketch = precompute(learner.check(), given(learner.downweight(deleted)), 3, calibration=0, progress=False)
     measured = sketch.measure(margin)

@@ -73,4 +73,4 @@ class Optimizer:
         -------
         (theta, state) : (wire or array, tuple)
         """
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} does not say how it takes a step")

@@ -1,6 +1,6 @@
 """What may be put around any optimizer: weight decay, clipping, accumulation. Around each other, too:
 `Accumulated(Clipped(WeightDecay(Momentum(0.1), 1e-3), 1.0), 4)`."""
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Sequence
 
 import numpy as np
@@ -9,70 +9,34 @@ from numpy.typing import ArrayLike
 from circuit.checks import real_number, whole_number
 from circuit.errors import LearnerError
 
-from .optimizer import checked_optimizer
+from .optimizer import Optimizer, checked_optimizer
 from .rates import rate_at
 
 
 @dataclass(frozen=True)
-class Wrapped:
+class Wrapped(Optimizer):
     """An optimizer around another, which it passes everything on to.
 
     Attributes
     ----------
     optimizer : object
         The optimizer within.
+    rate : float, sequence of float, callable or None
+        The learning rate of the optimizer within; None if it has none of that name.
     """
     optimizer: Any
+    rate: Any = field(init=False, repr=False)
 
     def __post_init__(self):
-        checked_optimizer(self.optimizer)
-
-    @property
-    def rate(self):
-        """The learning rate of the optimizer within."""
-        return self.optimizer.rate
+        object.__setattr__(self, "rate", getattr(checked_optimizer(self.optimizer), "rate", None))
 
     def state(self, size: int) -> tuple:
-        """Return the initial arrays besides the parameters, as a tuple.
-
-        Parameters
-        ----------
-        size : int
-            The number of parameters.
-
-        Returns
-        -------
-        tuple of np.ndarray
-        """
         return self.optimizer.state(size)
 
     def constants(self, step: int, steps: int) -> tuple:
-        """Return the numbers of a step that no example weight can move, such as the learning rate.
-
-        Parameters
-        ----------
-        step, steps : int
-            The step's number, from 0, and the number of steps.
-
-        Returns
-        -------
-        tuple of float
-        """
         return self.optimizer.constants(step, steps)
 
     def update(self, theta: ArrayLike, gradient: ArrayLike, state: Sequence, constants: Sequence) -> tuple:
-        """Take one step. This is recorded.
-
-        Parameters
-        ----------
-        theta, gradient : wire or array, (parameters,)
-        state, constants : sequence
-            As `state` and `constants` return them, or as the step before left them.
-
-        Returns
-        -------
-        (theta, state) : (wire or array, tuple)
-        """
         return self.optimizer.update(theta, gradient, state, constants)
 
 
@@ -102,12 +66,9 @@ class WeightDecay(Wrapped):
     def __post_init__(self):
         super().__post_init__()
         real_number(self.decay, "decay", low=0.0)
-        if isinstance(self.optimizer, Accumulated):
-            raise LearnerError("weights decay when a step is taken: write Accumulated(WeightDecay(...), "
-                               "every)")
-        if not hasattr(self.optimizer, "rate"):
+        if self.rate is None:
             raise LearnerError(f"weight decay is multiplied by a learning rate, and {self.optimizer!r:.60} "
-                               "has no attribute `rate`")
+                               "has none for every step; decay belongs within Accumulated")
 
     def constants(self, step: int, steps: int) -> tuple:
         return (*super().constants(step, steps), rate_at(self.rate, step, steps) * self.decay)
@@ -178,6 +139,7 @@ class Accumulated(Wrapped):
     def __post_init__(self):
         super().__post_init__()
         whole_number(self.every, "how many gradients make a step", 1)
+        object.__setattr__(self, "rate", None)      # a step is not a gradient: its rates are counted apart
 
     def state(self, size: int) -> tuple:
         return (np.zeros(size), *super().state(size))
