@@ -52,7 +52,9 @@ def from_jax(function: Callable, *examples: Any) -> "JaxFunction":
     Notes
     -----
     Branches become masks: where(x > 0, a, b) of parameters has a kink at 0, which verdicts know of. Loops are
-    unrolled, and refused where they are too long or where parameters decide their length.
+    unrolled, and refused where they are too long or where parameters decide their length. Where scores are
+    masked by -inf, a circuit has -1e300. Casts to another precision do nothing, neither yours nor those in
+    functions of JAX such as `jax.nn.dot_product_attention`, which rounds to single precision.
 
     Examples
     --------

@@ -72,6 +72,7 @@ TABLE = {
     "arithmetic": (lambda x: (x + 2.0 * x - 1.0 / (x * x + 2.0)) / (3.0 - x * x * 0.1), X),
     "powers": (lambda x: x ** 3 + x ** -2 + POSITIVE ** x + 2.0 ** x + (x * x + 1.0) ** 2.5, X),
     "power of two": (lambda x: jnp.exp(x) ** jnp.sin(x) + jnp.exp2(x), X),
+    "whole exponents": (lambda x: x ** jnp.array([0, 1, 3]) + jnp.vander(x[0], 3)[:2], X),
     "varied exponents": (lambda x: jnp.exp(x) ** jnp.array([1.0, 2.0, 0.5]), X),
     "roots": (lambda x: jnp.sqrt(x) + lax.rsqrt(x) + jnp.cbrt(x) + jnp.square(x), POSITIVE),
     "exponentials": (lambda x: jnp.exp(x) + jnp.expm1(x) + jnp.log1p(x * x), X),

@@ -181,6 +181,7 @@ def test_a_primitive_without_a_rule_names_the_line():
     (lambda x: jnp.linalg.inv(x @ x.T), "lu at .*test_from_jax"),
     (lambda x: x[jnp.argmax(x[:, 0])], "argmax.*loss, logit or margin"),
     (jnp.round, "round.*flat"), (jnp.sign, "sign.*eps_root"), (lambda x: jnp.sort(x), "sort.*chooses"),
+    (lambda x: x % 1.0, "rem.*flat in between"),
     (lambda x: x.astype(int) * 1.0, "rounded to whole"),
     (lambda x: x * lax.stop_gradient(x), "stop_gradient at .*result depends on"),
     (lambda x: lax.while_loop(lambda c: c.sum() < 9, lambda c: c * 2 + 1, x), "number of turns"),
@@ -196,6 +197,11 @@ def test_whole_numbers_that_are_refused():
         from_jax(lambda x, i, j: x[i, j], X, jnp.array([0]), jnp.array([1]))
     with pytest.raises(CircuitError, match="several whole numbers"):
         from_jax(lambda x, i, j: x[i + j], X, jnp.array([0]), jnp.array([1]))
+    small = jnp.array([3], jnp.uint8)
+    with pytest.raises(CircuitError, match="arithmetic of uint8"):
+        from_jax(lambda x, i, j: x * (i - j), X, small, small)
+    ours = from_jax(lambda x, i, j: x * (i.astype(int) - j.astype(int)), X, small, small)
+    assert np.array_equal(ours(X, np.array([1]), np.array([3])), -2.0 * X)
     rows = from_jax(lambda x, i: x[i], X, jnp.array([0]))
     for i in (-1, 2):
         with pytest.raises(DomainError, match=f"row {i} of a table"):
@@ -274,6 +280,14 @@ def test_single_precision_is_made_double():
         w = jnp.asarray(np.asarray(W), jnp.float32)
         ours, theirs = from_jax(lambda x: jnp.tanh(x @ w), X), np.tanh(np.asarray(X) @ np.asarray(w, float))
         assert np.abs(ours(np.asarray(X)) - theirs).max() < 1e-14
+
+
+def test_what_insists_on_single_precision_is_refused():
+    def loop(x):
+        return lax.scan(lambda c, r: (c * r.sum(), c), jnp.ones((), jnp.float32), x)[0]
+
+    with pytest.raises(CircuitError, match="in double precision .*param_dtype=float64.*\n*.*float32"):
+        from_jax(loop, X)
 
 
 def test_functions_become_part_of_what_is_recorded():

@@ -87,7 +87,7 @@ class OptaxOptimizer:
             return [[x.value(by_id) if isinstance(x, Late) else x for x in several]
                     for several in (reader.late, following)]
 
-        self.advance, self.values = jax.jit(advance), [[self.leaves[i] for i in known]]
+        self.advance, self.current = jax.jit(advance), [self.leaves[i] for i in known]
 
     def moving(self):
         """The numbers of the state's leaves that gradients reach."""
@@ -155,9 +155,8 @@ class OptaxOptimizer:
                 raise LearnerError(f"the optimizer was sent from another process with the constants of "
                                    f"{len(self.known)} steps, and is asked for those of step {step}")
             with double_precision():
-                numbers, values = self.advance(self.values[-1])
+                numbers, self.current = self.advance(self.current)
             self.known.append(tuple(float(np.ravel(x)[0]) for x in numbers))
-            self.values.append(values)
         return self.known[step]
 
     def update(self, theta: Wire, gradient: Wire, state: tuple, constants: tuple) -> tuple:

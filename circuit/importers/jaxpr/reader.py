@@ -55,8 +55,13 @@ def double_precision():
 def traced(function, leaves, dtypes=None):
     """The closed jaxpr of a function of several arrays that returns several, for arrays like the leaves."""
     dtypes = [x.dtype for x in leaves] if dtypes is None else dtypes
-    with double_precision():
-        return jax.make_jaxpr(function)(*[jax.ShapeDtypeStruct(x.shape, t) for x, t in zip(leaves, dtypes)])
+    like = [jax.ShapeDtypeStruct(x.shape, t) for x, t in zip(leaves, dtypes)]
+    try:
+        with double_precision():
+            return jax.make_jaxpr(function)(*like)
+    except TypeError as error:
+        raise CircuitError("JAX cannot trace the function in double precision (modules may need "
+                           f"param_dtype=float64): {error}") from error
 
 
 def where(equation):

@@ -1,10 +1,12 @@
 """What the primitives of JAX become: one rule each, rule(reader, equation, *values) -> value.
 
 Values are wires or arrays, by NumPy's broadcasting; truth values are wires of zeros and ones. Rules that move
-elements and choose them by index are in jax_moves.py.
+elements and choose them by index are in moves.py.
 """
 import math
+from functools import reduce
 from itertools import accumulate
+from operator import add
 
 import numpy as np
 
@@ -24,8 +26,7 @@ def apply(reader, equation, values):
     """The value of an equation with wires, whole numbers or late numbers among its operands."""
     name = equation.primitive.name
     if not any(isinstance(x, (Wire, Whole)) for x in values):
-        return Late(equation.outvars[0].aval.shape,
-                    lambda *arrays: equation.primitive.bind(*arrays, **equation.params), values)
+        return later(equation, values)
     values = [reader.number(x) if isinstance(x, Late) else x for x in values]
     if name in ELEMENTWISE and any(isinstance(x, Whole) for x in values) and not any(
             isinstance(x, Wire) for x in values):
@@ -42,8 +43,22 @@ def apply(reader, equation, values):
                            "it from the data beforehand")
     if any(isinstance(x, Columns) for x in values):
         raise CircuitError("indices are calculated with: do so beforehand, and give them as data")
+    dtype = equation.outvars[0].aval.dtype
+    if name in WRAPPING and dtype.kind in "iu" and (dtype.kind == "u" or dtype.itemsize < 4):
+        raise CircuitError(f"arithmetic of {dtype}, which begins again at its end: write x.astype(int) first")
     values = [x.real() if isinstance(x, Whole) else x for x in values]
     return RULES[name](reader, equation, *[x if isinstance(x, Wire) else np.asarray(x) for x in values])
+
+
+def later(equation, values):
+    """The value of an equation, or its values, that is known when a step is taken."""
+    def calculate(*arrays):
+        return equation.primitive.bind(*arrays, **equation.params)
+
+    if not equation.primitive.multiple_results:
+        return Late(equation.outvars[0].aval.shape, calculate, values)
+    return [Late(x.aval.shape, lambda *arrays, i=i: calculate(*arrays)[i], values)
+            for i, x in enumerate(equation.outvars)]
 
 
 def plain(function):
@@ -86,13 +101,16 @@ def power(reader, equation, x, y):
     """x^y: a constant exponent is a gate; otherwise x is positive."""
     exponent = single(y)
     if exponent is not None and isinstance(x, Wire):
-        return x ** exponent if exponent else x * 0.0 + 1.0
+        return raised(x, exponent)
+    if isinstance(x, Wire) and not isinstance(y, Wire) and np.all(y == np.round(y)):
+        wholes = np.unique(y).tolist()      # each at its own places, where x may be negative
+        return reduce(add, [raised(x, n) * (y == n).astype(float) for n in wholes])
     x = log(x) if isinstance(x, Wire) else np.log(np.asarray(x, float))
     return exp(number(y) * x)
 
 
-def whole_power(reader, equation, x):
-    exponent = equation.params["y"]
+def raised(x, exponent):
+    """x to the power of a number; x^0 is 1 everywhere."""
     return x ** exponent if exponent else x * 0.0 + 1.0
 
 
@@ -311,7 +329,7 @@ RULES = {
     "add": plain(lambda a, b: masking(a) + masking(b)), "add_any": plain(lambda a, b: a + b),
     "sub": plain(lambda a, b: masking(a) - masking(b)),
     "mul": plain(lambda a, b: a * b), "neg": plain(lambda x: -x), "div": quotient,
-    "integer_pow": whole_power, "pow": power, "square": plain(lambda x: x ** 2),
+    "integer_pow": lambda r, e, x: raised(x, e.params["y"]), "pow": power, "square": plain(lambda x: x ** 2),
     "sqrt": plain(lambda x: x ** 0.5), "rsqrt": plain(lambda x: x ** -0.5),
     "cbrt": plain(lambda x: x ** (1.0 / 3.0)), "exp": plain(exp),
     "exp2": plain(lambda x: exp(x * math.log(2))),
@@ -350,10 +368,13 @@ ELEMENTWISE = {
     "shift_right_logical", "shift_right_arithmetic", "sin", "cos", "tanh", "logistic"}
 """Functions of elements, which JAX itself calculates where they are made of one whole number."""
 
+WRAPPING = {"add", "sub", "mul", "neg", "integer_pow", "reduce_sum", "cumsum", "dot_general"}
+"""Arithmetic whose results a small type of whole numbers may not hold."""
+
 CHOICE = "it jumps, or chooses, and no Taylor series predicts it; a loss, logit or margin has one"
 JUMPS = {name: CHOICE for name in ("argmax", "argmin", "sort", "top_k", "approx_top_k")} | {
     name: "it jumps and is flat in between: a training that depends on it has no Taylor series"
-    for name in ("round", "floor", "ceil", "nextafter")} | {
+    for name in ("round", "floor", "ceil", "rem", "nextafter")} | {
     "sign": "the sign of a gradient or parameter jumps, as in Lion and signSGD: use an optimizer that is "
             "analytic, such as Adam with eps_root"}
 """Primitives that are refused, and why. Of data alone they are calculated."""
