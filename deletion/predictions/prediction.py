@@ -159,8 +159,8 @@ def predict(answers, sets, estimator, level, intervals, kind=None):
         The kind of all sets, or of each; None finds it. See kinds_of.
     """
     real_number(level, "the level of an interval lies between 0 and 1", above=0.0, below=1.0)
-    refuse_weights(answers, sets)
     used, value = sets.among(answers.learner.used), answers.value
+    refuse_weights(answers, used)
     unused = np.flatnonzero((np.diff(sets.starts) > 0) & (np.diff(used.starts) == 0))
     estimates, shape = estimator(used, errors=intervals), (len(sets),) + value.shape
     change = estimates.change.reshape(shape)

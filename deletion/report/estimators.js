@@ -73,27 +73,22 @@ const estimators = (() => {
   /* models/gradient_model.py and models/levels.py */
   function gradients(facts, q, used) {
     const inside = facts.interactions && interacting(facts.interactions, q);
-    const everything = {units: used, values: used.map(() => 1)};
-    const partners = inside && facts.levels.length ? inside.partners(everything) : null;
-    const total = partners && inside.change(everything);
     const shares = facts.levels.map(level => level.share), nodes = [0, ...shares];
+    const kept = [1, ...facts.levels.map(level => level.left)];      // of the interactions
     const sums = facts.levels.map(level => combined(used, used.map(() => 1), level.slopes, q));
     const curves = Array.from({length: q}, (_, k) => facts.levels.map(level => level.curvature[k]));
 
     function together(set) {
       const change = inside ? inside.change(set) : zeros(q);
       if (!facts.levels.length) return change;
-      const x = sum(set.values) / used.length;
-      for (let k = 0; k < q; k++) change[k] += x * x * interpolated(x, shares, curves[k]);
+      const x = sum(set.values) / used.length, left = interpolated(x, nodes, kept);
+      const bend = x * Math.min(x, shares[shares.length - 1]);
+      for (let k = 0; k < q; k++) change[k] = left * change[k] + bend * interpolated(x, shares, curves[k]);
       facts.levels.forEach((level, number) => {
         const part = combined(set.units, set.values, level.slopes, q);
         const share = interpolated(x, nodes, nodes.map((_, node) => node === number + 1 ? 1 : 0));
         for (let k = 0; k < q; k++) change[k] += share * (part[k] - x * sums[number][k]);
       });
-      if (partners) {
-        const mixed = combined(set.units, set.values, partners, q);
-        for (let k = 0; k < q; k++) change[k] += x * x * total[k] - x * mixed[k];
-      }
       return change;
     }
 

@@ -215,8 +215,9 @@ def estimator_facts(estimator, numbers):
                 "interactions": None if interactions is None else
                 {"groups": numbers.of(interactions.groups, np.int32), "scale": numbers.of(interactions.scale),
                  "a": numbers.of(interactions.a)},
-                "levels": [{"share": level.share, "slopes": numbers.of(level.slopes),
-                            "curvature": numbers.of(level.curvature)} for level in estimator.levels.levels]}
+                "levels": [{"share": level.share, "left": float(level.left),
+                            "slopes": numbers.of(level.slopes), "curvature": numbers.of(level.curvature)}
+                           for level in estimator.levels.levels]}
     gradient = None
     if isinstance(estimator, FirstOrder):
         estimator, gradient = estimator.decoder, numbers.of(estimator.gradient)

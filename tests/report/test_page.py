@@ -53,7 +53,7 @@ def of_groups(many, rng, groups):
     """A gradient model of as many groups and two levels, with random numbers."""
     used, one = many.used, (UNITS, MEASUREMENTS)
     interactions = Interactions(np.arange(UNITS) % groups, rng.normal(size=(UNITS, groups, MEASUREMENTS)))
-    levels = [Level(share, rng.normal(size=one), rng.normal(size=MEASUREMENTS)) for share in (0.05, 0.2)]
+    levels = [Level(share, rng.normal(size=one), rng.normal(size=MEASUREMENTS), 0.5) for share in (0.05, 0.2)]
     estimator = Estimator(Additive("random", rng.normal(size=one), rng.normal(size=one)),
                           Levels(levels, interactions, used), "random")
     return GradientModel(many, rng.normal(size=MEASUREMENTS), estimator, calibrated(many, rng), False)
@@ -211,7 +211,7 @@ def test_metagradients_that_do_not_fit_are_refused(tmp_path):
 
 def test_a_sketch_around_another_point_has_no_page(tmp_path):
     away = sketch(30, downweight=np.full(60, 0.5)).measure(first, progress=False)
-    with pytest.raises(LearnerError, match="around a downweight of its own"):
+    with pytest.raises(LearnerError, match="made with a downweight"):
         report(away, tmp_path / "page.html")
 
 
