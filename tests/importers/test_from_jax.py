@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from doubles import double_precision  # noqa: F401 (for every test)
 
 from circuit import CircuitError, DomainError, InputError, evaluate, gradient, real, record
 from circuit import importers
@@ -15,7 +16,7 @@ from taylor import evaluate as taylor_evaluate
 jax = pytest.importorskip("jax")
 jnp, lax = jax.numpy, jax.lax
 with jax.enable_x64(True):
-    from table import TABLE, W, X
+    from jax_table import TABLE, W, X
 
 TOLERANCE = 1e-12
 IMPORTED = {}

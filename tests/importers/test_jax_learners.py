@@ -6,6 +6,7 @@ import pickle
 
 import numpy as np
 import pytest
+from doubles import double_precision  # noqa: F401 (for every test)
 
 from circuit import InputError
 from circuit.importers import flat_parameters, from_jax, from_optax, tree_parameters
