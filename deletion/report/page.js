@@ -349,6 +349,9 @@
     [control.min, control.max] = content.weights;
     control.addEventListener("input", () => weigh(control.value === "" ? NaN : Number(control.value)));
   }
+  if (content.weights[1] > 1) {
+    at("meaning").textContent = at("meaning").textContent.replace(/\.$/, "; at 2 they count twice.");
+  }
   at("weight").addEventListener("change", () => { at("weight").value = numbers.general(state.weight, 6); });
   at("search").addEventListener("input", search);
   at("order").addEventListener("change", search);

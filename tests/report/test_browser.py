@@ -151,13 +151,17 @@ def test_numbers_are_written_as_python_writes_them(opened):
     assert told == list(map(percent, shares))
 
 
-def test_any_downweight_is_predicted(browser, tmp_path):
-    """The controls go from 0 to 1; the arithmetic takes what predict_downweights takes."""
-    path = report(models("levels"), tmp_path / "page.html")
-    h = np.random.default_rng(4).normal(size=(100, 40)) * (np.random.default_rng(5).random((100, 40)) < 0.2)
-    answers = browser.open(path).execute_script("return arguments[0].map(set => predict(...set))", as_json(h))
-    worst, other = differences(models("levels")[0], h, list(zip(*answers))[0])
+@pytest.mark.parametrize("name, least, high", [("levels", 0.0, "1"), ("dense", -1.0, "2")])
+def test_any_downweight_is_predicted(browser, tmp_path, name, least, high):
+    """The arithmetic takes what predict_downweights takes; the controls go as far as weights may."""
+    path, units = report(models(name), tmp_path / "page.html"), models(name)[0].learner.unit_count
+    rng = np.random.default_rng(4)
+    h = np.maximum(rng.normal(size=(100, units)), least) * (rng.random((100, units)) < 0.2)
+    opened = browser.open(path)
+    answers = opened.execute_script("return arguments[0].map(set => predict(...set))", as_json(h))
+    worst, other = differences(models(name)[0], h, list(zip(*answers))[0])
     assert worst < 1e-9 and not other
+    assert one(opened, "#weight").get_attribute("max") == high
 
 
 # clicks -----------------------------------------------------------------------------------------------------
