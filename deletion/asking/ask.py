@@ -4,7 +4,7 @@ import tempfile
 from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
-from typing import Callable, Optional, Sequence, Union
+from typing import Callable, Mapping, Optional, Sequence, Union
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from ..learner.learner import Learner
 from ..predictions.prediction import Prediction
 from ..storage.bank import Bank, checked_bank
 from ..trust.calibration import SETS
+from ..trust.kinds import checked_kinds
 from ..trust.verdict import TRUST
 from .answers import assembled
 from .asking import AT_ONCE, Asking, Question
@@ -33,9 +34,9 @@ CAP = 1.05
 def ask(learner: Learner, sets: Sequence, measurement: Callable, *, weight: float = 0.0,
         trainings: Optional[float] = None, seconds: Optional[float] = None,
         tolerance: Optional[float] = None, bank: Union[Bank, str, PathLike, None] = None,
-        calibration: Optional[int] = None, level: float = 0.95, seed: int = 0,
-        threads: Optional[int] = None, dry_run: bool = False,
-        progress: bool = True) -> Union[Prediction, AskEstimate]:
+        calibration: Optional[int] = None, kinds: Optional[Mapping] = None, level: float = 0.95,
+        seed: int = 0, threads: Optional[int] = None, dry_run: bool = False, progress: bool = True
+        ) -> Union[Prediction, AskEstimate]:
     """Predict a measurement without each of many sets, by whatever way is worth its cost.
 
     Retraining is exact, and the best for few sets. Gradients through the training predict any number of them;
@@ -56,6 +57,8 @@ def ask(learner: Learner, sets: Sequence, measurement: Callable, *, weight: floa
         Retrainings and gradients on disk; a call that was killed goes on.
     calibration : int, optional
         Random sets that calibrate, at least 24. By default 96, fewer where few trainings may be spent.
+    kinds : Mapping, optional
+        As for `precompute`: 32 sets of each calibrate too; such sets have intervals and verdicts of their own.
     level, seed : as for `Measured.predict` and `precompute`
     dry_run : bool
         Whether to return only an estimate of the cost.
@@ -80,10 +83,11 @@ def ask(learner: Learner, sets: Sequence, measurement: Callable, *, weight: floa
     """
     threads = checked_threads(threads)
     check_limits(trainings, seconds, tolerance, level)
-    count, seed = calibration_count(calibration, trainings), whole_number(seed, "a seed", 0)
     question = Question.of(checked_learner(learner), sets, measurement, weight)
+    calibrated_by = calibration_count(calibration, trainings), checked_kinds(kinds, learner.used)
     with opened(bank) as opened_bank, working("ask", progress):
-        asking = Asking(question, ladder(question.unit_count), opened_bank, seed, count, level, threads)
+        asking = Asking(question, ladder(question.unit_count), opened_bank,
+                        whole_number(seed, "a seed", 0), calibrated_by, level, threads)
         asking.look_up()
         asking.start(budget_of(asking, trainings, seconds, tolerance), tolerance, capped=trainings is None)
         return estimate_of(asking) if dry_run else answered(asking)
@@ -159,7 +163,7 @@ def estimate_of(asking):
     first = ("nothing: every answer is known" if not unknown else
              "retraining every set" if rung is None else
              f"{rung.name}, which costs {asking.cost(rung):.3g} trainings")
-    calibration = 0 if rung is None else asking.calibration_count
+    calibration = 0 if rung is None else asking.calibration_count + sum(kind.sets for kind in asking.kinds)
     most = min(budget.trainings, 1.0 * unknown if rung is None else np.inf)
     ratio = asking.unit_costs.ratio
     learner = question.learner

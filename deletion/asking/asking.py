@@ -107,8 +107,8 @@ class Asking:
     bank : Bank
     seed : int
         Of everything that is drawn.
-    calibration : int
-        How many random sets calibrate.
+    calibration : (int, tuple of Kind)
+        How many random sets calibrate, and sets of which kinds besides.
     level : float
         That of intervals.
     threads : int
@@ -136,7 +136,7 @@ class Asking:
         self.sources = [""] * len(question)
         self.squares = question.sets.squares()
         self.shares = np.maximum(self.squares, 1e-3) / question.unit_count
-        self.calibration, self.calibration_count = None, calibration
+        self.calibration, (self.calibration_count, self.kinds) = None, calibration
         self.stages, self.model, self.rung, self.check, self.costs = [], None, None, None, {}
         self.rungs = rungs
 
@@ -226,8 +226,7 @@ class Asking:
             wrong = np.where(self.known, 0.0, changes)
             return Expected(wrong, changes, wrong, self.question.counts)
         prediction = self.prediction()
-        model = self.model.calibrated.error_model(self.model.estimator())
-        expected = expected_of(prediction, model, self.squares, self.known, self.question.counts)
+        expected = expected_of(prediction, self.model, self.squares, self.known, self.question.counts)
         true = np.abs(self.exact - self.question.value.reshape(-1)).sum(axis=1)
         expected = expected._replace(changes=np.where(self.known, true, expected.changes))
         return expected if self.check is None else expected.scaled(self.check.beside)

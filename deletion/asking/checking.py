@@ -65,8 +65,7 @@ def checked(asking, numbers):
     if p.interval is None:
         return Check(numbers, error, spread, 1.0, 1.0)
     nothing = np.zeros(len(numbers), bool)
-    expected = expected_of(p, model.calibrated.error_model(model.estimator()), asking.squares[numbers],
-                           nothing, question.counts[numbers])
+    expected = expected_of(p, model, asking.squares[numbers], nothing, question.counts[numbers])
     half = (p.interval[1] - p.interval[0]).reshape(true.shape) / 2.0
     reach = float(np.quantile(errors / np.maximum(half, TINY), asking.level))
     return Check(numbers, error, spread, (error + CONFIDENT * spread) / max(expected.pooled, TINY),

@@ -135,11 +135,11 @@ def outlook(asking, rung, expected):
 
 
 def calibration_of(asking):
-    """Retrain random sets, once; until there is a model, nothing is estimated to change."""
+    """Retrain random sets and those of kinds, once; until there is a model, nothing changes."""
     question = asking.question
     if asking.calibration is None and asking.calibration_count:
-        sets = sets_of(question.learner, asking.calibration_count, asking.seed)
-        asking.calibration = calibrate(question.learner, sets, bank=asking.bank)
+        sets = sets_of(question.learner, asking.calibration_count, asking.seed, asking.kinds)
+        asking.calibration = calibrate(question.learner, sets, asking.kinds, bank=asking.bank)
     if asking.model is None:
         values = asking.calibration and measured_calibration(asking.calibration, question.circuit)
         asking.model = Unchanged(question.learner, question.value, values)

@@ -52,18 +52,15 @@ class Expected(NamedTuple):
         return int(np.count_nonzero(left > allowed))
 
 
-def expected_of(prediction, model, squares, known, counts):
-    """Return what is Expected of a Prediction for k different sets.
-
-    The errors are those of the calibrated variance at the sets' sizes; their sum is at least what calibration
-    sets of these sizes say, with a standard error more.
+def expected_of(prediction, answers, squares, known, counts):
+    """Return what is Expected of a Prediction for k different sets, by the errors at sets of their kinds.
 
     Parameters
     ----------
     prediction : Prediction
         For the k sets, with intervals.
-    model : ErrorModel
-        That of the estimator.
+    answers : Questions
+        What predicted.
     squares : np.ndarray, (k,)
         The sizes |h|^2.
     known : np.ndarray of bool, (k,)
@@ -71,13 +68,28 @@ def expected_of(prediction, model, squares, known, counts):
     counts : np.ndarray of int, (k,)
         How often each set was asked about.
     """
-    count = len(squares)
-    change = np.abs(prediction.change).reshape(count, -1)
-    stated = np.zeros_like(change)
-    if prediction.standard_error is not None:
-        stated = prediction.standard_error.reshape(count, -1)
+    errors, changes, doubts = np.zeros((3, len(squares)))
+    kinds = np.array(prediction.kind, object)
+    for kind in dict.fromkeys(prediction.kind):
+        here, model = kinds == kind, answers.calibrated.of(kind).error_model(answers.estimator())
+        errors[here], changes[here], doubts[here] = expected_of_kind(
+            prediction, model, here, squares[here], known[here])
+    return Expected(np.where(known, 0.0, errors), changes, np.where(known, 0.0, doubts), counts)
+
+
+def expected_of_kind(prediction, model, here, squares, known):
+    """Return expected errors, changes and doubts of the sets `here`, by the ErrorModel of their kind.
+
+    The errors are those of the calibrated variance at the sets' sizes; their sum is at least what calibration
+    sets of these sizes say, with a standard error more.
+    """
+    def flat(values):
+        return values[here].reshape(len(squares), -1)
+
+    change = np.abs(flat(prediction.change))
+    stated = np.zeros_like(change) if prediction.standard_error is None else flat(prediction.standard_error)
     usual = model.variance.deviation(stated, squares, 1.0)      # for a change typical of the size
-    own = np.hypot(prediction.sampling, prediction.truncation).reshape(count, -1)
+    own = np.hypot(flat(prediction.sampling), flat(prediction.truncation))
     errors, doubts = folded_mean(0.0, usual).sum(axis=1), folded_mean(0.0, own).sum(axis=1)
     changes = folded_mean(change, usual).sum(axis=1)
     share, spread, _ = model.relative_error(squares)
@@ -85,7 +97,7 @@ def expected_of(prediction, model, squares, known, counts):
     total = (errors * ~known).sum()
     if total > 0.0:
         errors = errors * max(1.0, (share * changes * ~known).sum() / total)
-    return Expected(np.where(known, 0.0, errors), changes, np.where(known, 0.0, doubts), counts)
+    return errors, changes, doubts
 
 
 def folded_mean(mean, deviation):

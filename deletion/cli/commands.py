@@ -19,7 +19,7 @@ from . import plots
 from .options import DEFAULT_LEARNER, factory_arguments, parser
 from .recipe import described, make, requested, restrict_imports
 from .scoring import entries, prediction_rows, rows_of, sampled_sets, score
-from .selection import deletion_set, measurement
+from .selection import deletion_set, measurement, own_kinds
 from .tables import prediction_table, printable, score_table, show, table
 from ..asking.ask import ask
 from ..directions.directions import UNITARILY_INVARIANT
@@ -75,12 +75,13 @@ def ask_command(options):
     """Answer by whatever way is worth its cost: retraining, gradients, or both."""
     learner = make(options.learner or DEFAULT_LEARNER, **factory_arguments(options))
     sets = {text: deletion_set(learner, text) for text in options.delete}
+    kinds = own_kinds(learner) if options.kinds else None
     limits = {"trainings": options.trainings, "seconds": options.seconds, "tolerance": options.tolerance}
     rows, told, data = [], [], {}
     for text in options.measure:
         answer = ask(learner, list(sets.values()), measurement(learner, text), weight=options.weight,
                      bank=options.bank, seed=options.seed, threads=options.threads, dry_run=options.dry_run,
-                     progress=not options.quiet, **limits)
+                     kinds=kinds, progress=not options.quiet, **limits)
         made = answer if options.dry_run else answer.strategy
         told.append(f"{text}: {made}")
         data[text] = asdict(made)
@@ -103,7 +104,8 @@ def precompute_command(options):
     start = time.perf_counter()
     made = precompute(learner, options.directions, options.degree, options.seed, design=options.design,
                       out=options.out, threads=options.threads, dtype=options.dtype, dry_run=options.dry_run,
-                      bank=options.bank, progress=not options.quiet)
+                      kinds=own_kinds(learner) if options.kinds else None, bank=options.bank,
+                      progress=not options.quiet)
     if options.dry_run:
         content = vars(made) | {"seconds": made.seconds, "core_seconds": made.core_seconds}
         show(options.json, content, str(made))

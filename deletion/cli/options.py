@@ -90,10 +90,18 @@ def add_limits(sub):
     """What may be spent on an answer."""
     sub.add_argument("--trainings", type=float, help="spend at most so many trainings made side by side")
     sub.add_argument("--seconds", type=float, help="take at most so many seconds")
+    add_kinds(sub)
     sub.add_argument("--tolerance", type=float,
                      help="stop at this error: the sum of |predicted - retrained| over that of |true change|")
     sub.add_argument("--seed", type=int, default=0, help="the seed of what is drawn (default %(default)s)")
     sub.add_argument("--dry-run", action="store_true", help="only print what it would cost")
+
+
+def add_kinds(sub):
+    """Which sets calibrate, besides random ones."""
+    sub.add_argument("--kinds", action="store_true",
+                     help="also calibrate by the learner's own kinds of sets (of names: with a letter, of a "
+                          "length), which then have intervals and verdicts of their own")
 
 
 def add_directions(sub):
@@ -104,6 +112,7 @@ def add_directions(sub):
     sub.add_argument("--seed", type=int, default=0, help="the seed of the directions (default %(default)s)")
     sub.add_argument("--design", default="auto", choices=DESIGNS,
                      help="how directions are drawn (default %(default)s)")
+    add_kinds(sub)
     sub.add_argument("--dtype", default="float64",
                      help="the format of stored coefficients: float64 or float32 (default %(default)s)")
     sub.add_argument("--out", metavar="FOLDER",

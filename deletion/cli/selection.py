@@ -42,6 +42,18 @@ def deletion_set(learner, text):
     return [learner.units[i] for i in sorted(indices)]
 
 
+def own_kinds(learner):
+    """The kinds of sets that the learner's method kinds() names, {name: labels of the units, or an Order}.
+
+    Raises LearnerError if it has no such method.
+    """
+    kinds = getattr(learner, "kinds", None)
+    if not callable(kinds):
+        raise LearnerError(f"--kinds: {type(learner).__name__} has no method kinds(); give it one that "
+                           "returns {name: a label for each unit, or an Order}, or omit --kinds")
+    return kinds()
+
+
 def unit_names(learner):
     """The name of each unit: its label, or the example's name if every example is its own unit."""
     grouping = learner.grouping

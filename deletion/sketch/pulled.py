@@ -307,14 +307,11 @@ class PullTask:
     vectors: np.ndarray
 
 
-def pulled(learner, cotangents, seed, judged_by, downweight, *, out, executor, threads, dry_run, progress):
+def pulled(learner, cotangents, seed, judged_by, *, out, executor, threads, dry_run, progress):
     """Return the PulledSketch of a learner and Cotangents, or an Estimate; arguments as for `precompute`.
 
     judged_by   (how many random sets for calibration, kinds, the bank)
     """
-    if downweight is not None:
-        raise LearnerError("downweight= is for sketches of directions; cotangents are pulled back from the "
-                           "ordinary training")
     plan = PullPlan.of(learner, cotangents, seed, *judged_by)
     with working("precompute", progress):
         if dry_run:

@@ -222,7 +222,7 @@ def precompute(learner: Learner, directions: Union[int, Directions, ArrayLike, C
     learner, directions : Learner, and int, Directions, ArrayLike or Cotangents
         How many to draw, or the directions themselves; Cotangents make a sketch from the other side.
     degree : int
-        The highest power of t that is kept, at least 1.
+        The highest power of t that is kept, at least 1. Cotangents have first order only.
     seed, design : int, str
         Of the random directions. Designs are 'sphere', 'haar', 'pairs' and 'auto'; see deletion/README.md.
     calibration, kinds : int, Mapping, optional
@@ -255,12 +255,12 @@ def precompute(learner: Learner, directions: Union[int, Directions, ArrayLike, C
     <sketch: 1 parameters, 2 directions (pairs) of degree 2 over 3 units>
     """
     degree, dtype, threads = kept_degree(degree), checked_dtype(dtype), checked_threads(threads)
-    judged_by = calibration, kinds, bank
     if isinstance(directions, Cotangents):
-        return pulled(learner, directions, seed, judged_by, downweight, out=out, executor=executor,
+        only_for_directions(degree=degree, downweight=downweight, design=design, dtype=dtype)
+        return pulled(learner, directions, seed, (calibration, kinds, bank), out=out, executor=executor,
                       threads=threads, dry_run=dry_run, progress=progress)
     psi, seed = chosen(checked_learner(learner), directions, design, degree, seed)
-    plan = planned(learner, psi, degree, seed, downweight, judged_by)
+    plan = planned(learner, psi, degree, seed, downweight, (calibration, kinds, bank))
     with working("precompute", progress):
         identity = None if out is None else Identity.of(plan, seed, dtype)
         if dry_run:
@@ -269,6 +269,15 @@ def precompute(learner: Learner, directions: Union[int, Directions, ArrayLike, C
         if out is None:
             return in_memory(plan, dtype, executor=executor, threads=threads)
         return in_folder(out, plan, identity, executor=executor, threads=threads)
+
+
+def only_for_directions(**given):
+    """Raise LearnerError if an argument is given that says nothing of cotangents."""
+    unsaid = {"degree": (1, 3), "downweight": (None,), "design": ("auto",), "dtype": ("float64",)}
+    for name, value in given.items():
+        if isinstance(value, np.ndarray) or value not in unsaid[name]:
+            raise LearnerError(f"{name}= is for sketches of directions; cotangents are pulled back from the "
+                               "ordinary training, to first order, in double precision")
 
 
 def kept_degree(degree):

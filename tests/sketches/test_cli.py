@@ -151,6 +151,8 @@ def test_asking_needs_no_sketch(sketch, tmp_path):
     assert costs == [2, 0]      # the second measurement finds both trainings in the bank
     code, table, _ = sketch(*asked)
     assert code == 0 and "2 of 2 sets from the bank" in table and "verdict" in table
+    code, estimated, _ = sketch(*asked, "--dry-run", "--json", "--kinds", "--trainings", "1")
+    assert code == 0 and json.loads(estimated)["estimates"]["loss:rufus"]["calibration"] == 0
 
 
 def test_measuring_and_saving(sketch, letters, tmp_path):
@@ -206,6 +208,11 @@ def test_pictures_draw_the_intervals_of_the_table(monkeypatch, level):
         np.testing.assert_allclose(ends, [[0.5 - below, 0.5 + above], [-0.2 - below, -0.2 + above]],
                                    rtol=1e-12)
         assert ("95% interval" if level else "one standard error") in label
+
+
+def unkind():
+    """A learner that names no kinds of sets."""
+    return factory()
 
 
 def test_a_learner_of_the_users(sketch, tmp_path):
@@ -291,6 +298,7 @@ AGAIN = ["precompute", "--steps", "40", "--directions", "24", "--degree", "2", "
     (["predict", "nowhere", "--delete", "3", "--measure", "loss:max"], "there is no sketch at nowhere"),
     (["validate", "FOLDER", "--measure", "loss:max", "--size", "41"], "--size 41"),
     (["precompute", "--steps", "40"], "--out FOLDER is needed"),
+    (["precompute", "--learner", f"{__name__}:unkind", "--kinds", "--dry-run"], "no method kinds()"),
     (["precompute", "--names", "nowhere", "--out", "x"], "cannot read names"),
     (["precompute", "--steps", "40", "--degree", "-1", "--out", "x"], "degree: expected a whole number"),
     ([*AGAIN, "--out", "FOLDER", "--seed", "6"], "its seed differs"),
@@ -299,7 +307,8 @@ AGAIN = ["precompute", "--steps", "40", "--directions", "24", "--degree", "2", "
 ])
 def test_a_mistake_gets_one_line_and_code_2(sketch, folder, arguments, words):
     code, text, error = sketch(*(folder if x == "FOLDER" else x for x in arguments))
-    assert code == 2 and not text and words in error and error.startswith("sketch: error: ")
+    told = error.splitlines()[-1]      # before it, that kernels are compiled
+    assert code == 2 and not text and words in told and told.startswith("sketch: error: ")
     assert error.count("\n") == 1
 
 

@@ -214,8 +214,10 @@ def test_what_sketches_of_cotangents_do_not_do(learner, original):
         merge([sketch, original])
     with pytest.raises(LearnerError, match="a series along directions"):
         stability(sketch, of_weights)
-    with pytest.raises(LearnerError, match="downweight="):
-        precompute(learner, of_many(learner), downweight=np.zeros(learner.unit_count))
+    for given in ({"downweight": np.zeros(learner.unit_count)}, {"degree": 5}, {"design": "pairs"},
+                  {"dtype": "float32"}):
+        with pytest.raises(LearnerError, match=f"{min(given)}= is for sketches of directions"):
+            precompute(learner, of_many(learner), **given)
     with pytest.raises(LearnerError, match="orthonormal"):
         Cotangents([[1.0, 0.0], [1.0, 1.0]])
     with pytest.raises(LearnerError, match="at least one row"):
