@@ -3,8 +3,9 @@
 LDS is the rank correlation over sets between predicted and retrained changes, averaged over documents; error
 is sum |predicted - true change| / sum |true change| over sets and documents. Named sets differ in size, so
 that their mean error of a set is given too. Cost is in batched trainings: core seconds of the answers to all
-sets over those of one of many trainings made side by side, measured right before and after. Calibration is
-left out. The truth and the answers are kept in folders: a run that is stopped goes on from there.
+sets over those of one of many trainings made side by side, measured right before and after. The 96
+retrainings that calibrate are left out; models of finite steps learn the effect of a set's size from them.
+The truth and the answers are kept in folders: a run that is stopped goes on from there.
 """
 import os
 import sys
@@ -161,7 +162,7 @@ def parsed():
 def compared(count, options):
     """Everything of `count` names: (rows of scores, number of sets)."""
     asked = Asked.of(count, options)
-    truth = asked.truth()
+    truth, _ = asked.truth(), asked.calibration
     results = {name: kept(asked, name, options) for name, way in WAYS.items()
                if count <= way.largest and (not options.way or name in options.way)}
     rows = scores(results, truth)

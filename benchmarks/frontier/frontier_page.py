@@ -62,7 +62,8 @@ def advice(everything):
              "Every line below is a measurement of `python -m benchmarks.frontier`: cost in batched",
              "trainings, error as a share of the true change. A way is listed if none that costs less has as",
              "small an error. Retraining has no error and costs one training for each set: where fewer sets",
-             "are asked about than a way costs, retrain them. Answers to more sets cost hardly more.", ""]
+             "are asked about than a way costs, retrain them. Answers to more sets cost hardly more. The 96",
+             "retrainings that calibrate all models (intervals, verdicts, size effects) are not counted.", ""]
     for count, (rows, _) in everything.items():
         table = [[title, name, f"{cost:.0f}", f"{least:.3f}"] for column, title in KINDS.items()
                  for cost, name, least in front(rows, column)]

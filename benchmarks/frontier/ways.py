@@ -4,13 +4,14 @@ A way is a function of an Asked that returns predict(sets) -> changes (sets, doc
 line to WAYS.
 """
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Callable
 
 import numpy as np
 
 from deletion import gradient_model, precompute
 from deletion.influence import metagradient
+from deletion.trust.calibration import SETS, calibrate, sets_of
 from microgpt import names
 
 from .truth import Trial, random_sets
@@ -52,6 +53,11 @@ class Asked:
     @property
     def learner(self):
         return self.trial.learner
+
+    @cached_property
+    def calibration(self):
+        """Random sets that were retrained, from which models learn the effect of a set's size."""
+        return calibrate(self.learner, sets_of(self.learner, SETS, 0), bank=self.trial.bank.kept)
 
     def truth(self):
         """{kind: true changes (sets, documents)}."""
@@ -107,7 +113,8 @@ def sketch(asked, joined):
 
 
 def model(asked, **settings):
-    made = gradient_model(asked.learner, asked.trial.measure, calibration=0, progress=False, **settings)
+    made = gradient_model(asked.learner, asked.trial.measure, calibration=asked.calibration, progress=False,
+                          **settings)
     return lambda sets: made.predict_many(sets, intervals=False).change
 
 
@@ -120,7 +127,8 @@ WAYS = {
     "finite step": Way(partial(gradient, finite_step=True), "first order"),
     "sketch": Way(partial(sketch, joined=False), "sketch", MEDIUM),
     "sketch and gradient": Way(partial(sketch, joined=True), "sketch", MEDIUM),
-    "8 groups": Way(partial(model, groups=8, levels=()), "models"),
+    "size effect": Way(partial(model, levels=()), "models"),
+    "7 groups": Way(partial(model, groups=7, levels=()), "models"),
     "16 groups": Way(partial(model, groups=16, levels=()), "models"),
     "levels": Way(model, "models"),
     "levels, 16 groups": Way(partial(model, groups=16), "models"),

@@ -58,7 +58,7 @@ def ask(learner: Learner, sets: Sequence, measurement: Callable, *, weight: floa
     calibration : int, optional
         Random sets that calibrate, at least 24. By default 96, fewer where few trainings may be spent.
     kinds : Mapping, optional
-        As for `precompute`: 32 sets of each calibrate too; such sets have intervals and verdicts of their own.
+        As for `precompute`: 32 sets of each calibrate too, and give intervals and verdicts of their kind.
     level, seed : as for `Measured.predict` and `precompute`
     dry_run : bool
         Whether to return only an estimate of the cost.

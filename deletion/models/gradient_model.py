@@ -18,11 +18,12 @@ from ..predictions.questions import Questions
 from ..sketch.measured import measured_calibration
 from ..storage.bank import Bank, checked_bank
 from ..trust.calibration import SETS, Calibration, calibrate, sets_of
-from ..trust.kinds import checked_kinds
+from ..trust.kinds import RANDOM, checked_kinds
 from .bases import Gradients, gradients_at, group_bases, level_bases, partition
 from .interactions import Interactions
 from .levels import Bases, Levels, fit_level, left_of_interactions, without_effect
 from .self_terms import corrected
+from .size_effect import chosen
 
 FINITE, RETRAINED = "finite", "retrained"
 
@@ -42,6 +43,8 @@ class GradientModel(Questions):
         The measurement of random sets' exactly retrained models.
     progress : bool
         Whether predictions that take long report progress on stderr.
+    held_out : np.ndarray, (k, q), optional
+        Where the estimator was fitted to random calibration sets: the change of each as the others say.
 
     Examples
     --------
@@ -54,9 +57,10 @@ class GradientModel(Questions):
     downweight, most = None, 1.0      # its self-terms and levels are those of deletions
 
     def __init__(self, learner: Learner, value: np.ndarray, estimator: "Estimator",
-                 calibration: Optional[Calibration], progress: bool = True):
+                 calibration: Optional[Calibration], progress: bool = True,
+                 held_out: Optional[np.ndarray] = None):
         self.learner, self.value, self.progress, self._estimator = learner, value, progress, estimator
-        self.calibrated = Calibrated(value, calibration)
+        self.calibrated = Calibrated(value, calibration, held_out=held_out)
 
     def __repr__(self):
         return (f"<gradient model: {np.array2string(self.value.reshape(-1), precision=6, threshold=6)} as "
@@ -125,14 +129,22 @@ class Estimator:
         The rest.
     name : str
         Where everything comes from, in words.
+    size_effect : SizeEffect, optional
+        What a set changes by its size alone.
     """
 
-    def __init__(self, additive, levels, name):
-        self.additive, self.levels, self.name = additive, levels, name
+    def __init__(self, additive, levels, name, size_effect=None):
+        self.additive, self.levels, self.name, self.size_effect = additive, levels, name, size_effect
+
+    def with_size_effect(self, effect):
+        """Return the same with a SizeEffect."""
+        return Estimator(self.additive, self.levels, f"{self.name}, size effect", effect)
 
     def __call__(self, sets, errors=True):
         alone = self.additive.contributions(sets)
         together = self.levels.change(sets) + np.zeros_like(alone)
+        if self.size_effect is not None:
+            together = together + self.size_effect.change(sets)
         return Estimates(np.stack([alone, together], axis=1), alone + together, None)
 
 
@@ -155,7 +167,8 @@ def gradient_model(learner: Learner, measurement: Callable, *, groups: int = 0,
     levels, bases : sequence of float, int
         Shares of the units between 0 and 1: sizes at which so many gradients without random sets are taken.
     self_terms : str or Measured
-        The effect of each unit alone: 'finite' (groups correct it), 'retrained', or a measured sketch.
+        The effect of each unit alone: 'retrained', a measured sketch, or 'finite', which groups
+        correct, and calibration sets by a set's size, where held-out sets are predicted better so.
     calibration, kinds : int or Calibration, Mapping, optional
         How many random sets are retrained for intervals and verdicts, or the parameters of such sets. And
         other kinds of sets, as for `precompute`.
@@ -192,16 +205,24 @@ def gradient_model(learner: Learner, measurement: Callable, *, groups: int = 0,
         everything = gradients_at(learner, measurement, np.concatenate(rows), bank=bank, threads=threads,
                                   executor=executor, memory=memory)
         retrained = calibrated_by(learner, calibration, kinds, seed, bank)
-        name, own = self_terms_of(learner, measurement, self_terms, everything, of_groups, bank, threads)
-        estimator = fitted(used, rows, everything, own, of_groups, levels, name)
-    return model_of(learner, measurement, everything.values[0], estimator, retrained, progress)
+        name, several = self_terms_of(learner, measurement, self_terms, everything, of_groups, bank, threads)
+        estimators = [fitted(used, rows, everything, own, of_groups, levels, name) for own in several]
+    return model_of(learner, measurement, everything.values[0], estimators, retrained, progress)
 
 
-def model_of(learner, measurement, value, estimator, calibration, progress):
-    """Return the GradientModel of an estimator.   calibration: a Calibration of parameters, or None"""
-    circuit = learner.measurement(measurement)
-    return GradientModel(learner, value.reshape(circuit.shapes[circuit.outputs[0]]), estimator,
-                         calibration and measured_calibration(calibration, circuit), progress)
+def model_of(learner, measurement, value, estimators, calibration, progress):
+    """Return the GradientModel of the Estimator that predicts the calibration best, or else of the first.
+
+    estimators     one or more; a single one of leave-one-outs, which need no size effect
+    calibration    a Calibration of parameters, or None
+    """
+    circuit, held_out = learner.measurement(measurement), None
+    value = value.reshape(circuit.shapes[circuit.outputs[0]])
+    calibration, estimator = calibration and measured_calibration(calibration, circuit), estimators[0]
+    if calibration is not None and calibration.of(RANDOM).finite and FINITE in estimator.name:
+        true, sets = Calibrated(value, calibration).changes, calibration.of(RANDOM).sets
+        estimator, held_out = chosen(estimators, true, sets, np.count_nonzero(learner.used))
+    return GradientModel(learner, value, estimator, calibration, progress, held_out)
 
 
 def checked_design(used, groups, levels, bases):
@@ -246,16 +267,16 @@ def calibrated_by(learner, calibration, kinds, seed, bank):
 
 
 def self_terms_of(learner, measurement, self_terms, everything, groups, bank, threads):
-    """Return (name, self-terms (units, q)).   groups: of each unit, or None"""
+    """Return (name, one or more self-terms (units, q) to choose from).   groups: of each unit, or None"""
     if isinstance(self_terms, str) and self_terms == FINITE:
         own = everything.finite[0]
-        return "finite step", own if groups is None else corrected(own, everything, groups)
+        return "finite step", [own] if groups is None else [corrected(own, everything, groups), own]
     if isinstance(self_terms, str) and self_terms == RETRAINED:
         own, units = np.zeros_like(everything.finite[0]), np.flatnonzero(learner.used)
         values = retrain(learner, [[learner.units[i]] for i in units], measurement, bank=bank,
                          threads=threads)
         own[units] = values.reshape(len(units), -1) - everything.values[0]
-        return "leave-one-outs", own
+        return "leave-one-outs", [own]
     if not hasattr(self_terms, "leave_one_out"):
         raise LearnerError(f"self_terms: expected {FINITE!r}, {RETRAINED!r} or a measured sketch, got "
                            f"{self_terms!r:.60}")
@@ -264,7 +285,7 @@ def self_terms_of(learner, measurement, self_terms, everything, groups, bank, th
             self_terms.value.reshape(-1), everything.values[0], rtol=1e-4, atol=1e-9):
         raise LearnerError("self_terms are of another learner or measurement: as trained they measure "
                            f"{self_terms.value!r:.60}")
-    return "leave-one-outs of a sketch", change.reshape(everything.finite[0].shape)
+    return "leave-one-outs of a sketch", [change.reshape(everything.finite[0].shape)]
 
 
 def fitted(used, rows, everything, own, groups, levels, name):

@@ -20,10 +20,12 @@ class Calibrated:
         Whether an estimator's terms are those of a power series, whose last ones imply a remainder.
     lacking : str, optional
         What more directions would determine, in words; None if nothing.
+    held_out : np.ndarray, (k, q), optional
+        Where the estimator was fitted to the random calibration sets: the change of each as the others say.
     """
 
-    def __init__(self, value, calibration, series=False, lacking=None):
-        self.value, self.series, self.lacking = value, series, lacking
+    def __init__(self, value, calibration, series=False, lacking=None, held_out=None):
+        self.value, self.series, self.lacking, self.held_out = value, series, lacking, held_out
         self.everything, self.kind = calibration, RANDOM
         self.calibration = calibration and calibration.of(RANDOM)
         self._error_models, self._kinds = {}, {RANDOM: self}
@@ -55,6 +57,11 @@ class Calibrated:
         typical = self.typical(squares)
         return (change / np.where(typical > 0, typical, 1.0)) ** 2
 
+    def estimates(self, estimator):
+        """The Estimates of the calibration sets; none is predicted by what was fitted to itself."""
+        made = estimator(self.calibration.sets)
+        return made if self.held_out is None else made._replace(change=self.held_out)
+
     @staticmethod
     def stated(estimates):
         """The standard errors (sets, q) that an estimator states; zeros if it states none."""
@@ -63,7 +70,7 @@ class Calibrated:
     def error_model(self, estimator):
         """The ErrorModel of an estimator."""
         if estimator not in self._error_models:
-            estimates, squares = estimator(self.calibration.sets), self.calibration.sets.squares()
+            estimates, squares = self.estimates(estimator), self.calibration.sets.squares()
             self._error_models[estimator] = fit_error_model(
                 estimates.change - self.changes, self.changes, self.stated(estimates), squares,
                 self.excess(estimates.change, squares))

@@ -70,6 +70,13 @@ const estimators = (() => {
     return {change, partners};
   }
 
+  /* models/size_effect.py: of q measurements. */
+  function sizeEffect(coefficients, set, units) {
+    const x = sum(set.values) / units, q = coefficients.length / 3;
+    const u = sum(set.values.map(h => h * h)) / units, basis = [u, u * Math.sqrt(x), u * x];
+    return Array.from({length: q}, (_, k) => basis.reduce((all, b, r) => all + b * coefficients[r * q + k], 0));
+  }
+
   /* models/gradient_model.py and models/levels.py */
   function gradients(facts, q, used) {
     const inside = facts.interactions && interacting(facts.interactions, q);
@@ -94,6 +101,7 @@ const estimators = (() => {
 
     function estimate(set) {
       const alone = contributions(facts.additive, set, q), rest = together(set);
+      if (facts.sizeEffect) sizeEffect(facts.sizeEffect, set, used.length).forEach((x, k) => { rest[k] += x; });
       return {terms: [alone, rest], change: alone.map((x, k) => x + rest[k]), error: null};
     }
     estimate.partners = inside && inside.partners;

@@ -217,7 +217,8 @@ def estimator_facts(estimator, numbers):
                  "a": numbers.of(interactions.a)},
                 "levels": [{"share": level.share, "left": float(level.left),
                             "slopes": numbers.of(level.slopes), "curvature": numbers.of(level.curvature)}
-                           for level in estimator.levels.levels]}
+                           for level in estimator.levels.levels],
+                "sizeEffect": estimator.size_effect and numbers.of(estimator.size_effect.coefficients)}
     gradient = None
     if isinstance(estimator, FirstOrder):
         estimator, gradient = estimator.decoder, numbers.of(estimator.gradient)
@@ -283,12 +284,12 @@ def calibration_facts(calibrated, estimator, level, numbers):
     # a power law, which two of its values determine
     one, four = calibrated.typical(np.array([1.0, 4.0]))
     power = np.log(np.where(one > 0, four, 1.0) / np.where(one > 0, one, 1.0)) / np.log(4.0)
-    predicted = estimator(calibration.sets, errors=False).change
     return {"kind": kind, "finite": True, "words": verdict.words_of(calibrated), "count": count,
             "squares": numbers.of(model.squares),
             "typical": {"level": numbers.of(one), "power": numbers.of(power)},
             "variance": {name: numbers.of(each) for name, each in variance._asdict().items()},
-            "predicted": numbers.of(predicted), "changes": numbers.of(calibrated.changes),
+            "predicted": numbers.of(calibrated.estimates(estimator).change),
+            "changes": numbers.of(calibrated.changes),
             "errors": numbers.of(model.errors), "standardised": numbers.of(model.standardised),
             "order": numbers.of(model.order, np.int32), "reach": calibration.reach,
             "crossings": numbers.of(calibration.crossings, np.int32),
