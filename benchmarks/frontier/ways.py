@@ -132,7 +132,7 @@ WAYS = {
     "16 groups": Way(partial(model, groups=16, levels=()), "models"),
     "levels": Way(model, "models"),
     "levels, 16 groups": Way(partial(model, groups=16), "models"),
-    "leave-one-outs, 8 groups": Way(partial(model, groups=8, **RETRAINED), "models", SMALL),
+    "leave-one-outs, 7 groups": Way(partial(model, groups=7, **RETRAINED), "models", SMALL),
     "leave-one-outs, 16 groups": Way(partial(model, groups=16, **RETRAINED), "models", SMALL),
     "leave-one-outs, 50 groups": Way(partial(model, groups=50, **RETRAINED), "models", SMALL),
     "leave-one-outs, 100 groups": Way(partial(model, groups=100, **RETRAINED), "models", SMALL),
