@@ -18,7 +18,8 @@ factor max |z_i|; without that factor the bound can fail, so longer rows are ref
 
 The bounds of all removals are added up, beginning with the gradient that training left. While the sum is at
 most s eps/sqrt(2 ln(1.5/delta)), nobody can tell the model from a retrained one, up to (eps, delta). Beyond
-that, `RetrainingDue` is raised.
+that, `RetrainingDue` is raised. (This is the published account. It compares densities of b, and leaves out a
+determinant that matters for an eps of a thousandth: see alpha.py.)
 """
 from dataclasses import dataclass, replace
 from typing import Any, Iterable
