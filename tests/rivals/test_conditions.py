@@ -78,6 +78,8 @@ def test_one_half_is_as_much_as_there_is_for_many_points(more, consistent):
     assert facts.coherence == pytest.approx(more * (n - 1) / (2 * n - 3), rel=1e-9)
     assert facts.consistent == consistent == bool(facts.multipliers[0] > 0.0)
     assert 0.5 < facts.coherence < 0.53
+    unlabelled = conditions(with_products(gram))
+    assert not unlabelled.consistent and unlabelled.tau() == 1.0 and unlabelled.margin_change() == np.inf
 
 
 def test_the_bounds_hold_for_linear_models():

@@ -142,6 +142,10 @@ def test_a_stage_stays_in_its_ball():
     answer = rule.answer(learner, [[5, 0, 11]], whole, progress=False)
     radius = answer.diagnostics["error_at_start"] + 3.0 * 2e-4 / (PENALTY * 24)
     assert np.linalg.norm(answer.parameters[0] - learner.trained) == pytest.approx(radius, rel=1e-9)
+    # the next stage has a smaller ball around where the last one ended
+    twice = StochasticDescent(Constants(0.35, 1e-4, 0.1), 60, 60, stages=2)
+    end = twice.answer(learner, [[5, 0, 11]], whole, progress=False).parameters[0]
+    assert np.linalg.norm(end - learner.trained) == pytest.approx(radius * (1.0 + twice.shrink), rel=0.05)
 
 
 def test_plain_batches_lose_what_descent_gains():
