@@ -9,7 +9,7 @@ import numpy as np
 
 from deletion import LearnerError
 from deletion.unlearning import (
-    Linear, Span, TwoLayerReLU, ascend, max_margin, multipliers, success, train_to_margin)
+    Linear, Span, TwoLayerReLU, ascend, conditions, max_margin, multipliers, success, train_to_margin)
 
 from . import harness
 
@@ -56,7 +56,8 @@ def linear(seeds, points=20, inputs=2000):
                    (("as trained", trained), ("after the step", after), ("retrained without it", exact))}
         rows.append({"seed": seed, "residual": own.relative_eps, "delta": own.delta, "margins": margins,
                      "deviation": float(np.abs(np.array(margins["after the step"][1:]) - 1.0).max()),
-                     "cosine_before": cosine(trained, exact), "cosine_after": cosine(after, exact)})
+                     "cosine_before": cosine(trained, exact), "cosine_after": cosine(after, exact),
+                     "coherence": conditions(x).coherence})
     return rows
 
 
@@ -158,7 +159,8 @@ def report(facts, curves, reports, accurate, failed):
     for name, key, form in (("stationarity misses, of |theta|", "residual", ".1e"),
                             ("retained margins from 1, the largest", "deviation", ".3f"),
                             ("cosine to maximum margin without it, before", "cosine_before", ".5f"),
-                            ("after the step", "cosine_after", ".5f")):
+                            ("after the step", "cosine_after", ".5f"),
+                            ("coherence (conditions: below 1/2)", "coherence", ".2f")):
         column = [row[key] for row in facts]
         rows.append([name, *(f"{f(column):{form}}" for f in (np.min, np.median, np.max))])
     print(harness.table(["", "least", "median", "most"], rows))

@@ -1,10 +1,10 @@
 """python -m benchmarks.guarantees: do the unlearning rules keep what they promise? Distances against bounds,
 noise against a distinguisher.
 
-It has four parts. Random logistic regressions have known constants, and their minimisers are calculated
-separately. Quadratics are built to reach the bounds, so that a bound a hundred times too small would be
-noticed. Models with noise are distinguished by the best threshold. A curve shows what rewinding by more steps
-gains.
+Random logistic regressions have known constants, and their minimisers are calculated separately. Quadratics
+are built to reach the bounds, so that a bound a hundred times too small would be noticed. Models with noise
+are distinguished by the best threshold. Descent and rewinding are compared at equal cost. A curve shows what
+rewinding by more steps gains.
 """
 from functools import partial
 
@@ -14,9 +14,9 @@ from scipy.stats import beta
 from circuit import softplus
 from deletion import SGD, Learner, ModelLoss, retrain
 from deletion.unlearning import (
-    Constants, Descent, NaturalGradient, Privacy, Rewind, certify, inverted, logistic_bounds, noised,
-    trajectory)
-from deletion.unlearning.certified import Logistic
+    AlphaPrivacy, Constants, Descent, NaturalGradient, Privacy, Rewind, certify, inverted, logistic_bounds,
+    noised, trajectory)
+from deletion.unlearning.strongly_convex.certified import Logistic
 from deletion.unlearning.rewind import published_distance
 
 from . import harness
@@ -61,11 +61,12 @@ def logistic(seed, count=24, size=3, steps=150, rate=2.0, batch=None, longest=1.
                    regularizer=partial(half_square, PENALTY))
 
 
-def minimiser(learner, keep, dropped):
-    """argmin of the remaining losses' sum + scale PENALTY |theta|^2/2 by Newton's method; scale: what remains
-    (dropped), or all."""
+def minimiser(learner, keep, dropped, more=0.0):
+    """argmin of the remaining losses' sum + scale (PENALTY + more) |theta|^2/2 by Newton's method; scale:
+    what remains (dropped), or all."""
     rows = np.array([x * y for x, y in learner.examples])[keep > 0]
-    theta, scale = np.zeros(rows.shape[1]), PENALTY * (len(rows) if dropped else learner.example_count)
+    theta, scale = np.zeros(rows.shape[1]), (PENALTY + more) * (len(rows) if dropped
+                                                                else learner.example_count)
     for _ in range(50):
         p = 1.0 / (1.0 + np.exp(rows @ theta))
         theta = theta - np.linalg.solve((rows.T * (p * (1.0 - p))) @ rows + scale * np.eye(len(theta)),
@@ -204,10 +205,12 @@ def excess(unlearned, retrained, sigma, privacy, draws=200_000, seed=0, threshol
     between two models. A negative number means that nothing is proved against the promise.
 
     Half-spaces are the likelihood-ratio tests between two Gaussians, and so the best ones. Both orders of P
-    and Q are tried, with Clopper-Pearson limits and Bonferroni's correction over all.
+    and Q are tried, with Clopper-Pearson limits and Bonferroni's correction over all. Of an AlphaPrivacy,
+    sigma is the noise's scale, alpha is eps, and delta is 0.
     """
-    noisy = [noised(np.repeat(theta[None], draws, axis=0), sigma, 2 * seed + i)
+    noisy = [draw_noise(privacy, np.repeat(theta[None], draws, axis=0), sigma, 2 * seed + i)
              for i, theta in enumerate((unlearned, retrained))]
+    eps, delta = promised(privacy)
     gap = distance(unlearned, retrained)
     along = [np.sort((x - retrained) @ ((unlearned - retrained) / gap)) for x in noisy]
     cuts = gap / 2.0 + np.linspace(-1.0, 1.0, thresholds) * (gap + 5.0 * sigma)
@@ -216,19 +219,31 @@ def excess(unlearned, retrained, sigma, privacy, draws=200_000, seed=0, threshol
     for p, q in ((above[0], above[1]), (draws - above[1], draws - above[0])):
         low = np.where(p > 0, beta.ppf(error, p, draws - p + 1), 0.0)
         high = np.where(q < draws, beta.ppf(1.0 - error, q + 1, draws - q), 1.0)
-        excesses.append((low - np.exp(privacy.eps) * high - privacy.delta).max())
+        excesses.append((low - np.exp(eps) * high - delta).max())
     return float(max(excesses))
+
+
+def draw_noise(privacy, theta, sigma, seed):
+    """theta with the noise of a promise."""
+    if isinstance(privacy, AlphaPrivacy):
+        return privacy.noised(theta, sigma * privacy.alpha, seed)
+    return noised(theta, sigma, seed)
+
+
+def promised(privacy):
+    """(eps, delta)."""
+    return (privacy.alpha, 0.0) if isinstance(privacy, AlphaPrivacy) else (privacy.eps, privacy.delta)
 
 
 def audits(draws):
     """[{promise, mechanism, sigma, excess with that sigma and with a tenth of it}], for models that are as
     far apart as the bound allows."""
     (*pair, bound), rows = far_apart(), []
-    small, large = Privacy(0.5, 0.01), Privacy(3.0, 0.01)
+    small, large, alpha = Privacy(0.5, 0.01), Privacy(3.0, 0.01), AlphaPrivacy(0.5)
     for privacy, kind in ((small, "sigma"), (small, "analytic_sigma"), (small, "concentrated_sigma"),
-                          (large, "sigma"), (large, "concentrated_sigma")):
-        sigma = getattr(privacy, kind)(bound)
-        rows.append({"eps": privacy.eps, "delta": privacy.delta, "mechanism": kind, "sigma": float(sigma),
+                          (large, "sigma"), (large, "concentrated_sigma"), (alpha, "scale")):
+        sigma, (eps, delta) = getattr(privacy, kind)(bound), promised(privacy)
+        rows.append({"eps": eps, "delta": delta, "mechanism": kind, "sigma": float(sigma),
                      "excess": excess(*pair, sigma, privacy, draws),
                      "excess_at_a_tenth": excess(*pair, 0.1 * sigma, privacy, draws)})
     return rows
@@ -301,15 +316,18 @@ def main():
     parser.add_argument("--runs", type=int, default=200,
                         help="seeded runs of each rule (default %(default)s)")
     options = parser.parse_args()
-    runs, ratios = 20 if options.quick else options.runs, {}
+    from . import strongly_convex      # which uses the problems above
+    runs, ratios, plain = 20 if options.quick else options.runs, {}, []
     for seed in range(runs):
-        for name, ratio in {**rewinding(seed), **descending(seed), **stepping(seed)}.items():
+        more, ratio = strongly_convex.measured(seed)
+        plain.append(ratio)
+        for name, ratio in {**rewinding(seed), **descending(seed), **stepping(seed), **more}.items():
             ratios.setdefault(name, []).append(ratio)
     print(f"{harness.machine()}; {runs} seeded runs\n")
     print(harness.table(["measured / bound", "runs", "median", "largest", "above 1"],
                         [[name, len(x), f"{np.median(x):.2g}", f"{max(x):.3g}", sum(r > 1.0 for r in x)]
                          for name, x in ratios.items()]))
-    most, long = reached(), max(unscaled(seed) for seed in range(20))
+    most, long = reached() | strongly_convex.reached(), max(unscaled(seed) for seed in range(20))
     print("\nquadratics built to reach the bound: "
           + ", ".join(f"{name} {ratio:.1%}" for name, ratio in most.items()))
     print(f"certified removal's bound with rows 50 times too long: gradient left over up to {long:.2g} "
@@ -319,6 +337,7 @@ def main():
                         [[r["eps"], r["delta"], r["mechanism"],
                           *[f"{max(r[x], 0.0):.3g}" for x in ("sigma", "excess", "excess_at_a_tenth")]]
                          for r in noise]))
+    convex = strongly_convex.report(range(3 if options.quick else 20), plain)
     lines, undone = curves(options.quick), undone_error()
     print("\n" + harness.table(["distance to retraining, K/T =",
                                 *[f"{k:.1f}" for k, _ in next(iter(lines.values()))]],
@@ -329,7 +348,7 @@ def main():
     kept = hidden and max(max(x) for x in ratios.values()) <= 1.0 and min(most.values()) > MIN_REACHED
     folder = harness.output_folder(options.out)
     harness.write_json(folder / "guarantees.json", runs=runs, ratios=ratios, reached=most, unscaled=long,
-                       noise=noise, rewinding=lines, undone=undone)
+                       noise=noise, rewinding=lines, undone=undone, strongly_convex=convex)
     harness.pictures(folder, guarantees=lambda pyplot: draw(pyplot, ratios, lines))
     print("every promise kept" if kept else "A PROMISE IS BROKEN")
     return 0 if kept else 1

@@ -4,6 +4,9 @@ An unlearned model theta_u and a retrained one theta_r are at most Delta (the se
 published with noise N(0, sigma^2 I), they cannot be told apart: for every set S of models
 
     P(theta_u + noise in S) <= e^eps P(theta_r + noise in S) + delta,    and the same with u and r exchanged.
+
+Without a delta the promise is alpha = eps, and no Gaussian keeps it, because the ratio of two Gaussian
+densities has no bound. Noise with a density proportional to e^(-|z|/scale) keeps it: see `AlphaPrivacy`.
 """
 from dataclasses import dataclass
 
@@ -13,7 +16,7 @@ from scipy.optimize import brentq
 from scipy.special import log_ndtr
 
 from circuit.errors import LearnerError
-from circuit.checks import array_of, real_array, real_number
+from circuit.checks import array_of, real_array, real_number, whole_number
 
 
 @dataclass(frozen=True)
@@ -106,6 +109,82 @@ class Privacy:
         # the formula expanded by the sum of the two roots: nothing cancels
         return checked_sensitivity(sensitivity) * (np.sqrt(log + self.eps)
                                                    + np.sqrt(log)) / (np.sqrt(2.0) * self.eps)
+
+
+@dataclass(frozen=True)
+class AlphaPrivacy:
+    """The promise alpha, without a delta: P(S) <= e^alpha Q(S) for every set S of models, and vice versa.
+
+    The noise has a density proportional to e^(-|z|/scale) with scale = Delta/alpha. By the triangle
+    inequality no ratio of two such densities, Delta apart, exceeds e^(Delta/scale) = e^alpha. The length |z|
+    follows a Gamma distribution of shape d, the number of parameters, so it is d Delta/alpha on average; a
+    Gaussian's is about sqrt(d) sigma. This is the price of having no delta.
+
+    Source: Chaudhuri, Monteleoni & Sarwate 2011, algorithm 1, for the noise.
+
+    Parameters
+    ----------
+    alpha : float
+        Above 0.
+
+    Raises
+    ------
+    LearnerError
+        If alpha is out of range.
+
+    Examples
+    --------
+    >>> from deletion.unlearning import AlphaPrivacy
+    >>> promise = AlphaPrivacy(0.5)
+    >>> promise.scale(0.1), promise.noised([1.0, 2.0], sensitivity=0.0, seed=0).tolist()
+    (0.2, [1.0, 2.0])
+    """
+    alpha: float
+
+    def __post_init__(self):
+        real_number(self.alpha, "alpha", above=0.0)
+
+    def scale(self, sensitivity: ArrayLike) -> float | np.ndarray:
+        """Calculate the noise's scale, in the parameters' units: Delta / alpha.
+
+        Parameters
+        ----------
+        sensitivity : array_like
+            Delta >= 0, a number or an array of them: a bound that is certain, not one of some probability.
+
+        Returns
+        -------
+        float or np.ndarray
+            The scale, of the same shape.
+        """
+        scale = checked_sensitivity(sensitivity) / self.alpha
+        return scale if scale.ndim else float(scale)
+
+    def noised(self, theta: ArrayLike, sensitivity: float, seed: int) -> np.ndarray:
+        """Add noise to parameters, which may then be published.
+
+        Parameters
+        ----------
+        theta : array_like
+            Parameters (parameters,), or (k, parameters), each row with noise of its own.
+        sensitivity : float
+            Delta >= 0.
+        seed : int
+            At least 0. It must stay secret.
+
+        Returns
+        -------
+        np.ndarray
+            Of the shape of theta.
+        """
+        theta, rng = real_array(theta, "parameters"), np.random.default_rng(whole_number(seed, "a seed", 0))
+        if theta.ndim not in (1, 2):
+            raise LearnerError("parameters: expected shape (parameters,) or (k, parameters), got "
+                               f"{theta.shape}")
+        scale = self.scale(real_number(sensitivity, "sensitivity", low=0.0))
+        direction = rng.normal(size=theta.shape)
+        direction /= np.linalg.norm(direction, axis=-1, keepdims=True)
+        return theta + scale * rng.gamma(theta.shape[-1], size=theta.shape[:-1] + (1,)) * direction
 
 
 def checked_sensitivity(sensitivity):

@@ -52,8 +52,8 @@ class Rewind(Method):
     rows : {"zero weight", "dropped"}
         What becomes of deleted rows, see the module's text.
     constants : Constants, optional
-        Only `smoothness` and `gradient` count. With constants, plain SGD's distance to retraining is
-        bounded.
+        `smoothness` and `gradient`, and for dropped rows `convexity`. With constants, plain SGD's distance to
+        retraining is bounded; with a `convexity` above 0, by a bound that shrinks from step to step.
     privacy : Privacy
         The promise for which the noise is stated.
 
@@ -191,20 +191,29 @@ def distances(rates, shares, steps, constants, factor=2.0):
     """(k,): bounds of |rewound - retrained| for plain SGD, infinite where floats cannot hold them.
 
     `rates` (T,) are the learning rates, and `shares` (k, T) says how much of each step's batch is deleted.
-    Two trainings part by at most factor * rate * G * share in a step. L-Lipschitz gradients multiply their
-    distance by 1 + rate * L, and in the last K steps nothing else happens. For full batches at one rate with
-    dropped rows this is
+    Two trainings part by at most factor * rate * G * share in a step, and in the last K steps they do not
+    part. A step multiplies their distance by at most 1 + rate * L, because gradients are L-Lipschitz. For
+    full batches at one rate with dropped rows this is
 
         (2 w G/(L n)) ((1 + eta L)^(T-K) - 1) (1 + eta L)^K,
 
     at most the paper's bound, `published_distance`, which has eta L n/(n - w) inside.
+
+    The paper does not use strong convexity. Where f = l + r has convexity m > 0 and rows are dropped, every
+    batch that is not empty is the mean of such functions, and its step shrinks the distance by 1 - rate * m:
+
+        (2 w G/(m n)) (1 - (1 - eta m)^(T-K)) (1 - eta m)^K.
     """
     checked_rates(rates, constants)
-    bounds = np.zeros(len(shares))
+    grown, bounds = 1.0 + rates * constants.smoothness, np.zeros(len(shares))
+    convex = factor == ROWS["dropped"] and constants.convexity > 0.0
     with np.errstate(over="ignore"):
         for number, rate in enumerate(rates):
-            bounds *= 1.0 + rate * constants.smoothness
-            if number < len(rates) - steps:
+            again, shrunk = number >= len(rates) - steps, 1.0 - rate * constants.convexity
+            # a batch of which all is deleted takes its step with the regulariser alone
+            bounds *= np.where(again & (shares[:, number] == 1.0), grown[number], shrunk) if convex \
+                else grown[number]
+            if not again:
                 bounds += factor * rate * constants.gradient * shares[:, number]
     return bounds
 

@@ -11,7 +11,8 @@ from deletion.influence import (
     PBRF, BayesianInfluence, ByMetagradient, Homotopy, Influence, NewtonStep, SketchWithMetagradient,
     metagradient, self_influences)
 from deletion.unlearning import (
-    CertifiedRemoval, Descent, GradientAscent, MinMax, NaturalGradient, Rewind, logistic_bounds)
+    AlphaRemoval, CertifiedRemoval, Descent, GradientAscent, MinMax, NaturalGradient, Rewind,
+    StochasticDescent, logistic_bounds)
 
 LEARNERS = {"network": network, "converged": converged,
             "adam": lambda: network(optimizer=Adam(0.01, eps=1e-3), steps=60)}
@@ -36,7 +37,9 @@ METHODS = [
     (NaturalGradient(), "converged"),
     (MinMax(), "converged"),
     (CertifiedRemoval(), "converged"),
+    (AlphaRemoval(), "converged"),
     (Descent(logistic_bounds(converged()), 50), "converged"),
+    (StochasticDescent(logistic_bounds(converged()), 50, 50, stages=3), "converged"),
     (GradientAscent(2), "network"),
     (GradientAscent(), "converged"),
     (Rewind(10), "network"),

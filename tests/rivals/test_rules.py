@@ -16,9 +16,9 @@ from deletion.influence import NewtonStep
 from deletion.unlearning import (Certified, CertifiedRemoval, Constants, Descent, MinMax, NaturalGradient,
                                  Privacy, RetrainingDue, Rewind, certify, estimated, leaked, logistic_bounds,
                                  noised, quadratic_bounds)
-from deletion.unlearning.certified import logistic_of
+from deletion.unlearning.strongly_convex.certified import logistic_of
 from deletion.unlearning.constants import logistic_rows
-from deletion.unlearning.descent import first_steps, published_sigma
+from deletion.unlearning.strongly_convex.descent import first_steps, published_sigma
 from deletion.unlearning.natural import divergence, sensitivity
 from deletion.unlearning.rewind import published_distance
 

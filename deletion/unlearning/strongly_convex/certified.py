@@ -18,7 +18,8 @@ factor max |z_i|; without that factor the bound can fail, so longer rows are ref
 
 The bounds of all removals are added up, beginning with the gradient that training left. While the sum is at
 most s eps/sqrt(2 ln(1.5/delta)), nobody can tell the model from a retrained one, up to (eps, delta). Beyond
-that, `RetrainingDue` is raised.
+that, `RetrainingDue` is raised. (This is the published account. It compares densities of b, and leaves out a
+determinant that matters for an eps of a thousandth: see alpha.py.)
 """
 from dataclasses import dataclass, replace
 from typing import Any, Iterable
@@ -29,11 +30,11 @@ from scipy.special import expit
 
 from circuit.errors import DoesNotApply, LearnerError
 from circuit.checks import real_number, whole_number
-from ..learner.learner import Learner
-from ..curvature.solvers import Factor
-from ..methods.base import Answer, Method, change_at, remaining
-from .constants import logistic_rows, penalty_matrix
-from .noise import Privacy, checked_privacy
+from ...learner.learner import Learner
+from ...curvature.solvers import Factor
+from ...methods.base import Answer, Method, change_at, remaining
+from ..constants import logistic_rows, penalty_matrix
+from ..noise import Privacy, checked_privacy
 
 
 class RetrainingDue(DoesNotApply):
@@ -51,7 +52,7 @@ class RetrainingDue(DoesNotApply):
 
     def __init__(self, what: str, spent: float, budget: float):
         super().__init__(f"{what}: the bound of the gradient left over would be {spent:.3g}, and the budget "
-                         f"is {budget:.3g}. Train again on what remains, with a new b")
+                         f"is {budget:.3g}. Train again on what remains, with new noise")
         self.spent, self.budget = spent, budget
 
 
@@ -318,6 +319,7 @@ class CertifiedRemoval(Method):
     """
 
     name = "certified removal"
+    noise = "linear term"
 
     def __init__(self, privacy: Privacy = Privacy(1.0, 1e-5), scale: float = 1.0):
         self.privacy = checked_privacy(privacy)
@@ -339,16 +341,19 @@ class CertifiedRemoval(Method):
         super().check(learner)
         logistic_of(learner, 0.0)
 
+    def _budget(self, logistic):
+        """The norm of the gradient that may be left over."""
+        return budget(self.privacy, self.scale)
+
     def _answer(self, learner, h, measurement):
         remaining(learner, h)
         logistic, theta = logistic_of(learner, np.zeros(learner.layout.size)), learner.trained
-        start = Certified(learner, logistic, theta, np.zeros(learner.unit_count), 0.0,
-                          budget(self.privacy, self.scale))
+        start = Certified(learner, logistic, theta, np.zeros(learner.unit_count), 0.0, self._budget(logistic))
         start = replace(start, spent=start.residual())
         ends = [start.without(row) if row.any() else start for row in h]
         theta, spent = np.stack([end.theta for end in ends]), np.array([end.spent for end in ends])
         notes = (f"gradient left over at most {spent.max():.3g} (training: {start.spent:.2g}), of a budget "
-                 f"of {start.budget:.3g} for {self.privacy}, linear term of scale {self.scale:g}",)
+                 f"of {start.budget:.3g} for {self.privacy}, {self.noise} of scale {self.scale:g}",)
         return Answer(change_at(learner, measurement, theta), theta, notes,
                       diagnostics={"spent": spent, "spent_by_training": start.spent,
                                    "budget": start.budget})

@@ -7,6 +7,11 @@ minimiser by the factor gamma = (M - m)/(M + m). A deletion of w of n examples m
 
     |theta - minimiser| <= error,    error <- gamma^I (error + 2 w L/(m n)).
 
+In a domain (the ball |theta| <= radius) the same holds for the minimiser within the domain, also where the
+ball cuts the other one off: projections bring no two points further apart, and the minimiser within the
+domain stays where it is. A domain is needed where gradients are bounded nowhere else, as those of quadratic
+losses.
+
 The state (theta, what is left, error) is carried from request to request and is never published. What is
 published gets noise.
 """
@@ -21,11 +26,11 @@ from circuit.progress import Progress
 
 from circuit.errors import DoesNotApply, LearnerError
 from circuit.checks import real_number, whole_number
-from ..learner.learner import Learner
-from ..methods.base import Answer, Method, change_at, remaining
-from ..curvature.objective import objective_of
-from .constants import Constants, checked_constants
-from .noise import Privacy, checked_privacy
+from ...learner.learner import Learner
+from ...methods.base import Answer, Method, change_at, remaining
+from ...curvature.objective import objective_of
+from ..constants import Constants, checked_constants
+from ..noise import Privacy, checked_privacy
 
 
 @dataclass(frozen=True)
@@ -68,7 +73,8 @@ class Descent(Method):
     steps : int
         I, the gradient steps per request.
     radius : float, optional
-        Parameters stay in the ball |theta| <= radius, which must hold every minimiser. Default: no limit.
+        Parameters stay in the ball |theta| <= radius, and "minimiser" means the one within it. Default: no
+        limit.
     privacy : Privacy
         The promise for which the noise is stated.
 
