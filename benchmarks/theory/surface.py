@@ -2,9 +2,9 @@
 weight eps, as a surface.
 
 surface    least squares in closed form and microgpt's training: the ordinary training is the edge eps = 1,
-           retraining the edge eps = 0, and the homotopy crosses from one to the other at the last t. Velocities
-           theta-dot(T, eps), each one push along the set, are integrated over eps: how near that comes to
-           retraining
+           retraining the edge eps = 0, and the homotopy crosses from one to the other at the last t.
+           Velocities theta-dot(T, eps), each one push along the set, are integrated over eps: how near that
+           comes to retraining
 identity   X = I, y = (1, 1), start 0, the second row deleted: everything in closed form. The path is straight
            and first order predicts nothing, because the limits t to infinity and eps to 0 do not commute
 """
@@ -59,9 +59,9 @@ def language_model(steps, points):
     ASKED)."""
     learner = names(steps=steps)
     h = np.array([float(name.startswith(LETTER)) for name in learner.documents])
-    eps, curves = np.linspace(0.0, 1.0, points), []
+    eps, every, curves = np.linspace(0.0, 1.0, points), max(1, steps // (points - 1)), []
     for e in eps:
-        times, curve = followed(learner, 1.0 - (1.0 - e) * h, learner.loss_on(ASKED), max(1, steps // (points - 1)))
+        times, curve = followed(learner, 1.0 - (1.0 - e) * h, learner.loss_on(ASKED), every)
         curves.append(curve)
     return learner, h, times, eps, np.array(curves)
 
@@ -122,7 +122,8 @@ def draw_identity(pyplot):
     times, eps = np.linspace(0.0, 20.0, 81), np.linspace(0.0, 1.0, 61)
     surface.plot_surface(*np.meshgrid(times, eps), np.array([identity(times, e)[:, 1] for e in eps]),
                          cmap="viridis", linewidth=0)
-    surface.set(xlabel="time", ylabel="weight eps", title="parameter 2: 1 - exp(-eps t)")
+    surface.set(xlabel="time", ylabel="weight eps", title="parameter 2: 1 - exp(-eps t)",
+                xticks=[0, 5, 10, 15, 20])
     surface.view_init(28.0, -50.0)
     plane, cost = figure.add_subplot(1, 3, 2), figure.add_subplot(1, 3, 3)
     for number, e in enumerate((1.0, 0.5, 0.2, 0.05, 0.0)):
@@ -163,8 +164,8 @@ def print_identity(options):
                         [[e, *(f"{x:.4f}" for x in identity(times, e)[:, 1])] for e in weights]))
     t = 5.0
     change = identity([t], 1.0)[0, 1] - identity([t], 0.0)[0, 1]
-    print(f"at t = {t:g} deletion moves it by {-change:.4f}; first order (t e^-t) says {-t * np.exp(-t):.4f}, "
-          f"theta-dot(0) (t) {-t:.4f}; influence at the minimum 0")
+    print(f"at t = {t:g} deletion moves it by {-change:.4f}; first order (t e^-t) says "
+          f"{-t * np.exp(-t):.4f}, theta-dot(0) (t) {-t:.4f}; influence at the minimum 0")
     harness.pictures(harness.output_folder(options.out), identity=draw_identity)
     return {"change": -change}
 

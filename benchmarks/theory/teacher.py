@@ -41,7 +41,7 @@ def taught(seed):
     return fitted(x, response(teacher, x[:, None]) + NOISE * rng.normal(size=POINTS), start)
 
 
-def paths(student):
+def paths(student, points=range(POINTS)):
     """{point: its path's numbers}, and {point: why the homotopy refuses it}.
 
     detour   how much longer the path is than the straight line between its ends, as a share of that
@@ -49,7 +49,8 @@ def paths(student):
     objective, theta, (x, y) = Objective(student), student.layout.initial, stacked(student.examples)
     residuals = np.abs(y - response(student.layout.split(theta), x))
     homotopy, found, refused = Homotopy(), {}, {}
-    for point, h in enumerate(np.eye(len(y))):
+    for point in points:
+        h = np.eye(len(y))[point]
         try:
             path = homotopy.path(objective, theta, h, EPS)
             first, last = (homotopy.velocity(objective, path[k], h, EPS[k]) for k in (0, -1))
@@ -79,7 +80,7 @@ def draw(pyplot, rows):
                                      sharex=True, sharey=True, squeeze=False)
     for axes, (seed, row) in zip(panels.ravel(), rows.items()):
         axes.plot(column(row["paths"], "distance"), column(row["paths"], "angle"), "o", color="C0")
-        axes.set(xscale="log", yscale="symlog")
+        axes.set(xscale="log", yscale="log")
         value, low, high = row["correlations"]["distance"]
         axes.set_title(f"teacher {seed}: {value:.2f} ({low:.2f} to {high:.2f})", fontsize=10)
         axes.grid(alpha=0.3)
