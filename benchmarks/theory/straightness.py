@@ -142,9 +142,9 @@ def curvature(objective, theta, weights):
 def drift(learner, weights, eta, steps, starts, beta=1e-3):
     """How far training from starts beta apart drifts, in units of beta, at each of `steps`; and two bounds.
 
-    The rate is eta / L_0, L_0 being the largest curvature at the start. At 6 of the steps the Hessian's
-    extreme eigenvalues are computed: L is the largest in modulus, and no step moves two starts further apart
-    than by the factor max |1 - rate eigenvalue|.
+    The rate is eta / L_0, L_0 being the largest curvature at the start. The Hessian's extreme eigenvalues are
+    computed at 6 of the steps. L is the largest of them in modulus. For starts that are near each other, one
+    step moves them apart by the factor max |1 - rate eigenvalue| at most.
     """
     objective, rng = Objective(learner), np.random.default_rng(SEED)
     theta = learner.layout.initial
