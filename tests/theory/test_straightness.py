@@ -31,6 +31,7 @@ def test_the_path_of_least_squares_is_straight_and_speeds_up():
         assert row["angle"] < 1e-4 and row["faster"] == pytest.approx((1.0 - leverage) ** -2, rel=1e-7)
         assert row["apart"] == pytest.approx(row["faster"] - 1.0, rel=1e-7)
         assert row["error"] == pytest.approx(leverage, rel=1e-7)
+        assert row["error's bound"] == pytest.approx(leverage / (1.0 - leverage) ** 2, rel=1e-7)
         assert row["largest bend"] == pytest.approx(2.0 * leverage * (1.0 - leverage) ** -3, rel=1e-7)
 
 
@@ -75,6 +76,26 @@ def test_columns_are_influence_and_a_group_is_their_sum():
         np.testing.assert_allclose(straightness.columns(learner), jacobian, rtol=0, atol=1e-9)
     h = learner.downweight([1, 4, 9])
     np.testing.assert_allclose(straightness.derivatives(learner, h, 1.0)[1], jacobian @ h, rtol=0, atol=1e-9)
+
+
+def test_how_far_sums_over_members_are_off():
+    """Least squares with 60 units: second derivatives by differences of weighted minima, movements by minima
+    without rows."""
+    learner, (x, y) = least_squares(60, regularizer=None), data(60, 3, 1)
+
+    def minimum(h):
+        return np.linalg.solve((x.T * (1.0 - h)) @ x, x.T @ ((1.0 - h) * y))
+
+    def bend(h, step=1e-3):
+        return (minimum(step * h) - 2.0 * minimum(0.0 * h) + minimum(-step * h)) / step ** 2
+    _, off = straightness.additivity(learner, 2)
+    for k, h in enumerate(straightness.sets_of(learner, 2)["5%"]):
+        members, start = np.eye(60)[h > 0.0], minimum(0.0 * h)
+        assert len(members) == 3
+        for what, change in (("second order", bend), ("movement", lambda h: minimum(h) - start)):
+            parts, whole = sum(change(one) for one in members), change(h)
+            true = np.linalg.norm(parts - whole) / np.linalg.norm(whole)
+            assert off[what][k] == pytest.approx(true, rel=1e-3)
 
 
 def test_a_group_s_second_order_is_not_the_sum():
