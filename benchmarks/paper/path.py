@@ -51,11 +51,15 @@ def neurons(seed=0):
     """A Learner that starts at a minimum, where training leaves it: 20 noisy points of sin 2x."""
     rng = np.random.default_rng(seed)
     x = np.sort(rng.uniform(-2.0, 2.0, POINTS))
-    examples = list(zip(x[:, None], np.sin(2.0 * x) + 0.2 * rng.normal(size=POINTS)))
-    start = {name: rng.normal(size=HIDDEN) for name in "wbv"}
+    y = np.sin(2.0 * x) + 0.2 * rng.normal(size=POINTS)
+    return fitted(x, y, {name: rng.normal(size=HIDDEN) for name in "wbv"})
 
+
+def fitted(x, y, start):
+    """The Learner of points (rows,) that starts at the minimum to which a start (a dict) leads."""
     def learner(parameters):
-        return Learner(parameters, examples, squared, SGD(1e-2), full_batch(POINTS, 1), regularizer=decay)
+        return Learner(parameters, list(zip(x[:, None], y)), squared, SGD(1e-2), full_batch(len(x), 1),
+                       regularizer=decay)
 
     first = learner(start)
     return learner(first.layout.split(minimiser(Objective(first), first.layout.initial)))
