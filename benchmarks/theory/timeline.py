@@ -72,7 +72,7 @@ def studied(case, options):
 # parts ------------------------------------------------------------------------------------------------------
 
 def print_names(options):
-    """microgpt on names that come round ten times."""
+    """microgpt on names that come round ten times"""
     return studied(of_names(20 if options.quick else 100, TENTHS, options.seed), options)
 
 

@@ -74,20 +74,19 @@ def fade(learner, units, measure, asked):
 
 
 def scores(known, away):
-    """For each family and "greedy": mean distances of the best schedule (in parameters) of every unit, as a
-    share of those where the request is ignored, and for how many units the family is the nearest."""
+    """For each family and "greedy", in parameters and in measurements: the mean distance of the best schedule
+    of every unit, as a share of that where the request is ignored, and for how many units no family has a
+    nearer one.   away: {"parameters": (units, schedules), ...}"""
     starts = np.cumsum([0, *map(len, known.values())])
     places = {name: np.arange(a, b) for name, a, b in zip(known, starts, starts[1:])}
     places["greedy"] = np.array([starts[-1]])
-    best = {name: at[away["parameters"][:, at].argmin(axis=1)] for name, at in places.items()}
-    units = np.arange(len(away["parameters"]))
-    nearest = np.min([away["parameters"][units, at] for at in best.values()], axis=0)
-    rows = []
-    for name, at in best.items():
-        here = {what: x[units, at] for what, x in away.items()}
-        shares = {what: float(x.mean() / away[what][:, 0].mean()) for what, x in here.items()}
-        rows.append({"schedule": name, **shares,
-                     "nearest": int((here["parameters"] <= nearest * (1.0 + TIED)).sum())})
+    rows = [{"schedule": name} for name in places]
+    for what, distance in away.items():
+        best = np.array([distance[:, at].min(axis=1) for at in places.values()])
+        ties = best <= best.min(axis=0) * (1.0 + TIED)
+        for row, mine, tied in zip(rows, best, ties):
+            row[what] = float(mine.mean() / distance[:, 0].mean())
+            row[f"nearest in {what}"] = int(tied.sum())
     return rows
 
 
@@ -95,8 +94,8 @@ def report(name, rows, predictions, units):
     """Print where schedules end."""
     print(f"\n{name}: {units} units, deletion requested halfway; distance to training without the unit, in "
           "units of that where the request is ignored")
-    print(harness.table(["schedule", "in parameters", "in measurements", "nearest for"],
-                        [[row["schedule"], f"{row['parameters']:.3f}", f"{row['measurements']:.3f}",
-                          f"{row['nearest']} of {units}"] for row in rows]))
+    cells = [[row["schedule"]] + [text for what in ("parameters", "measurements") for text in (
+        f"{row[what]:.3f}", f"{row[f'nearest in {what}']} of {units}")] for row in rows]
+    print(harness.table(["schedule", "in parameters", "nearest for", "in measurements", "nearest for"], cells))
     print("changes of the measurements by all these schedules, predicted by finite steps of visits: error "
           f"{predictions[0]:.3f}, LDS {predictions[1]:.3f}")

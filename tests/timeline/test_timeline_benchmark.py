@@ -33,7 +33,7 @@ def test_fading_finds_the_best_schedule_of_two_numbers():
     rows, _ = fade(two_numbers(), [0], lambda w: w, 6)
     assert 0.0 < {row["schedule"]: row["parameters"] for row in rows}["dropped at once"] < 1.0
     best = min(row["parameters"] for row in rows)
-    assert all(row["nearest"] == (abs(row["parameters"] - best) < 1e-6) for row in rows)
+    assert all(row["nearest in parameters"] == (abs(row["parameters"] - best) < 1e-6) for row in rows)
 
 
 def test_families_begin_at_the_request():
