@@ -94,8 +94,11 @@ def report(name, rows, predictions, units):
     """Print where schedules end."""
     print(f"\n{name}: {units} units, deletion requested halfway; distance to training without the unit, in "
           "units of that where the request is ignored")
-    cells = [[row["schedule"]] + [text for what in ("parameters", "measurements") for text in (
-        f"{row[what]:.3f}", f"{row[f'nearest in {what}']} of {units}")] for row in rows]
-    print(harness.table(["schedule", "in parameters", "nearest for", "in measurements", "nearest for"], cells))
+    header, cells = ["schedule"], [[row["schedule"]] for row in rows]
+    for what in ("parameters", "measurements"):
+        header += [f"in {what}", "nearest for"]
+        for cell, row in zip(cells, rows):
+            cell += [f"{row[what]:.3f}", f"{row[f'nearest in {what}']} of {units}"]
+    print(harness.table(header, cells))
     print("changes of the measurements by all these schedules, predicted by finite steps of visits: error "
           f"{predictions[0]:.3f}, LDS {predictions[1]:.3f}")
