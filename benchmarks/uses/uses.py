@@ -24,7 +24,7 @@ def main():
     parser.add_argument("--part", nargs="+", dest="parts", default=[], metavar="PART",
                         help=f"any of {', '.join(PARTS)} (default: all)")
     parser.add_argument("--trials", type=int, default=5, help="seeds, from --seed on (default %(default)s)")
-    parser.add_argument("--orders", type=int, default=40,
+    parser.add_argument("--orders", type=int, default=30,
                         help="random orders of Shapley values (default %(default)s)")
     options = parser.parse_args()
     options.count = None
