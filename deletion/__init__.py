@@ -1,7 +1,8 @@
 """Deletion: learning algorithms as circuits of their example weights, sketches of them, and predictions.
 
 Rooms, each of which uses only those before it: learner, directions, storage, trust, gradients, predictions,
-sketch (a newcomer may stop here), models, asking, curvature, methods, studies, influence, unlearning, cli.
+sketch (a newcomer may stop here), planning, timeline, models, asking, curvature, methods, studies, influence,
+unlearning, report, cli.
 """
 import os
 import sys

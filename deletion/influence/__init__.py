@@ -16,7 +16,7 @@ from ..studies.flow import Flow
 from .bayes import BayesianInfluence
 from .gaps import GAPS, STATIONS, Gaps, five_gaps
 from .influence import Influence
-from .newton import NewtonStep, SelfInfluences, self_influences
+from .newton import GroupInfluence, NewtonStep, SelfInfluences, self_influences
 from .path import Homotopy, PathDerivative
 from .pbrf import PBRF
 from .shapley import Shapley, shapley_values
@@ -24,9 +24,10 @@ from .soft import Soft, soften
 
 __all__ = [
     "BayesianInfluence", "ByMetagradient", "five_gaps", "Flow", "GAPS", "Gaps", "gradient_series",
-    "GradientSeries", "Homotopy", "Influence", "Metagradient", "metagradient", "NewtonStep", "PathDerivative",
-    "PBRF", "self_influences", "SelfInfluences", "Shapley", "shapley_values", "SketchWithMetagradient",
-    "Soft", "soften", "Solution", "solve", "STATIONS", "Unlearning",
+    "GradientSeries", "GroupInfluence", "Homotopy", "Influence", "Metagradient", "metagradient",
+    "NewtonStep", "PathDerivative", "PBRF", "self_influences", "SelfInfluences", "Shapley",
+    "shapley_values", "SketchWithMetagradient", "Soft", "soften", "Solution", "solve", "STATIONS",
+    "Unlearning",
 ]
 
 __getattr__ = former_names(__name__, {"SketchedBeyond": "SketchWithMetagradient"})

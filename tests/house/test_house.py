@@ -8,12 +8,14 @@ import pytest
 
 ROOT = Path(__file__).parent.parent.parent
 FOLDERS = ("circuit", "taylor", "deletion", "microgpt", "benchmarks")
-ROOMS = ("learner", "directions", "storage", "trust", "gradients", "predictions", "sketch", "models",
-         "asking", "curvature", "methods", "studies", "influence", "unlearning", "report", "cli")
+ROOMS = ("learner", "directions", "storage", "trust", "gradients", "predictions", "sketch", "planning",
+         "timeline", "models", "asking", "curvature", "methods", "studies", "influence", "unlearning",
+         "report", "cli")
 """Of deletion/: each uses only those before it."""
 INNER = ("circuit.gates", "circuit.networks", "circuit.numpy_functions", "circuit.importers",
          "circuit.importers.jaxpr", "circuit.importers.exported", "taylor.lowering", "taylor.vectors",
-         "deletion.learner.optimizers", *(f"deletion.{room}" for room in ROOMS))
+         "deletion.learner.optimizers", "deletion.unlearning.strongly_convex",
+         *(f"deletion.{room}" for room in ROOMS))
 """Packages inside folders."""
 
 
@@ -39,7 +41,7 @@ def test_folders_use_only_those_to_their_left(level, folder):
 
 @pytest.mark.parametrize("level, room", list(enumerate(ROOMS)))
 def test_rooms_of_deletion_use_only_those_before_them(level, room):
-    for path in (ROOT / "deletion" / room).glob("*.py"):
+    for path in (ROOT / "deletion" / room).rglob("*.py"):
         for module in imported(path):
             parts = module.split(".")
             assert len(parts) < 2 or parts[0] != "deletion" or parts[1] not in ROOMS[
@@ -71,7 +73,7 @@ def uses():
     """{room: the rooms that its files import}, without those that another of these imports anyway."""
     direct = {room: set() for room in ROOMS}
     for room in ROOMS:
-        for path in (ROOT / "deletion" / room).glob("[!_]*.py"):
+        for path in (ROOT / "deletion" / room).rglob("[!_]*.py"):
             parts = (module.split(".") for module in imported(path))
             direct[room] |= {part[1] for part in parts if part[0] == "deletion" and len(part) > 1}
         direct[room] = direct[room] & set(ROOMS) - {room}

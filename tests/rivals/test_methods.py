@@ -8,8 +8,8 @@ from deletion import (
     SGD, Adam, Answer, Asked, DoesNotApply, Learner, LearnerError, LeaveOneOuts, Method, NoChange, Objective,
     Retraining, Sketched, SketchedModel, precompute, retrain)
 from deletion.influence import (
-    PBRF, BayesianInfluence, ByMetagradient, Homotopy, Influence, NewtonStep, SketchWithMetagradient,
-    metagradient, self_influences)
+    PBRF, BayesianInfluence, ByMetagradient, GroupInfluence, Homotopy, Influence, NewtonStep,
+    SketchWithMetagradient, metagradient, self_influences)
 from deletion.unlearning import (
     AlphaRemoval, CertifiedRemoval, Descent, GradientAscent, MinMax, NaturalGradient, Rewind,
     StochasticDescent, logistic_bounds)
@@ -32,6 +32,7 @@ METHODS = [
     (BayesianInfluence(100, 100), "converged"),
     (NewtonStep(), "converged"),
     (NewtonStep(2), "converged"),
+    (GroupInfluence(), "converged"),
     (Homotopy(), "converged"),
     (PBRF(1e-3), "converged"),
     (NaturalGradient(), "converged"),
