@@ -17,7 +17,7 @@ def assembled(asking):
     place, sources = asking.question.place, estimated.source
     sources = [sources[k] for k in place]
     everything = not len(asking.unknown)
-    calibration = 0 if asking.calibration is None else len(asking.calibration.values)
+    calibration = 0 if asking.calibration is None else asking.calibrating
     strategy = Strategy(tuple(asking.stages), calibration, dict(Counter(sources)),
                         0.0 if everything else asking.expected().pooled, asking.tolerance,
                         asking.budget.elapsed)

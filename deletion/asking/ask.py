@@ -14,13 +14,15 @@ from circuit.progress import working
 from ..gradients.states import MEMORY
 from ..learner.learner import Learner
 from ..predictions.prediction import Prediction
+from ..sketch.pulled import PulledSketch
+from ..sketch.sketch import Sketch
 from ..storage.bank import Bank, checked_bank
 from ..trust.calibration import SETS
 from ..trust.kinds import checked_kinds
 from ..trust.verdict import TRUST
 from .answers import assembled
 from .asking import AT_ONCE, Asking, Question
-from .climbing import best_rung, calibration_of, climb, ladder
+from .climbing import answer_by, best_rung, calibration_of, checked_sketch, climb, ladder
 from .costs import Budget
 from .strategy import AskEstimate
 
@@ -34,9 +36,10 @@ CAP = 1.05
 def ask(learner: Learner, sets: Sequence, measurement: Callable, *, weight: float = 0.0,
         trainings: Optional[float] = None, seconds: Optional[float] = None,
         tolerance: Optional[float] = None, bank: Union[Bank, str, PathLike, None] = None,
-        calibration: Optional[int] = None, kinds: Optional[Mapping] = None, level: float = 0.95,
-        seed: int = 0, threads: Optional[int] = None, dry_run: bool = False, progress: bool = True
-        ) -> Union[Prediction, AskEstimate]:
+        sketch: Union[Sketch, PulledSketch, None] = None, calibration: Optional[int] = None,
+        kinds: Optional[Mapping] = None, level: float = 0.95, seed: int = 0,
+        threads: Optional[int] = None, dry_run: bool = False,
+        progress: bool = True) -> Union[Prediction, AskEstimate]:
     """Predict a measurement without each of many sets, by whatever way is worth its cost.
 
     Retraining is exact, and the best for few sets. Gradients through the training predict any number of them;
@@ -47,14 +50,12 @@ def ask(learner: Learner, sets: Sequence, measurement: Callable, *, weight: floa
     Parameters
     ----------
     learner, sets, measurement, weight, threads, progress : as for `retrain`
-    trainings : float, optional
-        The most that may be spent, in trainings made side by side, without those that calibrate.
-    seconds : float, optional
-        The most time for everything; a gradient or a block of trainings that has begun is finished.
-    tolerance : float, optional
-        The largest sum |predicted - true| / sum |true change| over all sets and elements, as calibrated.
-    bank : Bank or path, optional
-        Retrainings and gradients on disk; a call that was killed goes on.
+    trainings, seconds, tolerance : float, optional
+        Limits: the most that is spent, in trainings made side by side, without those that calibrate; the most
+        time; sum |predicted - true| / sum |true change| over all sets and elements, as calibrated.
+    bank, sketch : Bank or path, Sketch, optional
+        Retrainings and gradients on disk: a call that was killed goes on. And a calibrated sketch of the
+        learner, which answers first and costs nothing.
     calibration : int, optional
         Random sets that calibrate, at least 24. By default 96, fewer where few trainings may be spent.
     kinds : Mapping, optional
@@ -85,12 +86,13 @@ def ask(learner: Learner, sets: Sequence, measurement: Callable, *, weight: floa
     check_limits(trainings, seconds, tolerance, level)
     question = Question.of(checked_learner(learner), sets, measurement, weight)
     calibrated_by = calibration_count(calibration, trainings), checked_kinds(kinds, learner.used)
+    checked_sketch(sketch, learner, kinds)
     with opened(bank) as opened_bank, working("ask", progress):
         asking = Asking(question, ladder(question.unit_count), opened_bank,
                         whole_number(seed, "a seed", 0), calibrated_by, level, threads)
         asking.look_up()
         asking.start(budget_of(asking, trainings, seconds, tolerance), tolerance, capped=trainings is None)
-        return estimate_of(asking) if dry_run else answered(asking)
+        return estimate_of(asking, sketch) if dry_run else answered(asking, sketch)
 
 
 def budget_of(asking, trainings, seconds, tolerance):
@@ -99,11 +101,13 @@ def budget_of(asking, trainings, seconds, tolerance):
     return Budget(most, seconds, 0.0 if seconds is None else asking.training_seconds)
 
 
-def answered(asking):
+def answered(asking, sketch=None):
     """Answer: by retraining everything where that is affordable, else by estimates, and retraining more."""
     if asking.tolerance is None and asking.budget.left >= len(asking.unknown) or not len(asking.unknown):
         finish(asking, "every set that is not known")
         return assembled(asking)
+    if sketch is not None:
+        answer_by(asking, sketch)
     climb(asking)
     if asking.rung is None and asking.budget.left < len(asking.unknown):
         calibration_of(asking)      # nothing estimates what cannot be retrained: say how far it may move
@@ -155,15 +159,16 @@ def calibration_count(calibration, trainings):
     return SETS if trainings is None else int(min(SETS, max(FEWEST, math.ceil(2.0 * trainings))))
 
 
-def estimate_of(asking):
-    """Return the AskEstimate of an Asking that has begun."""
+def estimate_of(asking, sketch=None):
+    """Return the AskEstimate of an Asking that has begun.   sketch: one that answers first, or None"""
     question, unknown, budget = asking.question, len(asking.unknown), asking.budget
     everything = asking.tolerance is None and budget.left >= unknown
     rung = None if everything or not unknown else best_rung(asking)
     first = ("nothing: every answer is known" if not unknown else
+             "the sketch that is there" if sketch is not None and not everything else
              "retraining every set" if rung is None else
              f"{rung.name}, which costs {asking.cost(rung):.3g} trainings")
-    calibration = 0 if rung is None else asking.calibration_count + sum(kind.sets for kind in asking.kinds)
+    calibration = 0 if rung is None or sketch is not None else asking.calibrating
     most = min(budget.trainings, 1.0 * unknown if rung is None else np.inf)
     ratio = asking.unit_costs.ratio
     learner = question.learner

@@ -150,6 +150,11 @@ class Asking:
         return measured_costs(self.question.learner, self.question.circuit)
 
     @property
+    def calibrating(self):
+        """How many trainings calibrate: random sets, and those of kinds."""
+        return self.calibration_count + sum(kind.sets for kind in self.kinds)
+
+    @property
     def training_seconds(self):
         """The time that one training takes when all cores work."""
         return self.unit_costs.training / self.threads

@@ -7,12 +7,18 @@ from typing import NamedTuple
 
 import numpy as np
 
+from circuit.errors import LearnerError
+
 from ..directions.decoders import Estimates
 from ..models.gradient_model import RETRAINED, designed, gradient_model
 from ..predictions.calibrated import Calibrated
 from ..predictions.questions import Questions
+from ..sketch.identity import differing
 from ..sketch.measured import measured_calibration
+from ..sketch.pulled import PulledSketch
+from ..sketch.sketch import Sketch
 from ..trust.calibration import calibrate, sets_of
+from ..trust.kinds import RANDOM
 from .checking import checked, look_at_some
 from .expected import Expected
 
@@ -164,6 +170,51 @@ def make(asking, rung):
         why = f"expected error {now:.2g}: not better than before, and not used"
     asking.note(rung.name, cost, why)
 
+
+# a sketch that is there already ----------------------------------------------------------------------------
+
+def checked_sketch(sketch, learner, kinds):
+    """Raise LearnerError unless this is None, or a calibrated sketch of the learner."""
+    if sketch is None:
+        return
+    if not isinstance(sketch, (Sketch, PulledSketch)):
+        raise LearnerError(f"sketch: expected what precompute returns, got {sketch!r:.60}")
+    if sketch.learner is None:
+        raise LearnerError("this sketch was opened without its learner: open it by load(folder, learner)")
+    if sketch.learner is not learner:
+        other = differing(sketch.learner.fingerprint_parts(), learner.fingerprint_parts())
+        if other:
+            raise LearnerError(f"the sketch is of another learner: {other}")
+    if sketch.calibration is None:
+        raise LearnerError("this sketch has no calibration sets, and so nothing says how far to trust it: "
+                           "precompute(..., calibration=96) makes some")
+    if kinds:
+        raise LearnerError("a sketch has kinds of its own: give them to precompute, not to ask")
+
+
+def answer_by(asking, sketch):
+    """Let a sketch answer; what is made next must be expected to be better."""
+    question = asking.question
+    measured = sketch.measure(question.measurement, asking.threads, progress=False)
+    # it has calibrated what follows, too, and nothing more is retrained for that
+    asking.calibration, asking.calibration_count, asking.model = sketch.calibration, 0, measured
+    asking.rung = Rung("sketch", {}, False, usual_error_of(measured, question.unit_count))
+    asking.note("sketch", 0.0, "it is there already")
+    if asking.finite:
+        look_at_some(asking)
+
+
+def usual_error_of(measured, units):
+    """Return a Measured's calibrated error (3,) at SHARES of the units, as a share of the finite step's."""
+    calibrated = measured.calibrated.of(RANDOM)
+    if not calibrated.calibration.finite:
+        return np.ones(3)
+    model = calibrated.error_model(measured.estimator())
+    error, *_ = model.relative_error(np.maximum(SHARES * units, 1.0))
+    return np.maximum(error, 1e-3) / FINITE_ERROR
+
+
+# no model --------------------------------------------------------------------------------------------------
 
 class Unchanged(Questions):
     """Answers that the measurement stays as it is.

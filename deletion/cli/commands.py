@@ -76,12 +76,13 @@ def ask_command(options):
     learner = make(options.learner or DEFAULT_LEARNER, **factory_arguments(options))
     sets = {text: deletion_set(learner, text) for text in options.delete}
     kinds = own_kinds(learner) if options.kinds else None
+    sketch = None if options.sketch is None else load(options.sketch, learner)
     limits = {"trainings": options.trainings, "seconds": options.seconds, "tolerance": options.tolerance}
     rows, told, data = [], [], {}
     for text in options.measure:
         answer = ask(learner, list(sets.values()), measurement(learner, text), weight=options.weight,
                      bank=options.bank, seed=options.seed, threads=options.threads, dry_run=options.dry_run,
-                     kinds=kinds, progress=not options.quiet, **limits)
+                     kinds=kinds, sketch=sketch, progress=not options.quiet, **limits)
         made = answer if options.dry_run else answer.strategy
         told.append(f"{text}: {made}")
         data[text] = asdict(made)

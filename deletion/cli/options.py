@@ -88,6 +88,8 @@ def add_command(commands, name, function):
 
 def add_limits(sub):
     """What may be spent on an answer."""
+    sub.add_argument("--sketch", metavar="FOLDER",
+                     help="the learner's sketch, which answers first and costs nothing")
     sub.add_argument("--trainings", type=float, help="spend at most so many trainings made side by side")
     sub.add_argument("--seconds", type=float, help="take at most so many seconds")
     add_kinds(sub)

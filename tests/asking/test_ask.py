@@ -6,7 +6,7 @@ import pytest
 from learners import logistic
 
 from circuit import softplus, sqrt
-from deletion import SGD, Adam, Asked, Bank, Learner, LearnerError, ask, retrain
+from deletion import SGD, Adam, Asked, Bank, Learner, LearnerError, ask, precompute, retrain
 from deletion.asking import asking as module
 from deletion.asking.answers import after_check
 from deletion.asking.checking import Check
@@ -259,3 +259,32 @@ def test_sets_that_make_no_sense(one, sets, words):
 
 def test_no_sets_have_no_answers(one):
     assert answer(one, []).value.shape == (0, 2)
+
+
+def test_a_sketch_that_is_there_answers_first_and_costs_nothing(one):
+    sketch = precompute(one, UNITS // 2, 3, progress=False)
+    sets = random_sets(80, 6, 11)
+    true = retrain(one, sets, two, progress=False)
+    p = answer(one, sets, trainings=16, sketch=sketch)
+    by_sketch = sketch.measure(two, progress=False).predict_many(sets)
+    estimated = np.array(p.source) != "retrained"
+    assert p.strategy.stages[0].what == "sketch" and p.strategy.stages[0].trainings == 0
+    assert p.strategy.calibration == 0 and p.strategy.trainings <= 16 and 60 <= estimated.sum() <= 72
+    assert np.allclose(p.value[estimated], by_sketch.value[estimated], atol=1e-12)
+    assert np.allclose(p.value[~estimated], true[~estimated], atol=1e-12)
+    assert error(p, true, two(one.trained)) < error(by_sketch, true, two(one.trained))
+    poor = answer(one, sets, trainings=40, sketch=precompute(one, 4, 3, progress=False))
+    made = [stage.what for stage in poor.strategy.stages]      # four directions of 120 units say little
+    assert made[0] == "sketch" and "finite step" in made
+    estimate = answer(one, sets, tolerance=0.3, sketch=sketch, dry_run=True)
+    assert estimate.first == "the sketch that is there" and estimate.calibration == 0
+
+
+@pytest.mark.parametrize("make, words", [
+    (lambda one: 3, "what precompute returns"),
+    (lambda one: precompute(logistic(UNITS, steps=24), 4, calibration=24, progress=False), "another learner"),
+    (lambda one: precompute(one, 4, calibration=0, progress=False), "no calibration sets"),
+])
+def test_sketches_that_cannot_answer(one, make, words):
+    with pytest.raises(LearnerError, match=words):
+        answer(one, [[1], [2]], trainings=1, sketch=make(one))
