@@ -13,13 +13,12 @@ from functools import partial
 
 import numpy as np
 
-from circuit import evaluate
 from deletion import retrain
 from deletion.trust.verdict import MAX_RELATIVE_ERROR
 
 from . import harness
 from .scaling_cells import (DEEP, DEGREE, SHARES, Effort, Microgpt, Perceptron, cell, exact_terms,
-                            random_banks, series_errors)
+                            random_banks, ratio, series_errors)
 from .speed_models import PERCEPTRONS
 
 DEGREES = (1, 2, 3, 4, 6)
@@ -105,28 +104,43 @@ def mlp(options):
 
 
 def largest(options):
-    """The largest microgpt: width 64, three layers"""
+    """Three layers of width 64, at both rates: exact series only, as a sketch would take ten minutes"""
     size = {"width": 32, "layers": 2} if options.quick else {"width": 64, "layers": 3}
-    return sweep(options, **{f"layers, width {size['width']}": {
-        size["layers"]: replace(base(options), **size)}})
+    rows = []
+    for rate in (Microgpt.rate, Microgpt.rate * 16 / size["width"]):
+        learner, measure = replace(base(options), rate=rate, **size).make(effort(options).units)
+        top, change = along_sets(learner, measure, options, DEEP)
+        rows.append({"parameters": learner.layout.size, "rate": rate, "of shares": {
+            share: (ratio(terms), series_errors(terms, true)[DEGREE - 1])
+            for share, terms, true in zip(SHARES, top, change)}})
+    print(harness.table(["parameters", "rate", *(f"ratio of terms, series off by, {s:.0%}" for s in SHARES)],
+                        [[f"{r['parameters']:,}", f"{r['rate']:g}",
+                          *(f"{a:.2f}, {b:.3f}" for a, b in r["of shares"].values())] for r in rows]))
+    return rows
+
+
+def along_sets(learner, measure, options, degree):
+    """(exact terms, true changes) along random sets of every size: (sizes, sets, ...) each."""
+    count = effort(options).pushed
+    sets = sum(random_banks(learner, count, options.seed).values(), [])
+    values = retrain(learner, [[], *sets], measure)
+    shape = len(SHARES), count
+    terms = exact_terms(learner, measure, sets, degree)
+    return terms.reshape(shape + terms.shape[1:]), (values[1:] - values[0]).reshape(shape + values.shape[1:])
 
 
 def degrees(options):
     """What a smaller error costs: the degree, along exact directions of the paper's model"""
     learner, measure = base(options).make(effort(options).units)
-    banks = random_banks(learner, effort(options).pushed, options.seed)
-    sets = sum(banks.values(), [])
-    retrain(learner, [[]])      # records and compiles
-    theta, trained = harness.core_seconds(lambda: retrain(learner, [[], *sets]))
-    values = evaluate(learner.measurement(measure), [theta])[0]
-    top, change = exact_terms(learner, measure, sets, DEGREES[-1]), values[1:] - values[0]
-    off = {share: series_errors(*parts)
-           for share, *parts in zip(SHARES, np.split(top, 3), np.split(change, 3))}
+    top, change = along_sets(learner, measure, options, DEGREES[-1])
+    off = {share: series_errors(*both) for share, *both in zip(SHARES, top, change)}
+    sets = sum(random_banks(learner, effort(options).pushed, options.seed).values(), [])
+    _, trained = harness.core_seconds(lambda: retrain(learner, sets))
     rows = []
     for degree in DEGREES:
         exact_terms(learner, measure, sets[:1], degree)      # compiles
         _, pushed = harness.core_seconds(partial(exact_terms, learner, measure, sets, degree))
-        rows.append({"degree": degree, "trainings": pushed / len(sets) / (trained / (len(sets) + 1)),
+        rows.append({"degree": degree, "trainings": pushed / trained,
                      "off": {share: errors[degree - 1] for share, errors in off.items()}})
     print(harness.table(["degree", "a direction in trainings", *(f"off by, {s:.0%}" for s in off)],
                         [[r["degree"], f"{r['trainings']:.1f}", *(f"{x:.4f}" for x in r["off"].values())]
@@ -223,7 +237,7 @@ def main():
     done = harness.Run("scaling", options)
     cell(Microgpt(names=4, steps=4), Effort(4, 2, 1))      # compiles
     found = harness.parts(PARTS, options)
-    costs = found.pop("degrees", [])
+    alone = {name: found.pop(name) for name in ("degrees", "largest") if name in found}
     series = {title: cells for part in found.values() for title, cells in part.items()}
     if series:
         print()
@@ -234,7 +248,7 @@ def main():
             for share, s in c.sizes.items()]
     done.finish(["series", "x", "parameters", "steps", "training", "direction", "share", "ratio",
                  *(f"series {p}" for p in range(1, DEEP + 1)), "error", "trusted", "false"], rows,
-                {"scaling": partial(draw, series=drawn)} if drawn else {}, degrees=costs)
+                {"scaling": partial(draw, series=drawn)} if drawn else {}, **alone)
     return 0
 
 

@@ -166,6 +166,11 @@ def exact_terms(learner, measure, sets, degree):
     return precompute(learner, given(h), degree, calibration=0).measure(measure).coefficients.real
 
 
+def ratio(terms):
+    """T_{r+1} / T_r, fitted to the root mean squares of terms (sets, p, measurements)."""
+    return decay(np.sqrt((terms ** 2).mean(axis=(0, 2))))
+
+
 def series_errors(terms, change):
     """[the error of the series cut off after T_1, T_2, ...]: terms (sets, p, measurements), true change
     (sets, measurements)."""
@@ -178,7 +183,7 @@ def at_size(terms, change, many):
     trusted = np.array(many.verdict) == "trust"
     low, high = (bound - (many.value - many.change) for bound in many.interval)
     missed = (change < low) | (high < change)
-    return AtSize(decay(np.sqrt((terms ** 2).mean(axis=(0, 2)))), series_errors(terms, change[:len(terms)]),
+    return AtSize(ratio(terms), series_errors(terms, change[:len(terms)]),
                   error(many.change, change), {v: many.verdict.count(v) for v in dict.fromkeys(many.verdict)},
                   int((trusted & (off > 0.5 * typical)).sum()), int(trusted.sum() * change.shape[1]),
                   int(missed[trusted].sum()))
