@@ -95,7 +95,7 @@ def rate(options):
 
 
 def mlp(options):
-    """Perceptrons of up to 535,818 parameters on digits"""
+    """Perceptrons of up to 468,874 parameters on digits"""
     widths = [shape for shape in PERCEPTRONS.values() if shape[0] == 784]
     epochs = 1 if options.quick else Perceptron.epochs
     settings = [Perceptron(shape, epochs, options.seed) for shape in [(784, 32, 10), *widths]]
