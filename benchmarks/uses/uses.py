@@ -31,10 +31,11 @@ def main():
     whole_number(options.trials, "the number of seeds (--trials)", 1)
     whole_number(options.orders, "the number of orders (--orders)", 2)
     if options.quick:
-        options.trials, options.orders, options.count = 2, 2, 60
+        options.trials, options.orders, options.count = 1, 2, 60
     options.seeds = range(options.seed, options.seed + options.trials)
     folder = harness.output_folder(options.out)
-    print(f"{harness.machine()}; mean ± standard deviation over {options.trials} seeds")
+    print(f"{harness.machine()}; mean ± standard deviation over seeds {options.seeds[0]} to "
+          f"{options.seeds[-1]}")
     results, worked = harness.core_seconds(lambda: harness.parts(PARTS, options))
     print(f"\n{worked:.0f} core seconds")
     harness.write_json(folder / "uses.json", ["scikit-learn"], **results)
