@@ -10,13 +10,14 @@ schedule.
 """
 import numpy as np
 
+from circuit import InputError
 from deletion.studies.fading import Unlearning
 from deletion.studies.schedules import LINES, STEPS, PiecewiseConstant, piecewise
 
 from . import harness
 from .flow import ASKED, EVEN, HORIZON, REQUEST, around, unit_of
 
-KINDS = {"one start": "the start of benchmarks.flow", "random starts": "random starts"}
+KINDS = {"one": "the start of benchmarks.flow", "random": "random starts"}
 """Where the flow begins: at REQUEST, or at a random angle and distance of 0.5 to 5."""
 
 TARGETS = {"optimum": ("best step", "best line", "best 8 pieces"), "trajectory": ("best step",)}
@@ -69,7 +70,7 @@ def greedy(unlearning, to, rule, pieces=PIECES):
 def problem(seed, kind):
     """The random problem of a seed."""
     rng = np.random.default_rng(seed)
-    start = REQUEST if kind == "one start" else (rng.uniform(0.0, 360.0), rng.uniform(0.5, 5.0))
+    start = REQUEST if kind == "one" else (rng.uniform(0.0, 360.0), rng.uniform(0.5, 5.0))
     return Unlearning(*around(rng, *start), HORIZON, asked=ASKED)
 
 
@@ -92,24 +93,32 @@ def duels(distances, name, even=EVEN):
     return tuple(int(x.sum()) for x in (better > even, np.abs(better) <= even, better < -even))
 
 
+def compare(kind, options):
+    """Print the tables of a kind of start; {target: {schedule: distances}}."""
+    count, results = 4 if options.quick else options.problems, {}
+    for to, families in TARGETS.items():
+        found = distances(range(count), kind, to, {name: FAMILIES[name] for name in families})
+        print(f"\n{count} problems with {KINDS[kind]}; target: {to}")
+        print(harness.table(
+            ["weight schedule", "median distance", "nearer than the best step", "even", "farther"],
+            [[name, f"{np.median(x):.3g}", *duels(found, name)] for name, x in found.items()]))
+        if "best line" in found:
+            print("best line (nearer, even, farther), by what counts as even: "
+                  + "; ".join(f"{x:g} {duels(found, 'best line', x)}" for x in (EVEN, 1e-4, 1e-3)))
+        results[to] = {name: x.tolist() for name, x in found.items()}
+    return results
+
+
 def main():
-    parser = harness.parser("fading", __doc__, quick=None, out="results")
+    parser = harness.parser("fading", __doc__, KINDS, quick=None, out="results")
     parser.add_argument("--problems", type=int, default=24,
                         help="random problems of a kind (default %(default)s)")
     options = parser.parse_args()
-    count, content = 4 if options.quick else options.problems, {}
+    unknown = [kind for kind in options.parts if kind not in KINDS]
+    if unknown:
+        raise InputError(f"no kind of start {unknown[0]!r}; there are {', '.join(KINDS)}")
     print(f"{harness.machine()}; asked at {ASKED}, done at {HORIZON}, {PIECES} moments of choice")
-    for kind in KINDS:
-        for to, families in TARGETS.items():
-            found = distances(range(count), kind, to, {name: FAMILIES[name] for name in families})
-            print(f"\n{count} problems with {KINDS[kind]}; target: {to}")
-            print(harness.table(
-                ["weight schedule", "median distance", "nearer than the best step", "even", "farther"],
-                [[name, f"{np.median(x):.3g}", *duels(found, name)] for name, x in found.items()]))
-            if "best line" in found:
-                print("best line (nearer, even, farther), by what counts as even: "
-                      + "; ".join(f"{x:g} {duels(found, 'best line', x)}" for x in (EVEN, 1e-4, 1e-3)))
-            content.setdefault(kind, {})[to] = {name: x.tolist() for name, x in found.items()}
+    content = {kind: compare(kind, options) for kind in options.parts or KINDS}
     harness.write_json(harness.output_folder(options.out) / "fading.json", distances=content)
     return 0
 

@@ -48,7 +48,7 @@ def test_where_every_weight_loses_greedy_leaves_at_once():
 
 def test_greedy_is_that_of_small_explicit_steps():
     """The same choice in Euler's method with 4,000 steps, which moves the rows' gradients one by one."""
-    unlearning = problem(0, "one start")
+    unlearning = problem(0, "one")
     schedule, flow = greedy(unlearning, "optimum", LONGEST, 1000), unlearning.flow
     aim, theta = unlearning.retrained.limit(), flow.at(unlearning.asked)
     pace = (unlearning.horizon - unlearning.asked) / 4000
@@ -65,7 +65,7 @@ def test_greedy_by_the_longest_way_never_beats_the_best_step():
     is trusted, less what its spacing may cost."""
     lost = 0
     for seed in range(4):
-        for kind in ("one start", "random starts"):
+        for kind in ("one", "random"):
             unlearning = problem(seed, kind)
             grid = np.linspace(unlearning.asked, unlearning.horizon, 200)
             best = min(unlearning.distance(step(t), "optimum") for t in grid)
