@@ -135,7 +135,7 @@ def draw(pyplot, results):
         curves.axhline(0.0, color="0.7", linewidth=0.8)
         curves.set(title="the five units of largest effect", ylabel="change of the mean held-out loss, nats",
                    xlabel="dropped from this share of the training on")
-        curves.legend()
+    figure.legend(*panels[1, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure
 
 
