@@ -22,7 +22,7 @@ from .path import HIDDEN, POINTS, fitted, response
 from .straightness import angle
 from .truth import bootstrap, lds
 
-FIRST, TEACHERS = 100, 10
+FIRST, TEACHERS = 100, 6
 """The teachers' seeds are 100, 101, ...; this was written on teacher 0."""
 
 NOISE = 0.1
@@ -48,7 +48,7 @@ def paths(student, points=range(POINTS)):
     """
     objective, theta, (x, y) = Objective(student), student.layout.initial, stacked(student.examples)
     residuals = np.abs(y - response(student.layout.split(theta), x))
-    homotopy, found, refused = Homotopy(), {}, {}
+    homotopy, found, refused = Homotopy(accuracy=1e-6), {}, {}
     for point in points:
         h = np.eye(len(y))[point]
         try:
@@ -110,8 +110,10 @@ def main():
         print("{}: mean over teachers {:.2f} ({:.2f} to {:.2f}); interval above 0 for {} of {}".format(
             what, *mean, int((values[:, 1] > 0.0).sum()), len(values)))
     for seed, row in rows.items():
-        for point, reason in row["refused"].items():
-            print(f"teacher {seed}, point {point}: refused: {reason}")
+        if row["refused"]:
+            point, reason = next(iter(row["refused"].items()))
+            print(f"teacher {seed}: no path without points {', '.join(map(str, row['refused']))}; "
+                  f"{point}: {reason:.80} ...")
     harness.write_json(folder / "teacher.json", rows={str(seed): {
         "paths": {str(point): numbers for point, numbers in row["paths"].items()},
         "correlations": row["correlations"]} for seed, row in rows.items()})
