@@ -217,7 +217,7 @@ def draw(pyplot, series):
         above.loglog(x, [s.series[DEGREE - 1] for s in at], "C0o-", label="error of the exact series")
         above.loglog(x, [s.error for s in at], "C1s--", label="error of the sketch")
         above.axhline(MAX_RELATIVE_ERROR, color="0.6", linewidth=0.8)
-        above.set_xticks(x, [f"{v:g}" if v < 1e4 else f"{v / 1e3:.0f}k" for v in x], fontsize=8, rotation=45)
+        above.set_xticks(x, [f"{v:g}" if v < 1e4 else f"{v / 1e3:.0f}k" for v in x], fontsize=7, rotation=90)
         above.minorticks_off()
         above.set_title(title, fontsize=10)
         above.grid(alpha=0.3)
@@ -226,8 +226,8 @@ def draw(pyplot, series):
             height = np.array([s.verdicts.get(verdict, 0) / sum(s.verdicts.values()) for s in at])
             below.bar(range(len(x)), height, 0.7, bottom=bottom, color=colour, label=verdict)
             bottom += height
-        below.set_xticks(range(len(x)), [t.get_text() for t in above.get_xticklabels()], fontsize=8,
-                         rotation=45)
+        below.set_xticks(range(len(x)), [t.get_text() for t in above.get_xticklabels()], fontsize=7,
+                         rotation=90)
     grid[0, 0].set_ylabel("5% deleted: error, or ratio")
     grid[1, 0].set_ylabel("share of sets")
     handles = [axes.get_legend_handles_labels() for axes in grid[:, 0]]
