@@ -18,7 +18,7 @@ from deletion.trust.verdict import MAX_RELATIVE_ERROR
 
 from . import harness
 from .scaling_cells import (DEEP, DEGREE, SHARES, Effort, Microgpt, Perceptron, cell, exact_terms,
-                            random_banks, ratio, series_errors)
+                            random_banks, series_errors)
 from .speed_models import PERCEPTRONS
 
 DEGREES = (1, 2, 3, 4, 6)
@@ -103,20 +103,30 @@ def mlp(options):
     return sweep(options, **{"parameters, perceptrons": dict(zip(sizes, settings))})
 
 
-def largest(options):
-    """Three layers of width 64, at both rates: exact series only, as a sketch would take ten minutes"""
-    size = {"width": 32, "layers": 2} if options.quick else {"width": 64, "layers": 3}
+def slower(options):
+    """Long trainings and the largest microgpt, at the paper's rate and at a quarter of it: exact series"""
+    plain = base(options)
+    steps = plain.steps if options.quick else 4000
+    models = {f"{steps:,} steps of {names:,} names": replace(plain, steps=steps, names=names)
+              for names in (steps, plain.names // 2)}
+    if not options.quick:
+        models["width 64, 3 layers"] = replace(plain, width=64, layers=3)
     rows = []
-    for rate in (Microgpt.rate, Microgpt.rate * 16 / size["width"]):
-        learner, measure = replace(base(options), rate=rate, **size).make(effort(options).units)
-        top, change = along_sets(learner, measure, options, DEEP)
-        rows.append({"parameters": learner.layout.size, "rate": rate, "of shares": {
-            share: (ratio(terms), series_errors(terms, true)[DEGREE - 1])
-            for share, terms, true in zip(SHARES, top, change)}})
-    print(harness.table(["parameters", "rate", *(f"ratio of terms, series off by, {s:.0%}" for s in SHARES)],
-                        [[f"{r['parameters']:,}", f"{r['rate']:g}",
-                          *(f"{a:.2f}, {b:.3f}" for a, b in r["of shares"].values())] for r in rows]))
+    for title, setting in models.items():
+        for rate in (Microgpt.rate, Microgpt.rate / 4):
+            rows.append({"model": title, "rate": rate, **at_rate(replace(setting, rate=rate), options)})
+    print(harness.table(["model", "parameters", "rate", "loss", *(f"series off by, {s:.0%}" for s in SHARES)],
+                        [[r["model"], f"{r['parameters']:,}", f"{r['rate']:g}", f"{r['loss']:.2f}",
+                          *(f"{off:.3f}" for off in r["off"].values())] for r in rows]))
     return rows
+
+
+def at_rate(setting, options):
+    """{'parameters', 'loss', 'off'}: a model's size, its held-out loss, and the error of its exact series."""
+    learner, measure = setting.make(effort(options).units)
+    top, change = along_sets(learner, measure, options, DEGREE)
+    return {"parameters": learner.layout.size, "loss": float(retrain(learner, [[]], measure).mean()),
+            "off": {share: series_errors(*both)[-1] for share, *both in zip(SHARES, top, change)}}
 
 
 def along_sets(learner, measure, options, degree):
@@ -207,7 +217,7 @@ def draw(pyplot, series):
         above.loglog(x, [s.series[DEGREE - 1] for s in at], "C0o-", label="error of the exact series")
         above.loglog(x, [s.error for s in at], "C1s--", label="error of the sketch")
         above.axhline(MAX_RELATIVE_ERROR, color="0.6", linewidth=0.8)
-        above.set_xticks(x, [f"{v:g}" if v < 1e4 else f"{v / 1e3:.0f}k" for v in x], fontsize=8)
+        above.set_xticks(x, [f"{v:g}" if v < 1e4 else f"{v / 1e3:.0f}k" for v in x], fontsize=7, rotation=90)
         above.minorticks_off()
         above.set_title(title, fontsize=10)
         above.grid(alpha=0.3)
@@ -216,7 +226,8 @@ def draw(pyplot, series):
             height = np.array([s.verdicts.get(verdict, 0) / sum(s.verdicts.values()) for s in at])
             below.bar(range(len(x)), height, 0.7, bottom=bottom, color=colour, label=verdict)
             bottom += height
-        below.set_xticks(range(len(x)), [t.get_text() for t in above.get_xticklabels()], fontsize=8)
+        below.set_xticks(range(len(x)), [t.get_text() for t in above.get_xticklabels()], fontsize=7,
+                         rotation=90)
     grid[0, 0].set_ylabel("5% deleted: error, or ratio")
     grid[1, 0].set_ylabel("share of sets")
     handles = [axes.get_legend_handles_labels() for axes in grid[:, 0]]
@@ -225,7 +236,7 @@ def draw(pyplot, series):
 
 
 PARTS = {"width": width, "depth": depth, "length": length, "rate": rate, "mlp": mlp, "degrees": degrees,
-         "largest": largest}
+         "slower": slower}
 
 
 def main():
@@ -237,17 +248,17 @@ def main():
     done = harness.Run("scaling", options)
     cell(Microgpt(names=4, steps=4), Effort(4, 2, 1))      # compiles
     found = harness.parts(PARTS, options)
-    alone = {name: found.pop(name) for name in ("degrees", "largest") if name in found}
+    alone = {name: found.pop(name) for name in ("degrees", "slower") if name in found}
     series = {title: cells for part in found.values() for title, cells in part.items()}
     if series:
         print()
         report(series)
     drawn = {title: cells for title, cells in series.items() if len(cells) > 1}
     rows = [[title, x, c.parameters, c.steps, c.training, c.direction, share, s.ratio, *s.series, s.error,
-             s.trusted, s.false] for title, cells in series.items() for x, c in cells.items()
-            for share, s in c.sizes.items()]
+             *(s.verdicts.get(v, 0) for v in VERDICTS), s.false]
+            for title, cells in series.items() for x, c in cells.items() for share, s in c.sizes.items()]
     done.finish(["series", "x", "parameters", "steps", "training", "direction", "share", "ratio",
-                 *(f"series {p}" for p in range(1, DEEP + 1)), "error", "trusted", "false"], rows,
+                 *(f"series {p}" for p in range(1, DEEP + 1)), "error", *VERDICTS, "false"], rows,
                 {"scaling": partial(draw, series=drawn)} if drawn else {}, **alone)
     return 0
 
