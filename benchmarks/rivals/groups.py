@@ -47,7 +47,7 @@ class Arena:
 
 def arenas(options):
     """{name: Arena}; with fewer examples where there is little time."""
-    count = 60 if options.quick else 300
+    count = 60 if options.quick else 200
     return {
         "ridge": Arena(partial(diabetes, count, penalty=10.0 / count)),
         "logistic regression": Arena(partial(breast_cancer, count)),
