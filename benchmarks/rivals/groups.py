@@ -2,8 +2,10 @@
 examples can beat.
 
 Koh et al. (1905.13289) add the influence of a group's members; Basu et al. (1911.00418) add how they act
-together, to second order; a Newton step is what both cut off. Random sets of 1%, 5%, 20% and half of the
-units of four learners, against retraining with weight 0: error and LDS as in `benchmarks.frontier`.
+together, to second order; a Newton step is what both cut off. Either takes a measurement's derivative along
+the movement, or ("measured there") its value at the new parameters, as a Newton step does. Random sets of 1%,
+5%, 20% and half of the units of four learners, against retraining with weight 0: error and LDS as in
+`benchmarks.frontier`.
 
 The additive ceiling: one number per unit and measurement, fitted by least squares to the truth of other sets
 of the same size, `--factor` of them per unit. On the sets that it was fitted to, the error of this fit is
@@ -68,6 +70,8 @@ def ways(arena):
         "influence, summed (Koh)": partial(of_method, Influence(*settings)),
         "second order (Basu)": partial(of_method, GroupInfluence(*settings)),
         "second order, the rest stays": partial(of_method, GroupInfluence(*settings, normalized=False)),
+        "influence, measured there": partial(of_method, Influence(*settings, linear=False)),
+        "second order, measured there": partial(of_method, GroupInfluence(*settings, linear=False)),
         "Newton step": partial(of_method, NewtonStep(1, *settings)),
         "metagradient": partial(gradient, finite_step=False),
         "finite step": partial(gradient, finite_step=True),
