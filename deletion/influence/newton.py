@@ -106,7 +106,8 @@ def newton_steps(method, objective, theta, weights, gradient_left, steps):
 class GroupInfluence(CurvatureMethod):
     """Second-order influence of a group of examples, without third derivatives (Basu et al. 1911.00418).
 
-    With p the share of the examples that is deleted, and a, b as in this file's first lines, theta moves by
+    With p the share of the examples that is deleted, a = (C + damping I)^-1 g_W, influence, and b = (C +
+    damping I)^-1 C_W a, how the set's members act together, theta moves by
 
         ((1 - 2 p) a + b) / (1 - p)^2          normalized, the paper's formula
         a + b                                  otherwise
