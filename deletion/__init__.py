@@ -30,6 +30,7 @@ from .sketch.merge import merge
 from .storage.bank import Bank
 from .sketch.sketch import Sketch, load, precompute
 from .sketch.stability import Stability, stability
+from .timeline import OverTime, Visits, dropped_before, dropped_from, influence_over_time, visits
 from .asking.ask import ask
 from .asking.strategy import Strategy
 from .curvature.model_loss import ModelLoss
@@ -40,10 +41,12 @@ from .methods.reference import Asked, LeaveOneOuts, NoChange, Retraining, Sketch
 
 __all__ = [
     "Accumulated", "Adam", "AdamW", "Answer", "ask", "Asked", "Bank", "Clipped", "CosineDecay",
-    "Cotangents", "cotangents", "Directions", "DoesNotApply", "dropout", "given", "gradient_model",
-    "GradientModel", "haar", "InputError", "Learner", "LearnerError", "LeaveOneOuts", "LinearDecay",
-    "Lion", "load", "Measured", "merge", "Method", "mixture", "ModelLoss", "Momentum", "Nesterov",
-    "NoChange", "Objective", "OneCycle", "Order", "pairs", "precompute", "Prediction", "PulledMeasured",
+    "Cotangents", "cotangents", "Directions", "DoesNotApply", "dropout", "dropped_before",
+    "dropped_from", "given", "gradient_model", "GradientModel", "haar", "influence_over_time",
+    "InputError", "Learner", "LearnerError", "LeaveOneOuts", "LinearDecay", "Lion", "load", "Measured",
+    "merge", "Method", "mixture", "ModelLoss", "Momentum", "Nesterov", "NoChange", "Objective",
+    "OneCycle", "Order", "OverTime", "pairs", "precompute", "Prediction", "PulledMeasured",
     "PulledSketch", "retrain", "Retraining", "RMSprop", "SGD", "Sketch", "Sketched", "SketchedModel",
-    "sphere", "stability", "Stability", "StepDecay", "StoreError", "Strategy", "WarmUp", "WeightDecay",
+    "sphere", "Stability", "stability", "StepDecay", "StoreError", "Strategy", "Visits", "visits",
+    "WarmUp", "WeightDecay",
 ]
