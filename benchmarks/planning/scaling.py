@@ -173,12 +173,12 @@ def report(series):
     """Print what all cells say together: costs against parameters, where the series holds, what the verdicts
     say."""
     for kind in ("microgpt", "perceptrons"):
-        cells = {c.parameters: c for title, some in series.items() for c in some.values()
-                 if title.startswith(("width", "layers") if kind == "microgpt" else "parameters")}
+        titles = ("width", "layers") if kind == "microgpt" else "parameters"
+        cells = unique({title: some for title, some in series.items() if title.startswith(titles)})
         if len(cells) > 1:
-            powers = [slope(np.log(list(cells)), [getattr(c, what) / c.steps for c in cells.values()])
+            sizes, times = np.log([c.parameters for c in cells]), [c.trainings for c in cells]
+            powers = [slope(sizes, [getattr(c, what) / c.steps for c in cells])
                       for what in ("training", "direction")]
-            times = [c.trainings for c in cells.values()]
             print(f"{kind}: a training's step costs parameters to the power {powers[0]:.2f}, a direction's "
                   f"{powers[1]:.2f}; a direction is {min(times):.1f} to {max(times):.1f} trainings")
     for share in SHARES:
