@@ -30,6 +30,7 @@ from .sketch.merge import merge
 from .storage.bank import Bank
 from .sketch.sketch import Sketch, load, precompute
 from .sketch.stability import Stability, stability
+from .planning import Recommendation, recommend
 from .timeline import OverTime, Visits, dropped_before, dropped_from, influence_over_time, visits
 from .asking.ask import ask
 from .asking.strategy import Strategy
@@ -46,7 +47,7 @@ __all__ = [
     "InputError", "Learner", "LearnerError", "LeaveOneOuts", "LinearDecay", "Lion", "load", "Measured",
     "merge", "Method", "mixture", "ModelLoss", "Momentum", "Nesterov", "NoChange", "Objective",
     "OneCycle", "Order", "OverTime", "pairs", "precompute", "Prediction", "PulledMeasured",
-    "PulledSketch", "retrain", "Retraining", "RMSprop", "SGD", "Sketch", "Sketched", "SketchedModel",
-    "sphere", "Stability", "stability", "StepDecay", "StoreError", "Strategy", "Visits", "visits",
-    "WarmUp", "WeightDecay",
+    "PulledSketch", "recommend", "Recommendation", "retrain", "Retraining", "RMSprop", "SGD", "Sketch",
+    "Sketched", "SketchedModel", "sphere", "Stability", "stability", "StepDecay", "StoreError",
+    "Strategy", "Visits", "visits", "WarmUp", "WeightDecay",
 ]
