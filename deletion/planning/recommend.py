@@ -99,8 +99,7 @@ def recommend(learner: "Learner", measurement: Callable, eps: float, delta: floa
     delta : float
         The probability, between 0 and 1, of a larger one.
     sets : sequence of deletion sets, optional
-        Sets like those that will be asked about; the more, the better. Default: 32 random sets of 1% of the
-        units.
+        Sets like those that will be asked about; many are better. Default: 32 random sets of 1% of the units.
     queries : int
         For how many predictions delta is to hold together: each then has delta / queries (union bound).
     pilot : int or Pilot
@@ -113,8 +112,7 @@ def recommend(learner: "Learner", measurement: Callable, eps: float, delta: floa
     Returns
     -------
     Recommendation
-        `theorem` and `practice`, each with degree, directions and cost, or with the reason why there are
-        none.
+        `theorem` and `practice`: degree, directions and cost of each, or the reason why there are none.
 
     Raises
     ------
@@ -134,16 +132,21 @@ def recommend(learner: "Learner", measurement: Callable, eps: float, delta: floa
     """
     eps = real_number(eps, "eps, the largest error", above=0.0)
     delta = real_number(delta, "delta, the failure probability", above=0.0, below=1.0)
-    queries = whole_number(queries, "the number of queries", 1)
-    if delta / queries < MIN_FAILURE:
+    if delta / whole_number(queries, "the number of queries", 1) < MIN_FAILURE:
         raise LearnerError(f"delta / queries: expected at least {MIN_FAILURE:g}, got {delta / queries:g}")
     with working("recommend", progress):
-        if not isinstance(pilot, Pilot):
+        if isinstance(pilot, Pilot):
+            check_same(pilot, learner, measurement, sets)
+        else:
             pilot = pilot_of(learner, measurement, sets, pilot, seed=seed, progress=progress)
-        elif pilot.learner is not learner or pilot.measurement is not measurement or sets is not None:
-            raise LearnerError("this pilot is of other sets, another learner or another measurement: give "
-                               "those it was made with, and no sets")
     return planned(pilot, eps, delta, queries)
+
+
+def check_same(pilot, learner, measurement, sets):
+    """Raise unless a pilot is of this learner and measurement, and no sets are given beside it."""
+    if pilot.learner is not learner or pilot.measurement is not measurement or sets is not None:
+        raise LearnerError("this pilot is of other sets, another learner or another measurement: give those "
+                           "it was made with, and no sets")
 
 
 def planned(pilot, eps, delta, queries):
