@@ -158,7 +158,7 @@ def report(rows):
 
 
 def main():
-    parser = harness.parser("recommend", __doc__, names=None, directions=512, seed=300, quick=None, json=None)
+    parser = harness.parser("recommend", __doc__, names=None, directions=512, seed=900, quick=None, json=None)
     parser.add_argument("--sets", type=int, default=200, help="unseen sets (default %(default)s)")
     parser.add_argument("--pilot-sets", type=int, default=32, help="sets of the pilot (default %(default)s)")
     parser.add_argument("--sketches", type=int, default=2,
