@@ -26,6 +26,10 @@ from .self_terms import corrected
 from .size_effect import chosen
 
 FINITE, RETRAINED = "finite", "retrained"
+"""What self_terms= may be."""
+
+LINEARIZED = "finite step"
+"""The name of self-terms that take the rest of training as linear."""
 
 
 class GradientModel(Questions):
@@ -207,19 +211,20 @@ def gradient_model(learner: Learner, measurement: Callable, *, groups: int = 0,
         retrained = calibrated_by(learner, calibration, kinds, seed, bank)
         name, several = self_terms_of(learner, measurement, self_terms, everything, of_groups, bank, threads)
         estimators = [fitted(used, rows, everything, own, of_groups, levels, name) for own in several]
-    return model_of(learner, measurement, everything.values[0], estimators, retrained, progress)
+    return model_of(learner, measurement, everything.values[0], estimators, name, retrained, progress)
 
 
-def model_of(learner, measurement, value, estimators, calibration, progress):
+def model_of(learner, measurement, value, estimators, name, calibration, progress):
     """Return the GradientModel of the Estimator that predicts the calibration best, or else of the first.
 
-    estimators     one or more; a single one of leave-one-outs, which need no size effect
+    estimators     one or more to choose from
+    name           of their self-terms; leave-one-outs need no size effect, being exact for single units
     calibration    a Calibration of parameters, or None
     """
     circuit, held_out = learner.measurement(measurement), None
     value = value.reshape(circuit.shapes[circuit.outputs[0]])
     calibration, estimator = calibration and measured_calibration(calibration, circuit), estimators[0]
-    if calibration is not None and calibration.of(RANDOM).finite and FINITE in estimator.name:
+    if calibration is not None and calibration.of(RANDOM).finite and name == LINEARIZED:
         true, sets = Calibrated(value, calibration).changes, calibration.of(RANDOM).sets
         estimator, held_out = chosen(estimators, true, sets, np.count_nonzero(learner.used))
     return GradientModel(learner, value, estimator, calibration, progress, held_out)
@@ -270,7 +275,7 @@ def self_terms_of(learner, measurement, self_terms, everything, groups, bank, th
     """Return (name, one or more self-terms (units, q) to choose from).   groups: of each unit, or None"""
     if isinstance(self_terms, str) and self_terms == FINITE:
         own = everything.finite[0]
-        return "finite step", [own] if groups is None else [corrected(own, everything, groups), own]
+        return LINEARIZED, [own] if groups is None else [corrected(own, everything, groups), own]
     if isinstance(self_terms, str) and self_terms == RETRAINED:
         own, units = np.zeros_like(everything.finite[0]), np.flatnonzero(learner.used)
         values = retrain(learner, [[learner.units[i]] for i in units], measurement, bank=bank,

@@ -107,8 +107,9 @@ def test_intervals_hold_the_truth(one):
 
 def test_sets_of_a_kind_have_intervals_of_their_kind_and_these_hold():
     """Classes of three clusters, asked about by class: the intervals of the kind hold at least 88% of 160
-    sets of four learners (of 95% with 40 independent ones 1 in 1,000 would be fewer). The error that is
-    expected is that of the kind, which is larger than that of random sets."""
+    sets of four learners, 95% of which they should hold (were these independent, fewer than 88% would
+    be held 1 time in 6,000). The error that is expected is that of the kind, which is larger than that of
+    random sets."""
     held, wider = [], []
     for seed in range(4):
         clustered, kinds = clusters(seed=seed)

@@ -91,7 +91,7 @@ def test_the_estimator_that_predicts_held_out_sets_best_is_chosen(rng):
     # pure noise, which no effect of the size explains: the fit to the others is further off than nothing
     heavy = rng.standard_t(2.5, size=(40, 96, 1)) * np.sqrt(x)
     left_out = [chosen([Known(5.0)], 5.0 * x + each, sets, UNITS).estimator.effect is None for each in heavy]
-    assert sum(left_out) >= 25      # of 40; by a coin's toss 1 in 20 would have so many
+    assert sum(left_out) >= 32      # of 40: where each was a coin's toss, 1 in 10,000 would have so many
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
