@@ -6,10 +6,11 @@ function of the share of the units that is deleted, x = sum_i h_i / n:
 
     u (a + b sqrt(x) + c x),   u = sum_i h_i^2 / n
 
-u is x for deletions, and leaves slopes at weight 1 as they are. What is missed varies about as x does, so
-that every set's square is divided by x^2 in the fit. A set that is predicted by a fit to the others is off by
-residual / (1 - leverage). These errors decide whether a model has a size effect, and give its intervals, for
-which those of the fit itself would be too small.
+u is x for deletions, and leaves slopes at weight 1 as they are. Beyond the largest calibration set nothing
+shows how the curve bends: the x in brackets stays there, and the effect grows with u alone. What is missed
+varies about as x does, so that every set's square is divided by x^2 in the fit. A set that is predicted by a
+fit to the others is off by residual / (1 - leverage). These errors decide whether a model has a size effect,
+and give its intervals, for which those of the fit itself would be too small.
 """
 from typing import NamedTuple, Optional
 
@@ -28,13 +29,16 @@ class SizeEffect(NamedTuple):
         n, how many units steps use.
     coefficients : np.ndarray, (3, q)
         a, b and c.
+    largest : float
+        The share of the largest set that it was fitted to.
     """
     units: int
     coefficients: np.ndarray
+    largest: float
 
     def change(self, sets):
         """Return (sets, q)."""
-        return basis(sets, self.units) @ self.coefficients
+        return basis(sets, self.units, self.largest) @ self.coefficients
 
 
 class Candidate(NamedTuple):
@@ -50,13 +54,13 @@ class Candidate(NamedTuple):
     held_out: np.ndarray
 
 
-def basis(sets, units):
-    """Return u, u sqrt(x) and u x of Sets, (sets, 3)."""
+def basis(sets, units, largest=np.inf):
+    """Return u, u sqrt(x) and u x of Sets, (sets, 3); x is at most `largest`."""
     def share(values):
         return np.bincount(owner, values, len(sets)) / units
 
     owner = np.repeat(np.arange(len(sets)), np.diff(sets.starts))
-    x = share(sets.values)
+    x = np.minimum(share(sets.values), largest)
     return share(sets.values ** 2)[:, None] * np.stack([np.ones_like(x), np.sqrt(x), x], axis=1)
 
 
@@ -78,7 +82,8 @@ def fit_size_effect(missed, sets, units) -> Optional[tuple]:
     leverage = np.einsum("kr,rk->k", columns / size, inverse)
     if not len(sets) or leverage.max() > MOST:
         return None
-    effect = SizeEffect(units, inverse @ (missed / size))
+    largest = float((columns[:, 2] / size[:, 0]).max())
+    effect = SizeEffect(units, inverse @ (missed / size), largest)
     residual = missed - columns @ effect.coefficients
     return effect, missed - residual / (1.0 - leverage)[:, None]
 

@@ -71,8 +71,8 @@ const estimators = (() => {
   }
 
   /* models/size_effect.py: of q measurements. */
-  function sizeEffect(coefficients, set, units) {
-    const x = sum(set.values) / units, q = coefficients.length / 3;
+  function sizeEffect({coefficients, largest}, set, units) {
+    const x = Math.min(sum(set.values) / units, largest), q = coefficients.length / 3;
     const u = sum(set.values.map(h => h * h)) / units, basis = [u, u * Math.sqrt(x), u * x];
     return Array.from({length: q}, (_, k) => basis.reduce((all, b, r) => all + b * coefficients[r * q + k], 0));
   }

@@ -218,7 +218,9 @@ def estimator_facts(estimator, numbers):
                 "levels": [{"share": level.share, "left": float(level.left),
                             "slopes": numbers.of(level.slopes), "curvature": numbers.of(level.curvature)}
                            for level in estimator.levels.levels],
-                "sizeEffect": estimator.size_effect and numbers.of(estimator.size_effect.coefficients)}
+                "sizeEffect": estimator.size_effect and {
+                    "largest": estimator.size_effect.largest,
+                    "coefficients": numbers.of(estimator.size_effect.coefficients)}}
     gradient = None
     if isinstance(estimator, FirstOrder):
         estimator, gradient = estimator.decoder, numbers.of(estimator.gradient)

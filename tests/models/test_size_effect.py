@@ -48,7 +48,17 @@ def test_a_held_out_set_is_predicted_by_a_fit_to_the_others(rng):
     for k in range(30):
         others = np.delete(np.arange(30), k)
         effect, _ = fit_size_effect(missed[others], Sets.of(h[others]), UNITS)
-        assert np.allclose(held_out[k], effect.change(sets.some(k, k + 1))[0], rtol=1e-9, atol=1e-12)
+        expected = basis(sets.some(k, k + 1), UNITS)[0] @ effect.coefficients
+        assert np.allclose(held_out[k], expected, rtol=1e-9, atol=1e-12)
+
+
+def test_beyond_the_largest_set_the_effect_grows_with_the_size_alone():
+    h, sets = drawn()
+    effect, _ = fit_size_effect(h.mean(axis=1)[:, None] ** 2, sets, UNITS)
+    largest = h.mean(axis=1).max()
+    inside, twice = (np.arange(UNITS) < count for count in (largest * UNITS, 2 * largest * UNITS))
+    changes = effect.change(Sets.of(np.array([inside, twice], float)))[:, 0]
+    assert np.allclose(changes, [largest ** 2, 2.0 * largest ** 2], rtol=1e-9)
 
 
 def test_weights_that_are_left_keep_the_slope_at_weight_one():
@@ -122,7 +132,7 @@ def test_errors_of_calibration_sets_are_those_of_held_out_predictions():
     for k in (0, 40, 95):
         others = np.delete(np.arange(96), k)
         effect, _ = fit_size_effect((true - without)[others], Sets.of(random.downweights[others]), UNITS)
-        expected = without[k] + effect.change(random.sets.some(k, k + 1))[0]
+        expected = without[k] + basis(random.sets.some(k, k + 1), UNITS)[0] @ effect.coefficients
         assert np.allclose(held[k], expected, rtol=1e-9, atol=1e-12)
     fitted = np.abs(estimator(random.sets).change - true).sum()
     assert fitted < np.abs(held - true).sum()
