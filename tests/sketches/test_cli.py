@@ -353,8 +353,9 @@ def test_python_m_interrupted(tmp_path):
         _, error = child.communicate(timeout=60)
     finally:
         child.kill()
-    assert child.returncode == 130 and "interrupted; blocks finished so far are kept" in error
-    assert "Traceback" not in error
+    assert "interrupted; blocks finished so far are kept" in error and "Traceback" not in error
+    # CPython ends by the signal itself, 130 to a shell, if it arrived within exec or eval of a text
+    assert child.returncode in (130, -signal.SIGINT)
 
 
 def test_a_reader_that_stops_early_is_no_error(folder):
